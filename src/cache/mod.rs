@@ -1,1 +1,43 @@
-//! (being written)
+//! What is held of a prompt, and how it is attended to: `layer` puts together a prefix in one of three
+//! representations (`dense`, `evicted`, `code_space`) and a tail of whole entries; each attends in its own form
+//! and counts its own bytes.
+
+mod code_space;
+mod coded;
+mod dense;
+mod evicted;
+mod footprint;
+mod indices;
+mod layer;
+mod matmul;
+mod rows;
+pub(crate) mod simd;
+mod softmax;
+
+pub use code_space::{CodedHead, CodedKv};
+pub use coded::CodedRows;
+pub use dense::DenseKv;
+pub use evicted::{EvictedKv, places, union};
+pub use footprint::Footprint;
+pub use indices::Indices;
+pub use layer::{Geometry, LayerCache, NewTokens, Prefix};
+pub use rows::{Rows, StoreType};
+
+use std::sync::Arc;
+
+use crate::model::rope::Rope;
+
+/// The KV cache of one sequence, all layers.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    pub layers: Vec<LayerCache>,
+    pub rope: Arc<Rope>,
+    /// Tokens the sequence has had so far, which is the next token's position; not the number of entries held.
+    pub seen: usize,
+}
+
+impl Cache {
+    pub fn footprint(&self) -> Footprint {
+        self.layers.iter().map(LayerCache::footprint).sum()
+    }
+}

@@ -1,1 +1,11 @@
-//! (being written)
+//! One decoder for Llama, Mistral and Qwen models: `config` (its facts), `weights` (safetensors, GGUF), `rope`,
+//! `decoder` (the forward pass over any cache), `observe` (what a prefill leaves for compressors), `tokenizer`
+//! and `chat` (text to tokens and back).
+
+pub mod config;
+pub mod decoder;
+mod linear;
+pub mod observe;
+pub mod rope;
+mod row_matmul;
+pub mod weights;

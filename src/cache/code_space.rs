@@ -1,0 +1,203 @@
+//! A cache in coded form and attention in code space: scores from one product per codeword, values from one
+//! weight per codeword.
+
+use super::coded::CodedRows;
+use super::footprint::Footprint;
+use super::indices::Indices;
+use super::rows::Rows;
+use super::simd;
+use super::softmax::Attending;
+use crate::model::rope::Rope;
+
+/// One KV head in coded form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodedHead {
+    keys: CodedRows,
+    values: CodedRows,
+    /// Position of each entry, for keys coded before RoPE. None: the codewords carry the rotation.
+    positions: Option<Indices>,
+    /// Per query head of the group, which of the prompt's entries it attends to, ascending. None: all.
+    lists: Option<Vec<Indices>>,
+    /// Entries of the prompt; those after it were appended and every query head sees them.
+    prompt_entries: usize,
+}
+
+impl CodedHead {
+    /// `lists` are left out when every query head of the group attends to every entry.
+    pub fn new(
+        keys: CodedRows,
+        values: CodedRows,
+        positions: Option<&[u32]>,
+        lists: Option<Vec<Indices>>,
+    ) -> Self {
+        let prompt_entries = keys.len();
+        Self { keys, values, positions: positions.map(Indices::from_slice), lists, prompt_entries }
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Appends one token's key and value, `[head_dim]` each.
+    fn push(&mut self, unrotated_key: &[f32], key: &[f32], value: &[f32], position: usize) {
+        match &mut self.positions {
+            Some(positions) => {
+                self.keys.push(unrotated_key);
+                positions.push(position as u32);
+            }
+            None => self.keys.push(key),
+        }
+        self.values.push(value);
+    }
+
+    /// The entries that one query head sees: its list of the prompt's, then the first `appended` of those added since.
+    fn seen(&self, member: usize, appended: usize) -> Vec<usize> {
+        let added = self.prompt_entries..self.prompt_entries + appended;
+        match &self.lists {
+            Some(lists) => lists[member].iter().chain(added).collect(),
+            None => (0..added.end).collect(),
+        }
+    }
+
+    fn footprint(&self) -> Footprint {
+        let (keys, values) = (self.keys.footprint(), self.values.footprint());
+        let entries = self.len() as u64;
+        let appended = entries - self.prompt_entries as u64;
+        let lists = self.lists.as_deref().unwrap_or_default();
+        Footprint {
+            entries,
+            kept: match lists {
+                [] => entries,
+                lists => lists.iter().map(|list| list.len() as u64 + appended).sum(),
+            },
+            codewords_k: self.keys.codewords().len() as u64,
+            codewords_v: self.values.codewords().len() as u64,
+            bytes_entries: 0,
+            bytes_codewords: keys.bytes_codewords + values.bytes_codewords,
+            bytes_indices: keys.bytes_indices + values.bytes_indices,
+            bytes_magnitudes: keys.bytes_magnitudes + values.bytes_magnitudes,
+            bytes_positions: self.positions.as_ref().map_or(0, Indices::bytes),
+            bytes_lists: lists.iter().map(Indices::bytes).sum(),
+        }
+    }
+}
+
+/// One layer in coded form, a [`CodedHead`] per KV head.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodedKv {
+    pub heads: Vec<CodedHead>,
+    /// Whether tokens decoded later are coded too (the paper's way) or kept whole beside it.
+    pub codes_decoded: bool,
+}
+
+impl CodedKv {
+    /// Appends one token: `[kv_heads, head_dim]` each; `unrotated` and `rotated` are its keys before and after RoPE.
+    pub fn push(&mut self, unrotated: &[f32], rotated: &[f32], values: &[f32], position: usize) {
+        let d = self.heads[0].keys.codewords().dim();
+        for (h, head) in self.heads.iter_mut().enumerate() {
+            let span = h * d..(h + 1) * d;
+            head.push(&unrotated[span.clone()], &rotated[span.clone()], &values[span], position);
+        }
+    }
+
+    /// Attends the rows of one KV head's group (`tokens` rows for each query head in turn); token `t` sees the
+    /// first `appended(t)` entries added since the prompt.
+    pub fn absorb(
+        &self,
+        kv_head: usize,
+        rope: &Rope,
+        attending: &mut Attending,
+        tokens: usize,
+        appended: impl Fn(usize) -> usize,
+    ) {
+        let head = &self.heads[kv_head];
+        let (mut key_scratch, mut value_scratch) = (Vec::new(), Vec::new());
+        let key_codewords = block(head.keys.codewords(), &mut key_scratch);
+        let value_codewords = block(head.values.codewords(), &mut value_scratch);
+        let (key_factors, value_factors) = (head.keys.factors(), head.values.factors());
+        let d = head.keys.codewords().dim();
+        for row in 0..attending.rows() {
+            let entries = head.seen(row / tokens, appended(row % tokens));
+            let mut scores = vec![0.0; entries.len()];
+            let mut weights = vec![0.0; head.values.codewords().len()];
+            simd::vectorised(|| {
+                let query = attending.query(row);
+                match &head.positions {
+                    Some(positions) => {
+                        let products = turned_products(query, key_codewords);
+                        for (score, &entry) in scores.iter_mut().zip(&entries) {
+                            let codeword = head.keys.index(entry) * d;
+                            let (even, odd) = products[codeword..codeword + d].split_at(d / 2);
+                            let position = positions.get(entry);
+                            let cosine = simd::dot(even, rope.cos(position)) + simd::dot(odd, rope.sin(position));
+                            *score = key_factors[entry] * cosine;
+                        }
+                    }
+                    None => {
+                        let products: Vec<f32> =
+                            key_codewords.chunks_exact(d).map(|codeword| simd::dot(query, codeword)).collect();
+                        for (score, &entry) in scores.iter_mut().zip(&entries) {
+                            *score = key_factors[entry] * products[head.keys.index(entry)];
+                        }
+                    }
+                }
+                attending.weigh(row, &mut scores);
+                for (score, &entry) in scores.iter().zip(&entries) {
+                    weights[head.values.index(entry)] += score * value_factors[entry];
+                }
+                for (weight, codeword) in weights.iter().zip(value_codewords.chunks_exact(d)) {
+                    attending.add(row, *weight, codeword);
+                }
+            });
+        }
+    }
+
+    /// Keys (rotated) and values one query head attends to, `[n, head_dim]` each, with every appended entry.
+    pub fn materialize(&self, kv_head: usize, member: usize, rope: &Rope) -> (Vec<f32>, Vec<f32>) {
+        let head = &self.heads[kv_head];
+        let d = head.keys.codewords().dim();
+        let entries = head.seen(member, head.len() - head.prompt_entries);
+        let mut keys = vec![0.0; entries.len() * d];
+        let mut values = vec![0.0; entries.len() * d];
+        for (i, &entry) in entries.iter().enumerate() {
+            let key = &mut keys[i * d..(i + 1) * d];
+            head.keys.rebuild(entry, key);
+            if let Some(positions) = &head.positions {
+                rope.rotate_in_place(key, positions.get(entry));
+            }
+            head.values.rebuild(entry, &mut values[i * d..(i + 1) * d]);
+        }
+        (keys, values)
+    }
+
+    pub fn footprint(&self) -> Footprint {
+        self.heads.iter().map(CodedHead::footprint).sum()
+    }
+}
+
+fn block<'a>(rows: &'a Rows, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+    rows.block(0..rows.len(), scratch)
+}
+
+/// For each codeword the vector whose product with a position's `[cos, sin]` is the score of a key with that
+/// codeword at that position: with halves `q = (a, b)` and `c = (x, y)`, RoPE gives
+/// `q . R(p) c = (a x + b y) . cos(p) + (b x - a y) . sin(p)`. The query is turned once, no key ever is.
+#[inline(always)]
+fn turned_products(query: &[f32], codewords: &[f32]) -> Vec<f32> {
+    let d = query.len();
+    let (a, b) = query.split_at(d / 2);
+    let mut products = vec![0.0; codewords.len()];
+    for (out, codeword) in products.chunks_exact_mut(d).zip(codewords.chunks_exact(d)) {
+        let (x, y) = codeword.split_at(d / 2);
+        let (even, odd) = out.split_at_mut(d / 2);
+        for i in 0..d / 2 {
+            even[i] = a[i].mul_add(x[i], b[i] * y[i]);
+            odd[i] = b[i].mul_add(x[i], -(a[i] * y[i]));
+        }
+    }
+    products
+}

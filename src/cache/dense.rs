@@ -1,0 +1,67 @@
+//! Every entry stored whole, one matrix of keys and one of values per head.
+
+use super::footprint::Footprint;
+use super::rows::{Rows, StoreType};
+use super::softmax::Attending;
+
+/// Entries converted to f32 and attended to at once: small enough for the level-2 cache.
+const BLOCK: usize = 256;
+
+/// Keys (rotated) and values, per head `[len, head_dim]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseKv {
+    pub keys: Vec<Rows>,
+    pub values: Vec<Rows>,
+}
+
+impl DenseKv {
+    pub fn new(heads: usize, head_dim: usize, store: StoreType) -> Self {
+        let rows = vec![Rows::new(head_dim, store); heads];
+        Self { keys: rows.clone(), values: rows }
+    }
+
+    pub fn heads(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Entries of one head.
+    pub fn len(&self, head: usize) -> usize {
+        self.keys[head].len()
+    }
+
+    /// Appends one token: `keys` and `values` are `[heads, head_dim]`.
+    pub fn push(&mut self, keys: &[f32], values: &[f32]) {
+        let d = self.keys[0].dim();
+        for (rows, key) in self.keys.iter_mut().zip(keys.chunks_exact(d)) {
+            rows.push(key);
+        }
+        for (rows, value) in self.values.iter_mut().zip(values.chunks_exact(d)) {
+            rows.push(value);
+        }
+    }
+
+    /// Attends rows `first..first + count` to the entries of `head`; row `first + i` sees the first `visible(i)`.
+    pub fn absorb(
+        &self,
+        head: usize,
+        attending: &mut Attending,
+        first: usize,
+        count: usize,
+        visible: impl Fn(usize) -> usize,
+    ) {
+        let last = (0..count).map(&visible).max().unwrap_or(0);
+        let (mut key_scratch, mut value_scratch) = (Vec::new(), Vec::new());
+        for start in (0..last).step_by(BLOCK) {
+            let end = (start + BLOCK).min(last);
+            let keys = self.keys[head].block(start..end, &mut key_scratch);
+            let values = self.values[head].block(start..end, &mut value_scratch);
+            attending.absorb(first, count, keys, values, |i| visible(i).saturating_sub(start));
+        }
+    }
+
+    pub fn footprint(&self) -> Footprint {
+        let entries = self.keys.iter().map(|rows| rows.len() as u64).sum();
+        let rows = self.keys.iter().chain(&self.values);
+        Footprint { entries, kept: entries, bytes_entries: rows.map(Rows::bytes).sum(), ..Footprint::default() }
+    }
+}

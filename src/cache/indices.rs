@@ -1,0 +1,76 @@
+//! Lists of small whole numbers in the smallest unsigned type that holds them, so that their bytes are honest.
+
+/// Codeword indices, positions or entry lists. Grows at the end and widens when a value does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Indices {
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    U32(Vec<u32>),
+}
+
+impl Indices {
+    pub fn from_slice(values: &[u32]) -> Self {
+        let largest = values.iter().copied().max().unwrap_or(0);
+        if largest <= u8::MAX.into() {
+            Self::U8(values.iter().map(|&v| v as u8).collect())
+        } else if largest <= u16::MAX.into() {
+            Self::U16(values.iter().map(|&v| v as u16).collect())
+        } else {
+            Self::U32(values.to_vec())
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::U8(v) => v.len(),
+            Self::U16(v) => v.len(),
+            Self::U32(v) => v.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn get(&self, i: usize) -> usize {
+        match self {
+            Self::U8(v) => v[i].into(),
+            Self::U16(v) => v[i].into(),
+            Self::U32(v) => v[i] as usize,
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    pub fn push(&mut self, value: u32) {
+        match self {
+            Self::U8(v) if value <= u8::MAX.into() => v.push(value as u8),
+            Self::U16(v) if value <= u16::MAX.into() => v.push(value as u16),
+            Self::U32(v) => v.push(value),
+            _ => {
+                let mut values: Vec<u32> = self.iter().map(|v| v as u32).collect();
+                values.push(value);
+                *self = Self::from_slice(&values);
+            }
+        }
+    }
+
+    /// Bytes of one element of a list whose largest value is `largest`.
+    pub fn width(largest: usize) -> u64 {
+        match largest {
+            0..=0xff => 1,
+            0x100..=0xffff => 2,
+            _ => 4,
+        }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::U8(v) => v.len() as u64,
+            Self::U16(v) => 2 * v.len() as u64,
+            Self::U32(v) => 4 * v.len() as u64,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! One layer's cache: a prefix (the prompt, whole or compressed) and a tail (what came after, whole).
+
+use rayon::prelude::*;
+use std::sync::Arc;
+
+use super::code_space::CodedKv;
+use super::dense::DenseKv;
+use super::evicted::EvictedKv;
+use super::footprint::Footprint;
+use super::rows::StoreType;
+use super::softmax::Attending;
+use crate::model::rope::Rope;
+
+/// Tokens whose queries one task attends with, so that a long prefill has many tasks.
+const TOKENS: usize = 64;
+
+/// How the prompt is held.
+#[derive(Debug, Clone)]
+pub enum Prefix {
+    Dense(Arc<DenseKv>),
+    Evicted(EvictedKv),
+    Coded(CodedKv),
+}
+
+impl Prefix {
+    pub fn footprint(&self) -> Footprint {
+        match self {
+            Self::Dense(dense) => dense.footprint(),
+            Self::Evicted(evicted) => evicted.footprint(),
+            Self::Coded(coded) => coded.footprint(),
+        }
+    }
+}
+
+/// Shape of attention in every layer of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    pub layers: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+}
+
+impl Geometry {
+    /// Query heads per KV head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+}
+
+/// New tokens of one sequence in one layer, each `[n, heads of its kind, head_dim]` row-major.
+pub struct NewTokens<'a> {
+    /// Rotated.
+    pub queries: &'a [f32],
+    pub unrotated_keys: &'a [f32],
+    /// Rotated.
+    pub keys: &'a [f32],
+    pub values: &'a [f32],
+    /// Position of the first.
+    pub position: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct LayerCache {
+    geometry: Geometry,
+    prefix: Prefix,
+    tail: DenseKv,
+    /// Tokens appended since the prefix was made, wherever they are held.
+    appended: usize,
+}
+
+impl LayerCache {
+    pub fn new(geometry: Geometry, prefix: Prefix, store: StoreType) -> Self {
+        let tail = DenseKv::new(geometry.kv_heads, geometry.head_dim, store);
+        Self { geometry, prefix, tail, appended: 0 }
+    }
+
+    /// A cache that holds nothing, for a prefill.
+    pub fn empty(geometry: Geometry, store: StoreType) -> Self {
+        let none = DenseKv::new(geometry.kv_heads, geometry.head_dim, store);
+        Self::new(geometry, Prefix::Dense(Arc::new(none)), store)
+    }
+
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    /// What was appended, as a dense cache of its own.
+    pub fn into_tail(self) -> DenseKv {
+        self.tail
+    }
+
+    pub fn footprint(&self) -> Footprint {
+        [self.prefix.footprint(), self.tail.footprint()].into_iter().sum()
+    }
+
+    /// Appends new tokens and attends their queries causally to everything held. Returns `[n, heads * head_dim]`.
+    pub fn attend(&mut self, new: &NewTokens<'_>, rope: &Rope) -> Vec<f32> {
+        let width = self.geometry.kv_heads * self.geometry.head_dim;
+        let count = new.keys.len() / width;
+        for t in 0..count {
+            let span = t * width..(t + 1) * width;
+            let (keys, values) = (&new.keys[span.clone()], &new.values[span.clone()]);
+            match &mut self.prefix {
+                Prefix::Coded(coded) if coded.codes_decoded => {
+                    coded.push(&new.unrotated_keys[span], keys, values, new.position + t);
+                }
+                _ => self.tail.push(keys, values),
+            }
+        }
+        let before = self.appended;
+        self.appended += count;
+        self.attend_rows(new.queries, count, before, rope)
+    }
+
+    /// Every query head of every token, by KV head and block of tokens. Token `t` sees `before + t + 1` appended.
+    fn attend_rows(&self, queries: &[f32], count: usize, before: usize, rope: &Rope) -> Vec<f32> {
+        let Geometry { heads, kv_heads, head_dim, .. } = self.geometry;
+        let group = self.geometry.group();
+        let blocks: Vec<(usize, usize)> =
+            (0..kv_heads).flat_map(|h| (0..count).step_by(TOKENS).map(move |t| (h, t))).collect();
+        let outputs: Vec<Vec<f32>> = blocks
+            .par_iter()
+            .map(|&(kv_head, first)| {
+                let tokens = TOKENS.min(count - first);
+                let mut rows = Vec::with_capacity(group * tokens * head_dim);
+                for member in 0..group {
+                    for t in first..first + tokens {
+                        let start = (t * heads + kv_head * group + member) * head_dim;
+                        rows.extend_from_slice(&queries[start..start + head_dim]);
+                    }
+                }
+                let mut attending = Attending::new(rows, head_dim);
+                self.absorb(kv_head, &mut attending, tokens, rope, |t| before + first + t + 1);
+                attending.finish()
+            })
+            .collect();
+        let mut out = vec![0.0; count * heads * head_dim];
+        for (&(kv_head, first), block) in blocks.iter().zip(&outputs) {
+            let tokens = TOKENS.min(count - first);
+            for (row, values) in block.chunks_exact(head_dim).enumerate() {
+                let (member, t) = (row / tokens, first + row % tokens);
+                let start = (t * heads + kv_head * group + member) * head_dim;
+                out[start..start + head_dim].copy_from_slice(values);
+            }
+        }
+        out
+    }
+
+    fn absorb(
+        &self,
+        kv_head: usize,
+        attending: &mut Attending,
+        tokens: usize,
+        rope: &Rope,
+        appended: impl Fn(usize) -> usize,
+    ) {
+        match &self.prefix {
+            Prefix::Dense(dense) => {
+                let len = dense.len(kv_head);
+                dense.absorb(kv_head, attending, 0, attending.rows(), |_| len);
+            }
+            Prefix::Evicted(evicted) => evicted.absorb(kv_head, self.geometry.group(), attending, tokens),
+            Prefix::Coded(coded) if coded.codes_decoded => {
+                return coded.absorb(kv_head, rope, attending, tokens, appended);
+            }
+            Prefix::Coded(coded) => coded.absorb(kv_head, rope, attending, tokens, |_| 0),
+        }
+        self.tail.absorb(kv_head, attending, 0, attending.rows(), |row| appended(row % tokens));
+    }
+
+    /// Keys (rotated) and values that one query head attends to, `[n, head_dim]` each, as plain vectors: slow, the
+    /// oracle of [`LayerCache::attend`].
+    pub fn materialize(&self, head: usize, rope: &Rope) -> (Vec<f32>, Vec<f32>) {
+        let group = self.geometry.group();
+        let kv_head = head / group;
+        let (mut keys, mut values) = match &self.prefix {
+            Prefix::Dense(dense) => (dense.keys[kv_head].to_f32(), dense.values[kv_head].to_f32()),
+            Prefix::Evicted(evicted) => evicted.materialize(head),
+            Prefix::Coded(coded) => coded.materialize(kv_head, head % group, rope),
+        };
+        keys.extend(self.tail.keys[kv_head].to_f32());
+        values.extend(self.tail.values[kv_head].to_f32());
+        (keys, values)
+    }
+}

@@ -1,0 +1,190 @@
+//! The vectors of one head, `[len, dim]`, kept in the storage type whatever the arithmetic runs in.
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use std::ops::Range;
+use std::str::FromStr;
+
+use crate::bad_input;
+
+/// Element type of stored entries, codewords and magnitudes (setting `kv-dtype`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreType {
+    F16,
+    BF16,
+    F32,
+}
+
+impl StoreType {
+    /// Bytes of one element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F16 | Self::BF16 => 2,
+            Self::F32 => 4,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+impl FromStr for StoreType {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "f16" => Ok(Self::F16),
+            "bf16" => Ok(Self::BF16),
+            "f32" => Ok(Self::F32),
+            other => Err(bad_input!("kv-dtype = \"{other}\": expected f16, bf16 or f32")),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Elements {
+    F16(Vec<f16>),
+    BF16(Vec<bf16>),
+    F32(Vec<f32>),
+}
+
+/// A matrix `[len, dim]` that grows at its end. Reading converts to f32; writing rounds to nearest even.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    dim: usize,
+    elements: Elements,
+}
+
+impl Rows {
+    pub fn new(dim: usize, store: StoreType) -> Self {
+        Self::with_capacity(dim, store, 0)
+    }
+
+    pub fn with_capacity(dim: usize, store: StoreType, rows: usize) -> Self {
+        let n = rows * dim;
+        let elements = match store {
+            StoreType::F16 => Elements::F16(Vec::with_capacity(n)),
+            StoreType::BF16 => Elements::BF16(Vec::with_capacity(n)),
+            StoreType::F32 => Elements::F32(Vec::with_capacity(n)),
+        };
+        Self { dim, elements }
+    }
+
+    /// Rows from `values`, `[len, dim]` row-major.
+    pub fn from_f32(dim: usize, store: StoreType, values: &[f32]) -> Self {
+        let mut rows = Self::with_capacity(dim, store, values.len() / dim);
+        rows.push(values);
+        rows
+    }
+
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub fn len(&self) -> usize {
+        let elements = match &self.elements {
+            Elements::F16(v) => v.len(),
+            Elements::BF16(v) => v.len(),
+            Elements::F32(v) => v.len(),
+        };
+        elements / self.dim
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn store(&self) -> StoreType {
+        match self.elements {
+            Elements::F16(_) => StoreType::F16,
+            Elements::BF16(_) => StoreType::BF16,
+            Elements::F32(_) => StoreType::F32,
+        }
+    }
+
+    /// Bytes of the elements held (spare capacity is not part of the cache).
+    pub fn bytes(&self) -> u64 {
+        (self.len() * self.dim * self.store().size()) as u64
+    }
+
+    /// Appends whole rows, `values.len()` a multiple of `dim`.
+    pub fn push(&mut self, values: &[f32]) {
+        debug_assert_eq!(values.len() % self.dim, 0);
+        match &mut self.elements {
+            Elements::F16(v) => {
+                let start = v.len();
+                v.resize(start + values.len(), f16::ZERO);
+                v[start..].convert_from_f32_slice(values);
+            }
+            Elements::BF16(v) => {
+                let start = v.len();
+                v.resize(start + values.len(), bf16::ZERO);
+                v[start..].convert_from_f32_slice(values);
+            }
+            Elements::F32(v) => v.extend_from_slice(values),
+        }
+    }
+
+    /// Keeps the first `len` rows.
+    pub fn truncate(&mut self, len: usize) {
+        let n = len * self.dim;
+        match &mut self.elements {
+            Elements::F16(v) => v.truncate(n),
+            Elements::BF16(v) => v.truncate(n),
+            Elements::F32(v) => v.truncate(n),
+        }
+    }
+
+    /// The rows of `range` as f32: borrowed when stored so, else converted into `scratch`.
+    pub fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        let span = range.start * self.dim..range.end * self.dim;
+        if let Elements::F32(v) = &self.elements {
+            return &v[span];
+        }
+        scratch.resize(span.len(), 0.0);
+        match &self.elements {
+            Elements::F16(v) => v[span].convert_to_f32_slice(scratch),
+            Elements::BF16(v) => v[span].convert_to_f32_slice(scratch),
+            Elements::F32(_) => {}
+        }
+        scratch
+    }
+
+    /// Writes row `i` as f32 into `out`, `[dim]`.
+    pub fn read(&self, i: usize, out: &mut [f32]) {
+        let span = i * self.dim..(i + 1) * self.dim;
+        match &self.elements {
+            Elements::F16(v) => v[span].convert_to_f32_slice(out),
+            Elements::BF16(v) => v[span].convert_to_f32_slice(out),
+            Elements::F32(v) => out.copy_from_slice(&v[span]),
+        }
+    }
+
+    /// All rows as f32, `[len, dim]`.
+    pub fn to_f32(&self) -> Vec<f32> {
+        let mut scratch = Vec::new();
+        self.block(0..self.len(), &mut scratch).to_vec()
+    }
+
+    /// The rows at `indices`, in that order, bit for bit.
+    pub fn gather(&self, indices: &[u32]) -> Self {
+        fn pick<T: Copy>(from: &[T], dim: usize, indices: &[u32]) -> Vec<T> {
+            let mut out = Vec::with_capacity(indices.len() * dim);
+            for &i in indices {
+                out.extend_from_slice(&from[i as usize * dim..(i as usize + 1) * dim]);
+            }
+            out
+        }
+        let elements = match &self.elements {
+            Elements::F16(v) => Elements::F16(pick(v, self.dim, indices)),
+            Elements::BF16(v) => Elements::BF16(pick(v, self.dim, indices)),
+            Elements::F32(v) => Elements::F32(pick(v, self.dim, indices)),
+        };
+        Self { dim: self.dim, elements }
+    }
+}
