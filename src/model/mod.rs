@@ -1,1 +1,5 @@
 //! (being written)
+
+pub mod config;
+pub mod rope;
+pub mod weights;
