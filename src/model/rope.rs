@@ -132,3 +132,151 @@ fn frequencies(config: &DecoderConfig) -> Vec<f32> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DIM: usize = 16;
+    const MAX: usize = 512;
+
+    fn config(rope: &str) -> DecoderConfig {
+        DecoderConfig::from_hf_json(
+            &format!(
+                r#"{{"model_type": "llama", "hidden_size": 64, "intermediate_size": 128,
+                "num_hidden_layers": 1, "num_attention_heads": 4, "vocab_size": 128,
+                "max_position_embeddings": 512, "rms_norm_eps": 1e-5, {rope}}}"#
+            ),
+            "config.json",
+        )
+        .unwrap()
+    }
+
+    fn rope() -> Rope {
+        Rope::new(&config(r#""rope_theta": 10000.0"#), MAX, &Device::Cpu).unwrap()
+    }
+
+    fn row() -> impl Strategy<Value = Vec<f32>> {
+        prop::collection::vec(-2f32..2.0, DIM)
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(x, y)| x * y).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn unrotating_gives_the_vector_back(row in row(), position in 0..MAX) {
+            let rope = rope();
+            let mut turned = row.clone();
+            rope.rotate_in_place(&mut turned, position);
+            rope.unrotate_in_place(&mut turned, position);
+            for (a, b) in row.iter().zip(&turned) {
+                prop_assert!((a - b).abs() < 1e-5);
+            }
+        }
+
+        #[test]
+        fn dot_products_depend_on_the_distance_only(
+            q in row(), k in row(), near in 0..100usize, distance in 0..100usize, shift in 0..300usize
+        ) {
+            let rope = rope();
+            let at = |start: usize| {
+                let (mut q, mut k) = (q.clone(), k.clone());
+                rope.rotate_in_place(&mut q, start + distance);
+                rope.rotate_in_place(&mut k, start);
+                dot(&q, &k)
+            };
+            prop_assert!((at(near) - at(near + shift)).abs() < 2e-3);
+        }
+
+        #[test]
+        fn tensors_and_slices_agree(
+            data in prop::collection::vec(-2f32..2.0, 3 * 5 * DIM), start in 0..MAX - 5
+        ) {
+            let rope = rope();
+            let tensor = Tensor::from_slice(&data, (3, 5, DIM), &Device::Cpu).unwrap();
+            let turned: Vec<f32> =
+                rope.rotate(&tensor, start).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let mut rows = data;
+            for (i, row) in rows.chunks_mut(DIM).enumerate() {
+                rope.rotate_in_place(row, start + i % 5);
+            }
+            for (a, b) in turned.iter().zip(&rows) {
+                prop_assert!((a - b).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn half_precision_keeps_its_type() {
+        let x = Tensor::ones((2, 3, DIM), DType::BF16, &Device::Cpu).unwrap();
+        assert_eq!(rope().rotate(&x, 7).unwrap().dtype(), DType::BF16);
+    }
+
+    #[test]
+    fn positions_beyond_the_tables_are_an_error() {
+        let x = Tensor::ones((1, 2, DIM), DType::F32, &Device::Cpu).unwrap();
+        assert!(rope().rotate(&x, MAX - 2).is_ok());
+        assert!(rope().rotate(&x, MAX - 1).is_err());
+    }
+
+    /// From `LlamaRotaryEmbedding(config).inv_freq` of transformers 5.2.0.
+    #[test]
+    fn frequencies_match_transformers() {
+        for (settings, expected) in [
+            (
+                r#""rope_theta": 500000.0"#,
+                [
+                    1.0,
+                    0.193922758,
+                    0.0376060307,
+                    0.00729266508,
+                    0.00141421345,
+                    0.000274248188,
+                    5.31829573e-05,
+                    1.03133852e-05,
+                ],
+            ),
+            (
+                r#""rope_theta": 10000.0, "rope_scaling": {"type": "linear", "factor": 2.5}"#,
+                [
+                    0.400000006,
+                    0.1264911,
+                    0.0399999991,
+                    0.0126491114,
+                    0.00399999972,
+                    0.00126491114,
+                    0.000400000019,
+                    0.000126491112,
+                ],
+            ),
+            (
+                r#""rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0,
+                "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 8192}"#,
+                [
+                    1.0,
+                    0.193922758,
+                    0.0376060307,
+                    0.00729266508,
+                    0.000524846022,
+                    3.42810235e-05,
+                    6.64786967e-06,
+                    1.28917316e-06,
+                ],
+            ),
+        ] {
+            let found = frequencies(&config(settings));
+            for (a, b) in found.iter().zip(expected) {
+                assert!(
+                    (f64::from(*a) / b - 1.0).abs() < 1e-6,
+                    "{settings}: {found:?}"
+                );
+            }
+        }
+    }
+}

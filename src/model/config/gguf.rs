@@ -112,7 +112,12 @@ impl Keys<'_> {
         let found = match found {
             Value::Array(items) => format!("an array of {}", items.len()),
             Value::String(text) => format!("{text:?}"),
-            scalar => format!("{scalar:?}"),
+            // Debug gives `U32(8)`.
+            scalar => format!("{scalar:?}")
+                .split(['(', ')'])
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned(),
         };
         bad_input!(
             "{}: {} is {found}, expected {expected}",

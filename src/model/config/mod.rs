@@ -4,6 +4,8 @@
 
 mod gguf;
 mod hf;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -27,7 +27,7 @@ pub struct GgufFile {
 }
 
 /// Rows dequantised as one unit of work: about this many elements.
-const CHUNK: usize = 1 << 18;
+pub(super) const CHUNK: usize = 1 << 18;
 
 impl GgufFile {
     pub(super) fn open(path: PathBuf) -> Result<Self> {

@@ -4,6 +4,8 @@
 mod gguf;
 mod names;
 mod safetensors;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use candle_core::safetensors::{Load, MmapedSafetensors};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Error, Tensor};
 
 use crate::bad_input;
 
@@ -24,7 +24,11 @@ impl SafetensorsFiles {
             // SAFETY: mapping a file is unsound only if another process rewrites it meanwhile;
             // model files are written once.
             let file = unsafe { MmapedSafetensors::new(path) }.map_err(|e| {
-                bad_input!("{name}: {e}, expected a complete and readable safetensors file")
+                let cause = match e {
+                    Error::WithPath { inner, .. } => *inner,
+                    other => other,
+                };
+                bad_input!("{name}: {cause}, expected a complete and readable safetensors file")
             })?;
             for (tensor, _) in file.tensors() {
                 if let Some(other) = place.insert(tensor.clone(), index) {

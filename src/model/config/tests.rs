@@ -1,0 +1,256 @@
+//! Real configurations are read with the facts of their model cards; wrong ones say what is wrong.
+
+use serde_json::{Value, json};
+
+use super::{Architecture, DecoderConfig, RopeScaling};
+use crate::error::exit_code;
+
+fn read(config: &Value) -> anyhow::Result<DecoderConfig> {
+    DecoderConfig::from_hf_json(&config.to_string(), "models/x/config.json")
+}
+
+/// A small valid configuration with some keys replaced, or removed where the value is the string
+/// "absent".
+fn with(model_type: &str, changes: Value) -> Value {
+    let mut config = json!({
+        "model_type": model_type, "hidden_act": "silu", "hidden_size": 64,
+        "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 128,
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        "tie_word_embeddings": false, "sliding_window": null,
+    });
+    let map = config.as_object_mut().unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        if value == "absent" {
+            map.remove(key);
+        } else {
+            map.insert(key.clone(), value.clone());
+        }
+    }
+    config
+}
+
+#[test]
+fn llama_3_1_8b() {
+    let config = read(&json!({
+        "architectures": ["LlamaForCausalLM"], "attention_bias": false, "hidden_act": "silu",
+        "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 131072,
+        "mlp_bias": false, "model_type": "llama", "num_attention_heads": 32,
+        "num_hidden_layers": 32, "num_key_value_heads": 8, "pretraining_tp": 1,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": {
+            "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192, "rope_type": "llama3"
+        },
+        "rope_theta": 500000.0, "tie_word_embeddings": false, "vocab_size": 128256
+    }))
+    .unwrap();
+    assert_eq!(
+        config,
+        DecoderConfig {
+            architecture: Architecture::Llama,
+            hidden: 4096,
+            intermediate: 14336,
+            layers: 32,
+            heads: 32,
+            kv_heads: 8,
+            head_dim: 128,
+            vocab: 128_256,
+            max_positions: 131_072,
+            norm_eps: 1e-5,
+            rope_theta: 500_000.0,
+            rope_scaling: Some(RopeScaling::Llama3 {
+                factor: 8.0,
+                low_freq_factor: 1.0,
+                high_freq_factor: 4.0,
+                original_max_positions: 8192,
+            }),
+            tie_embeddings: false,
+            qkv_bias: false,
+            o_bias: false,
+            qk_norm: false,
+            sliding_window: None,
+        }
+    );
+    assert_eq!((config.group(), config.max_prompt()), (4, 131_072));
+}
+
+#[test]
+fn llama_2_without_the_newer_keys() {
+    let config = read(&with(
+        "llama",
+        json!({"num_key_value_heads": "absent", "head_dim": "absent", "rope_theta": "absent",
+               "tie_word_embeddings": "absent", "hidden_act": "absent"}),
+    ))
+    .unwrap();
+    assert_eq!((config.kv_heads, config.head_dim), (4, 16));
+    assert_eq!(config.rope_theta, 10_000.0);
+    assert!(!config.tie_embeddings && config.rope_scaling.is_none());
+}
+
+#[test]
+fn rope_parameters_of_transformers_5() {
+    let config = read(&with(
+        "llama",
+        json!({"rope_theta": "absent",
+               "rope_parameters": {"rope_theta": 100000.0, "rope_type": "default"}}),
+    ))
+    .unwrap();
+    assert_eq!((config.rope_theta, config.rope_scaling), (100_000.0, None));
+    let linear = json!({"rope_scaling": {"type": "linear", "factor": 2.0}});
+    assert_eq!(
+        read(&with("llama", linear)).unwrap().rope_scaling,
+        Some(RopeScaling::Linear { factor: 2.0 })
+    );
+}
+
+#[test]
+fn mistral_windows() {
+    for (window, expected) in [
+        (json!(128), Some(128)),
+        (json!(null), None),
+        (json!("absent"), Some(4096)),
+    ] {
+        let config = read(&with("mistral", json!({ "sliding_window": window }))).unwrap();
+        assert_eq!(config.sliding_window, expected, "{window}");
+        assert_eq!(config.max_prompt(), expected.unwrap_or(256).min(256));
+    }
+}
+
+#[test]
+fn qwen_windows_count_only_when_switched_on() {
+    for (on, first, expected) in [
+        (false, 0, None),
+        (true, 1, Some(100)),
+        (true, 2, None), // max_window_layers is the number of layers: none of them is windowed
+    ] {
+        let config = read(&with(
+            "qwen2",
+            json!({"sliding_window": 100, "use_sliding_window": on, "max_window_layers": first}),
+        ))
+        .unwrap();
+        assert_eq!(config.sliding_window, expected);
+    }
+}
+
+#[test]
+fn biases_and_norms_follow_the_family() {
+    for (family, bias, expected) in [
+        ("llama", false, (false, false, false)),
+        ("llama", true, (true, true, false)),
+        ("qwen2", false, (true, false, false)),
+        ("qwen3", false, (false, false, true)),
+    ] {
+        let config = read(&with(family, json!({ "attention_bias": bias }))).unwrap();
+        assert_eq!(
+            (config.qkv_bias, config.o_bias, config.qk_norm),
+            expected,
+            "{family}"
+        );
+    }
+}
+
+#[test]
+fn bad_input_names_key_found_and_expected() {
+    let yarn = json!({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}});
+    let no_low = json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}});
+    for (family, change, parts) in [
+        (
+            "gpt2",
+            json!({}),
+            &["model_type", "\"gpt2\"", "llama, mistral, qwen2 or qwen3"][..],
+        ),
+        (
+            "llama",
+            json!({"hidden_size": "absent"}),
+            &["hidden_size", "missing"],
+        ),
+        (
+            "llama",
+            json!({"hidden_size": "big"}),
+            &["hidden_size is \"big\"", "whole number"],
+        ),
+        (
+            "llama",
+            json!({"vocab_size": -3}),
+            &["vocab_size is -3", "whole number"],
+        ),
+        (
+            "llama",
+            json!({"num_hidden_layers": 0}),
+            &["num_hidden_layers is 0"],
+        ),
+        (
+            "llama",
+            json!({"num_attention_heads": 0, "head_dim": "absent"}),
+            &["num_attention_heads"],
+        ),
+        (
+            "llama",
+            json!({"num_key_value_heads": 3}),
+            &["num_key_value_heads is 3", "divisor", "4"],
+        ),
+        (
+            "llama",
+            json!({"head_dim": 15}),
+            &["head_dim is 15", "even"],
+        ),
+        (
+            "llama",
+            json!({"hidden_size": 66, "head_dim": "absent"}),
+            &["66", "multiple of"],
+        ),
+        (
+            "llama",
+            json!({"hidden_act": "gelu"}),
+            &["hidden_act is \"gelu\"", "silu"],
+        ),
+        (
+            "llama",
+            json!({"rms_norm_eps": 0.0}),
+            &["rms_norm_eps is 0", "positive"],
+        ),
+        (
+            "llama",
+            json!({"mlp_bias": true}),
+            &["mlp_bias is true", "false"],
+        ),
+        (
+            "llama",
+            json!({"quantization_config": {"bits": 4}}),
+            &["quantization_config"],
+        ),
+        (
+            "llama",
+            yarn,
+            &["rope_scaling.rope_type is \"yarn\"", "linear or llama3"],
+        ),
+        (
+            "llama",
+            no_low,
+            &["rope_scaling.low_freq_factor", "missing"],
+        ),
+        (
+            "mistral",
+            json!({"num_key_value_heads": "absent"}),
+            &["num_key_value_heads", "missing"],
+        ),
+        (
+            "qwen3",
+            json!({"head_dim": "absent"}),
+            &["head_dim", "missing"],
+        ),
+    ] {
+        let error = read(&with(family, change.clone())).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(exit_code(&error), 2);
+        assert!(text.starts_with("models/x/config.json: "), "{text}");
+        for part in parts {
+            assert!(text.contains(part), "{change}: {text:?} lacks {part:?}");
+        }
+    }
+    for text in ["", "[1]", "{\"model_type\": "] {
+        let error = DecoderConfig::from_hf_json(text, "config.json").unwrap_err();
+        assert_eq!(exit_code(&error), 2);
+    }
+}
