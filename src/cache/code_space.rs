@@ -1,9 +1,12 @@
 //! A cache in coded form and attention in code space: scores from one product per codeword, values from one
 //! weight per codeword.
 
+use multiversion::multiversion;
+
 use super::coded::CodedRows;
 use super::footprint::Footprint;
 use super::indices::Indices;
+use super::matmul::{add_weighted, times_transposed};
 use super::rows::Rows;
 use super::simd;
 use super::softmax::Attending;
@@ -122,37 +125,29 @@ impl CodedKv {
         let d = head.keys.codewords().dim();
         for row in 0..attending.rows() {
             let entries = head.seen(row / tokens, appended(row % tokens));
-            let mut scores = vec![0.0; entries.len()];
+            let codewords: Vec<usize> = entries.iter().map(|&entry| head.keys.index(entry)).collect();
+            let query = attending.query(row);
+            let mut scores = match &head.positions {
+                Some(positions) => {
+                    let products = turned_products(query, key_codewords);
+                    let positions: Vec<usize> = entries.iter().map(|&entry| positions.get(entry)).collect();
+                    turned_scores(&products, &codewords, &positions, rope, d)
+                }
+                None => {
+                    let mut products = vec![0.0; key_codewords.len() / d];
+                    times_transposed(query, key_codewords, d, &mut products);
+                    codewords.iter().map(|&codeword| products[codeword]).collect()
+                }
+            };
+            for (score, &entry) in scores.iter_mut().zip(&entries) {
+                *score *= key_factors[entry];
+            }
+            attending.weigh(row, &mut scores);
             let mut weights = vec![0.0; head.values.codewords().len()];
-            simd::vectorised(|| {
-                let query = attending.query(row);
-                match &head.positions {
-                    Some(positions) => {
-                        let products = turned_products(query, key_codewords);
-                        for (score, &entry) in scores.iter_mut().zip(&entries) {
-                            let codeword = head.keys.index(entry) * d;
-                            let (even, odd) = products[codeword..codeword + d].split_at(d / 2);
-                            let position = positions.get(entry);
-                            let cosine = simd::dot(even, rope.cos(position)) + simd::dot(odd, rope.sin(position));
-                            *score = key_factors[entry] * cosine;
-                        }
-                    }
-                    None => {
-                        let products: Vec<f32> =
-                            key_codewords.chunks_exact(d).map(|codeword| simd::dot(query, codeword)).collect();
-                        for (score, &entry) in scores.iter_mut().zip(&entries) {
-                            *score = key_factors[entry] * products[head.keys.index(entry)];
-                        }
-                    }
-                }
-                attending.weigh(row, &mut scores);
-                for (score, &entry) in scores.iter().zip(&entries) {
-                    weights[head.values.index(entry)] += score * value_factors[entry];
-                }
-                for (weight, codeword) in weights.iter().zip(value_codewords.chunks_exact(d)) {
-                    attending.add(row, *weight, codeword);
-                }
-            });
+            for (weight, &entry) in scores.iter().zip(&entries) {
+                weights[head.values.index(entry)] += weight * value_factors[entry];
+            }
+            add_weighted(&weights, value_codewords, d, attending.out(row));
         }
     }
 
@@ -186,7 +181,7 @@ fn block<'a>(rows: &'a Rows, scratch: &'a mut Vec<f32>) -> &'a [f32] {
 /// For each codeword the vector whose product with a position's `[cos, sin]` is the score of a key with that
 /// codeword at that position: with halves `q = (a, b)` and `c = (x, y)`, RoPE gives
 /// `q . R(p) c = (a x + b y) . cos(p) + (b x - a y) . sin(p)`. The query is turned once, no key ever is.
-#[inline(always)]
+#[multiversion(targets("x86_64+avx2+fma"))]
 fn turned_products(query: &[f32], codewords: &[f32]) -> Vec<f32> {
     let d = query.len();
     let (a, b) = query.split_at(d / 2);
@@ -200,4 +195,14 @@ fn turned_products(query: &[f32], codewords: &[f32]) -> Vec<f32> {
         }
     }
     products
+}
+
+/// The score of each entry, before its magnitude, from the [`turned_products`] of its codeword.
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn turned_scores(products: &[f32], codewords: &[usize], positions: &[usize], rope: &Rope, d: usize) -> Vec<f32> {
+    let score = |(&codeword, &position): (&usize, &usize)| {
+        let (even, odd) = products[codeword * d..(codeword + 1) * d].split_at(d / 2);
+        simd::dot(even, rope.cos(position)) + simd::dot(odd, rope.sin(position))
+    };
+    codewords.iter().zip(positions).map(score).collect()
 }

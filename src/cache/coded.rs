@@ -1,5 +1,7 @@
 //! Vectors written as `magnitude * codeword[index]`: the codebook side of SpindleKV (PAPER sections 1.6 to 1.8).
 
+use multiversion::multiversion;
+
 use super::footprint::Footprint;
 use super::indices::Indices;
 use super::rows::{Rows, StoreType};
@@ -65,7 +67,7 @@ impl CodedRows {
 
     /// Appends one vector: the nearest codeword if its cosine is above the threshold, else a new codeword.
     pub fn push(&mut self, vector: &[f32]) {
-        let norm = simd::vectorised(|| simd::dot(vector, vector)).sqrt();
+        let norm = simd::dot(vector, vector).sqrt();
         let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
         let unit: Vec<f32> = vector.iter().map(|x| x * inverse).collect();
         let index = match self.nearest(&unit) {
@@ -85,20 +87,7 @@ impl CodedRows {
     fn nearest(&self, unit: &[f32]) -> Option<(usize, f32)> {
         let mut scratch = Vec::new();
         let codewords = self.codewords.block(0..self.codewords.len(), &mut scratch);
-        let own_norms = self.magnitudes.is_none();
-        simd::vectorised(|| {
-            let mut best: Option<(usize, f32)> = None;
-            for (i, codeword) in codewords.chunks_exact(unit.len()).enumerate() {
-                let mut cosine = simd::dot(codeword, unit);
-                if own_norms {
-                    cosine /= simd::dot(codeword, codeword).sqrt().max(f32::MIN_POSITIVE);
-                }
-                if best.is_none_or(|(_, c)| cosine > c) {
-                    best = Some((i, cosine));
-                }
-            }
-            best
-        })
+        nearest(unit, codewords, self.magnitudes.is_some())
     }
 
     /// Entry `i` rebuilt (equation 14), into `out`.
@@ -120,6 +109,21 @@ impl CodedRows {
             ..Footprint::default()
         }
     }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn nearest(unit: &[f32], codewords: &[f32], are_units: bool) -> Option<(usize, f32)> {
+    let mut best: Option<(usize, f32)> = None;
+    for (i, codeword) in codewords.chunks_exact(unit.len()).enumerate() {
+        let mut cosine = simd::dot(codeword, unit);
+        if !are_units {
+            cosine /= simd::dot(codeword, codeword).sqrt().max(f32::MIN_POSITIVE);
+        }
+        if best.is_none_or(|(_, c)| cosine > c) {
+            best = Some((i, cosine));
+        }
+    }
+    best
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The two products of attention over a block, small enough to stay in cache: `gemm` for many rows (prefill),
 //! plain dot products for few (decoding), where packing would cost more than it saves.
 
+use multiversion::multiversion;
+
 use super::simd;
 
 /// From this many query rows on, `gemm` is faster than dot products.
@@ -21,13 +23,7 @@ pub fn times_transposed(a: &[f32], b: &[f32], d: usize, out: &mut [f32]) {
         }
         return;
     }
-    simd::vectorised(|| {
-        for (j, row) in b.chunks_exact(d).enumerate() {
-            for (i, query) in a.chunks_exact(d).enumerate() {
-                out[i * n + j] = simd::dot(query, row);
-            }
-        }
-    });
+    dots(a, b, d, out);
 }
 
 /// `out += a b`: `a` `[m, n]`, `b` `[n, d]`, `out` `[m, d]`.
@@ -45,11 +41,26 @@ pub fn times(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
         }
         return;
     }
-    simd::vectorised(|| {
-        for (weights, out) in a.chunks_exact(n).zip(out.chunks_exact_mut(d)) {
-            for (weight, row) in weights.iter().zip(b.chunks_exact(d)) {
-                simd::add_scaled(out, *weight, row);
-            }
+    add_weighted(a, b, d, out);
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn dots(a: &[f32], b: &[f32], d: usize, out: &mut [f32]) {
+    let n = b.len() / d;
+    for (j, row) in b.chunks_exact(d).enumerate() {
+        for (i, query) in a.chunks_exact(d).enumerate() {
+            out[i * n + j] = simd::dot(query, row);
         }
-    });
+    }
+}
+
+/// `out += a b` for few rows of `a`.
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub fn add_weighted(a: &[f32], b: &[f32], d: usize, out: &mut [f32]) {
+    let n = b.len() / d;
+    for (weights, out) in a.chunks_exact(n).zip(out.chunks_exact_mut(d)) {
+        for (weight, row) in weights.iter().zip(b.chunks_exact(d)) {
+            simd::add_scaled(out, *weight, row);
+        }
+    }
 }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use crate::model::rope::Rope;
 
 /// The KV cache of one sequence, all layers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Cache {
     pub layers: Vec<LayerCache>,
     pub rope: Arc<Rope>,

@@ -57,7 +57,7 @@ impl Model {
             get("lm_head.weight", &[config.vocab, config.hidden])?
         };
         let layers = (0..config.layers).map(|i| Layer::load(&config, i, &get)).collect::<anyhow::Result<_>>()?;
-        let rope = Arc::new(Rope::new(&config, config.max_positions)?);
+        let rope = Arc::new(Rope::new(&config, config.max_prompt(), device)?);
         let norm = get("model.norm.weight", &[config.hidden])?;
         let device = device.clone();
         Ok(Self { config, embedding, layers, norm, head: Linear::new(head, None), rope, device })

@@ -2,9 +2,9 @@
 //! what a sequence decodes cannot depend on which others are decoded beside it.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use multiversion::multiversion;
 use rayon::prelude::*;
 
-use crate::cache::simd;
 
 const LANES: usize = 8;
 /// Output rows computed together, so that each load of `x` serves several products.
@@ -43,11 +43,7 @@ impl CustomOp2 for RowMatmul {
         // Each task writes `[outputs of the task, rows]`; the transposition back is small.
         let mut transposed = vec![0f32; outputs * rows];
         transposed.par_chunks_mut(TASK * rows).zip(weight.par_chunks(TASK * inputs)).for_each(|(out, weight)| {
-            simd::vectorised(|| {
-                for (out, weight) in out.chunks_mut(OUTPUTS * rows).zip(weight.chunks(OUTPUTS * inputs)) {
-                    products(x, weight, inputs, rows, out);
-                }
-            });
+            products(x, weight, inputs, rows, out);
         });
         let mut out = vec![0f32; rows * outputs];
         for (o, column) in transposed.chunks_exact(rows).enumerate() {
@@ -59,10 +55,18 @@ impl CustomOp2 for RowMatmul {
     }
 }
 
-/// Up to [`OUTPUTS`] weight rows against every row of `x`, two at a time.
-#[inline(always)]
+/// `out`: `[weight rows, rows]`.
+#[multiversion(targets("x86_64+avx2+fma"))]
 fn products(x: &[f32], weight: &[f32], inputs: usize, rows: usize, out: &mut [f32]) {
-    if weight.len() == OUTPUTS * inputs {
+    for (out, weight) in out.chunks_mut(OUTPUTS * rows).zip(weight.chunks(OUTPUTS * inputs)) {
+        if weight.len() < OUTPUTS * inputs {
+            for (o, weight) in weight.chunks_exact(inputs).enumerate() {
+                for (row, x) in x.chunks_exact(inputs).enumerate() {
+                    store(dots::<1, 1>([x], weight, inputs), &mut out[o * rows..], rows, row);
+                }
+            }
+            continue;
+        }
         let mut row = 0;
         while row + 2 <= rows {
             let pair = [&x[row * inputs..(row + 1) * inputs], &x[(row + 1) * inputs..(row + 2) * inputs]];
@@ -71,12 +75,6 @@ fn products(x: &[f32], weight: &[f32], inputs: usize, rows: usize, out: &mut [f3
         }
         if row < rows {
             store(dots::<1, OUTPUTS>([&x[row * inputs..]], weight, inputs), out, rows, row);
-        }
-        return;
-    }
-    for (o, weight) in weight.chunks_exact(inputs).enumerate() {
-        for (row, x) in x.chunks_exact(inputs).enumerate() {
-            store(dots::<1, 1>([x], weight, inputs), &mut out[o * rows..], rows, row);
         }
     }
 }
