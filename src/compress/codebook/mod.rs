@@ -1,0 +1,201 @@
+//! Codebooks: a small set of directions standing in for many (SpindleKV section 3.4, PAPER notes 1.5-1.6).
+//!
+//! The vectors of one head are split into directions and magnitudes ([`normalise`]), the pairs of directions more alike than a
+//! threshold become a graph ([`similarity_graphs`]), and a learner chooses codewords on it: [`greedy`], the paper's, or [`leader`].
+//! One pass over the pairs serves every threshold, and [`BitGraph::subset`] every set of retained entries.
+//! [`spherical_k_means`] is the control with a set number of codewords in place of a threshold.
+
+mod bits;
+mod graph;
+mod greedy;
+mod k_means;
+mod leader;
+mod similarity;
+
+use std::borrow::Cow;
+
+pub use graph::BitGraph;
+pub use greedy::greedy;
+pub use k_means::spherical_k_means;
+pub use leader::{Preference, leader};
+pub use similarity::similarity_graphs;
+
+use super::matmul::dot;
+
+/// Codewords, and which of them stands for each vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Codebook {
+    /// The codewords, in the order they were chosen.
+    pub codewords: Codewords,
+    /// For each vector, the number of its codeword.
+    pub index: Vec<u32>,
+}
+
+/// What the codewords are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Codewords {
+    /// Some of the coded vectors, by their place among them (the paper's: no averaging anywhere).
+    Members(Vec<u32>),
+    /// Vectors of their own, `[codewords, d]` row-major: unit means of the vectors they stand for.
+    Means {
+        /// The vectors' elements.
+        vectors: Vec<f32>,
+        /// Elements of one vector.
+        d: usize,
+    },
+}
+
+/// How alike vectors are to their codewords: over all vectors, each counted once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cosines {
+    /// The least cosine; 1 when there are no vectors.
+    pub min: f32,
+    /// The mean cosine; 1 when there are no vectors.
+    pub mean: f32,
+}
+
+impl Codewords {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Codewords::Members(members) => members.len(),
+            Codewords::Means { vectors, d } => vectors.len() / d,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The codewords as vectors `[codewords, d]`, given the `units: [n, d]` they were learnt from.
+    pub fn vectors(&self, units: &[f32], d: usize) -> Cow<'_, [f32]> {
+        match self {
+            Codewords::Members(members) => {
+                let rows = members
+                    .iter()
+                    .map(|&member| &units[member as usize * d..][..d]);
+                Cow::Owned(rows.flatten().copied().collect())
+            }
+            Codewords::Means { vectors, .. } => Cow::Borrowed(vectors),
+        }
+    }
+}
+
+impl Codebook {
+    /// The cosines of `units: [n, d]` to their codewords. A vector that is its own codeword counts as exactly 1, a zero vector too.
+    ///
+    /// Summed apart from the products that decided membership: a cosine within rounding (about 1e-6) of the threshold
+    /// can come out on its other side.
+    pub fn cosines(&self, units: &[f32], d: usize) -> Cosines {
+        let codewords = self.codewords.vectors(units, d);
+        let (mut min, mut sum) = (1f32, 0f64);
+        for (unit, &code) in units.chunks_exact(d).zip(&self.index) {
+            let codeword = &codewords[code as usize * d..][..d];
+            let same = unit == codeword || unit.iter().all(|&x| x == 0.0);
+            let cosine = if same {
+                1.0
+            } else {
+                dot(unit, codeword).min(1.0)
+            };
+            min = min.min(cosine);
+            sum += cosine as f64;
+        }
+        let mean = if self.index.is_empty() {
+            1.0
+        } else {
+            (sum / self.index.len() as f64) as f32
+        };
+        Cosines { min, mean }
+    }
+
+    /// The same index with each codeword replaced by the mean of the `units: [n, d]` it stands for, scaled to length 1.
+    /// `weights` counts each vector (PAPER notes 1.5: `w_a`). A codeword whose vectors cancel out stays as it is.
+    ///
+    /// The bound on the cosine that members give does not hold for means.
+    pub fn with_means(&self, units: &[f32], d: usize, weights: &[u32]) -> Codebook {
+        let mut vectors = self.codewords.vectors(units, d).into_owned();
+        let mut sums = vec![0f32; vectors.len()];
+        for ((unit, &code), &weight) in units.chunks_exact(d).zip(&self.index).zip(weights) {
+            let sum = &mut sums[code as usize * d..][..d];
+            sum.iter_mut()
+                .zip(unit)
+                .for_each(|(s, &x)| *s += weight as f32 * x);
+        }
+        for (vector, sum) in vectors.chunks_exact_mut(d).zip(sums.chunks_exact(d)) {
+            let norm = dot(sum, sum).sqrt();
+            if norm > 0.0 {
+                vector.iter_mut().zip(sum).for_each(|(v, &s)| *v = s / norm);
+            }
+        }
+        Codebook {
+            codewords: Codewords::Means { vectors, d },
+            index: self.index.clone(),
+        }
+    }
+}
+
+/// Splits `vectors: [n, d]` into directions of length 1, `[n, d]`, and magnitudes, `[n]`. A zero vector's direction is zero.
+///
+/// # Panics
+/// When `vectors` is not a whole number of vectors.
+pub fn normalise(vectors: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
+    let magnitudes = super::score::key_norms(vectors, d);
+    let mut units = vectors.to_vec();
+    for (unit, &magnitude) in units.chunks_exact_mut(d).zip(&magnitudes) {
+        if magnitude > 0.0 {
+            unit.iter_mut().for_each(|x| *x /= magnitude);
+        }
+    }
+    (units, magnitudes)
+}
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn directions_times_magnitudes_give_the_vectors_back() {
+        let (units, magnitudes) = normalise(&[3.0, 4.0, 0.0, 0.0, 0.0, -2.0], 2);
+        assert_eq!(units, [0.6, 0.8, 0.0, 0.0, 0.0, -1.0]);
+        assert_eq!(magnitudes, [5.0, 0.0, 2.0]);
+    }
+
+    #[test]
+    fn means_are_weighted_and_of_length_one() {
+        let units = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0];
+        let codebook = Codebook {
+            codewords: Codewords::Members(vec![0, 2, 3]),
+            index: vec![0, 0, 1, 2],
+        };
+        let Codewords::Means { vectors, .. } =
+            codebook.with_means(&units, 2, &[3, 4, 1, 1]).codewords
+        else {
+            panic!("means asked for");
+        };
+        assert_eq!(vectors, [0.6, 0.8, 0.0, 0.0, 0.0, -1.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn cosines_equal_a_recomputation(set in testing::clustered(80), theta in 0.5f32..0.99) {
+            let graphs = similarity_graphs(&set.units, set.d, &[theta]);
+            let members = greedy(&graphs[0], &set.weights);
+            for codebook in [members.with_means(&set.units, set.d, &set.weights), members] {
+                let codewords = codebook.codewords.vectors(&set.units, set.d).into_owned();
+                let cosines: Vec<f64> = codebook.index.iter().enumerate().map(|(i, &code)| {
+                    let (u, c) = (set.unit(i), &codewords[code as usize * set.d..][..set.d]);
+                    let same = u == c || u.iter().all(|&x| x == 0.0);
+                    if same { 1.0 } else { testing::dot(u, c) }
+                }).collect();
+                let got = codebook.cosines(&set.units, set.d);
+                prop_assert!((got.min as f64 - cosines.iter().copied().fold(1.0, f64::min)).abs() < 1e-5);
+                prop_assert!((got.mean as f64 - cosines.iter().sum::<f64>() / cosines.len() as f64).abs() < 1e-5);
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! From scores to the entries that are kept: rankings, top-k sets and, for a group of query heads that rank apart, their union.
+
+/// Positions from the best score to the worst. Equal scores (`-0.0` equals `0.0`) go by position, the lower first; NaN comes last.
+pub fn ranking(scores: &[f32]) -> Vec<u32> {
+    let mut keys: Vec<u64> = scores
+        .iter()
+        .enumerate()
+        .map(|(position, &s)| (descending(s) as u64) << 32 | position as u64)
+        .collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| key as u32).collect()
+}
+
+/// The rank of each position in an order that [`ranking`] gave: its inverse permutation.
+pub fn rank_of(order: &[u32]) -> Vec<u32> {
+    let mut ranks = vec![0; order.len()];
+    for (rank, &position) in order.iter().enumerate() {
+        ranks[position as usize] = rank as u32;
+    }
+    ranks
+}
+
+/// The positions of the `k` best scores (all, if there are fewer), ascending. Ties as in [`ranking`].
+pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
+    let mut positions = ranking(scores);
+    positions.truncate(k);
+    positions.sort_unstable();
+    positions
+}
+
+/// A key that sorts ascending as the scores sort descending, NaN last.
+fn descending(score: f32) -> u32 {
+    if score.is_nan() {
+        return u32::MAX;
+    }
+    let bits = (score + 0.0).to_bits();
+    // Usual order-preserving map (flip all bits of negatives, the sign of the others), then complemented.
+    !(if bits >> 31 == 1 {
+        !bits
+    } else {
+        bits | 1 << 31
+    })
+}
+
+/// The rankings of a group's rows of scores (one per query head, or one shared), ready to answer for every budget.
+///
+/// One ranking serves a whole sweep of budgets: a row's top-k set is the positions of rank below `k`, and an entry is held
+/// if any row keeps it, that is if its least rank is below `k`.
+#[derive(Debug, Clone)]
+pub struct Ranked {
+    /// Per row, the rank of each position.
+    ranks: Vec<Vec<u32>>,
+    /// Per position, the least rank over the rows.
+    least: Vec<u32>,
+    /// `union[k]`: positions with a least rank below `k`, for `k` in `0..=n`.
+    union: Vec<u32>,
+}
+
+impl Ranked {
+    /// Ranks `scores: [rows, n]`, row-major, each row apart.
+    ///
+    /// # Panics
+    /// When `scores` is not `rows` rows of one length.
+    pub fn new(scores: &[f32], rows: usize) -> Self {
+        assert!(
+            rows > 0 && scores.len().is_multiple_of(rows),
+            "scores are [{rows}, n], not {} in all",
+            scores.len()
+        );
+        let n = scores.len() / rows;
+        let ranks: Vec<Vec<u32>> = (0..rows)
+            .map(|row| rank_of(&ranking(&scores[row * n..(row + 1) * n])))
+            .collect();
+        let least: Vec<u32> = (0..n)
+            .map(|position| {
+                ranks
+                    .iter()
+                    .map(|row| row[position])
+                    .fold(u32::MAX, u32::min)
+            })
+            .collect();
+        let mut union = vec![0u32; n + 1];
+        least.iter().for_each(|&rank| union[rank as usize + 1] += 1);
+        for k in 1..=n {
+            union[k] += union[k - 1];
+        }
+        Ranked {
+            ranks,
+            least,
+            union,
+        }
+    }
+
+    /// Entries held when each row keeps its `k` best: the size of the union of the rows' top-k sets.
+    pub fn entries_at(&self, k: usize) -> usize {
+        self.union[k.min(self.least.len())] as usize
+    }
+
+    /// The largest `k` whose union holds at most `entries` (the inverse of [`Ranked::entries_at`]).
+    pub fn k_within(&self, entries: usize) -> usize {
+        self.union.partition_point(|&held| held as usize <= entries) - 1
+    }
+
+    /// Per row, its `k` best positions, ascending.
+    pub fn kept_at(&self, k: usize) -> Vec<Vec<u32>> {
+        self.ranks
+            .iter()
+            .map(|row| {
+                (0..row.len() as u32)
+                    .filter(|&p| (row[p as usize] as usize) < k)
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The union of the rows' top-k sets, ascending, and for each of its positions the number of rows that keep it
+    /// (the weight `w_a` of the codebook, PAPER notes 1.5).
+    pub fn union_at(&self, k: usize) -> (Vec<u32>, Vec<u32>) {
+        (0..self.least.len())
+            .filter(|&p| (self.least[p] as usize) < k)
+            .map(|p| {
+                (
+                    p as u32,
+                    self.ranks
+                        .iter()
+                        .filter(|row| (row[p] as usize) < k)
+                        .count() as u32,
+                )
+            })
+            .unzip()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn ties_go_to_the_lower_position_and_nan_comes_last() {
+        let scores = [
+            0.0,
+            f32::NAN,
+            1.0,
+            -0.0,
+            f32::NEG_INFINITY,
+            1.0,
+            -2.0,
+            f32::INFINITY,
+        ];
+        assert_eq!(ranking(&scores), [7, 2, 5, 0, 3, 6, 4, 1]);
+        assert_eq!(top_k(&scores, 3), [2, 5, 7]);
+        assert_eq!(top_k(&scores, 100).len(), 8);
+        assert!(top_k(&[], 3).is_empty());
+    }
+
+    /// Scores with many ties.
+    fn scores(max: usize) -> impl Strategy<Value = (usize, Vec<f32>)> {
+        (1usize..5, 0usize..max).prop_flat_map(|(rows, n)| {
+            (
+                Just(rows),
+                prop::collection::vec((-6i8..6).prop_map(|s| s as f32 / 2.0), rows * n),
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn top_k_is_sorted_unique_in_range_and_best((_, scores) in scores(60), k in 0usize..70) {
+            let top = top_k(&scores, k);
+            prop_assert_eq!(top.len(), k.min(scores.len()));
+            prop_assert!(top.is_sorted_by(|a, b| a < b));
+            prop_assert!(top.iter().all(|&p| (p as usize) < scores.len()));
+            for p in (0..scores.len() as u32).filter(|p| !top.contains(p)) {
+                let score = |p: u32| scores[p as usize];
+                let beats = |kept: u32| score(kept) > score(p) || score(kept) == score(p) && kept < p;
+                prop_assert!(top.iter().all(|&kept| beats(kept)));
+            }
+        }
+
+        #[test]
+        fn unions_are_those_of_the_top_k_sets((rows, scores) in scores(40)) {
+            let n = scores.len() / rows;
+            let ranked = Ranked::new(&scores, rows);
+            for k in 0..n + 3 {
+                let kept = ranked.kept_at(k);
+                let mut counts = BTreeMap::new();
+                for (row, kept) in kept.iter().enumerate() {
+                    prop_assert_eq!(kept, &top_k(&scores[row * n..(row + 1) * n], k));
+                    kept.iter().for_each(|&p| *counts.entry(p).or_insert(0u32) += 1);
+                }
+                prop_assert_eq!(ranked.entries_at(k), counts.len());
+                prop_assert_eq!(ranked.union_at(k), counts.into_iter().unzip());
+                let largest = (0..=n).rev().find(|&k| ranked.entries_at(k) <= k + 2).map(|_| ranked.k_within(k + 2));
+                prop_assert!(largest.is_none_or(|l| ranked.entries_at(l) <= k + 2 && (l == n || ranked.entries_at(l + 1) > k + 2)));
+            }
+        }
+    }
+}
