@@ -1,0 +1,47 @@
+//! What a compression method is.
+
+use super::codebook::Cosines;
+use super::view::LayerView;
+use crate::cache::{Footprint, Prefix};
+use crate::model::observe::Observe;
+
+/// A way to make the cache of a prompt smaller. One number, its knob, sets how small; everything else is fixed when
+/// the method is made.
+pub trait Method: Send + Sync {
+    /// What it needs to see of the prefill.
+    fn observes(&self) -> Observe;
+
+    /// The range of its knob. Bytes rise from the first end to the second.
+    fn knob(&self) -> Knob;
+
+    /// Everything about a layer that does not depend on the knob (scores, rankings), so that a sweep pays for it once.
+    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a>;
+}
+
+/// A method's size knob.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Knob {
+    /// The setting it is.
+    pub name: &'static str,
+    /// Smallest cache.
+    pub smallest: f64,
+    /// Largest cache.
+    pub largest: f64,
+}
+
+/// One layer, ready to be compressed to any size. Pure: the same knob gives the same prefix.
+pub trait Plan: Send + Sync {
+    /// What [`Plan::build`] would hold.
+    fn footprint(&self, knob: f64) -> Footprint;
+
+    fn build(&self, knob: f64) -> Compressed;
+}
+
+/// One compressed layer and what there is to tell of it.
+pub struct Compressed {
+    pub prefix: Prefix,
+    /// Per query head, the positions it still attends to, ascending. None: all.
+    pub kept: Option<Vec<Vec<u32>>>,
+    /// How alike keys and values are to their codewords, where they are coded.
+    pub cosines: Option<(Cosines, Cosines)>,
+}

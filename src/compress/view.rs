@@ -1,0 +1,61 @@
+//! One layer of a prefill as a compressor sees it.
+
+use crate::cache::{DenseKv, Geometry, Rows, StoreType};
+use crate::model::observe::Prefilled;
+
+/// A layer of a dense prefill, read-only. Methods decide from this and nothing else.
+#[derive(Clone, Copy)]
+pub struct LayerView<'a> {
+    pub prefilled: &'a Prefilled,
+    pub layer: usize,
+}
+
+impl<'a> LayerView<'a> {
+    pub fn geometry(&self) -> Geometry {
+        self.prefilled.geometry
+    }
+
+    pub fn store(&self) -> StoreType {
+        self.prefilled.store
+    }
+
+    /// Tokens of the prompt.
+    pub fn len(&self) -> usize {
+        self.prefilled.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys (rotated) and values, per KV head.
+    pub fn kv(&self) -> &'a DenseKv {
+        &self.prefilled.layers[self.layer].kv
+    }
+
+    /// Keys before RoPE, per KV head `[len, head_dim]`.
+    pub fn unrotated_keys(&self) -> &'a [Rows] {
+        &self.prefilled.layers[self.layer].unrotated_keys
+    }
+
+    /// Rotated queries of the last `window` tokens for one KV head's group, `[group, window, head_dim]`.
+    ///
+    /// # Panics
+    /// When the prefill observed a shorter window.
+    pub fn window_queries(&self, kv_head: usize, window: usize) -> Vec<f32> {
+        let Geometry { heads, head_dim, .. } = self.geometry();
+        let group = self.geometry().group();
+        let queries = &self.prefilled.layers[self.layer].queries;
+        let width = heads * head_dim;
+        let observed = queries.len() / width;
+        assert!(window <= observed, "a window of {window} tokens, {observed} were observed");
+        let mut out = Vec::with_capacity(group * window * head_dim);
+        for head in kv_head * group..(kv_head + 1) * group {
+            for token in observed - window..observed {
+                let start = token * width + head * head_dim;
+                out.extend_from_slice(&queries[start..start + head_dim]);
+            }
+        }
+        out
+    }
+}
