@@ -1,1 +1,91 @@
-//! (being written)
+//! Results to figures: SVG and PNG from the CSV alone, with the fonts in the program.
+//!
+//! The last room of the flow. One file per figure; `style` holds what they share. Sizes are in
+//! pixels, the same in both formats, and the same rows give the same bytes.
+
+mod accuracy;
+mod bytes;
+mod figure;
+mod grid;
+mod marker;
+mod needle;
+mod panels;
+mod png;
+mod series;
+mod style;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::bad_input;
+use crate::record::{RECORDS_FILE, Record, read_layers, read_records};
+use crate::report::{Block, blocks};
+
+/// Draws every figure that the rows of `results_dir` allow into `results_dir/figures`, and gives
+/// the paths written, in order:
+///
+/// - `accuracy-<task>`: score against measured retention, one line per method;
+/// - `needle-<task>-<method>`: score over length and depth, where samples have both;
+/// - `bytes-<task>`: what each layer's bytes are spent on.
+///
+/// Where a folder has several models, element types or places of compression, the file name says which.
+///
+/// # Errors
+/// A [`BadInput`](crate::error::BadInput) if there are no rows, or rows that
+/// [`read_records`] or [`read_layers`] refuse; an error if a file cannot be written.
+pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
+    style::register_fonts()?;
+    let records = read_records(results_dir)?;
+    if records.is_empty() {
+        return Err(bad_input!(
+            "{}: no rows, expected at least one",
+            results_dir.join(RECORDS_FILE).display()
+        ));
+    }
+    let finished: HashSet<_> = records
+        .iter()
+        .filter(|r| r.is_finished())
+        .map(Record::reference)
+        .collect();
+    let mut layers = read_layers(results_dir)?;
+    layers.retain(|layer| finished.contains(&layer.record()));
+
+    let dir = results_dir.join("figures");
+    let blocks = blocks(&records);
+    let mut paths = Vec::new();
+    for block in &blocks {
+        let name = name_of(block, &blocks);
+        if let Some(figure) = accuracy::Accuracy::new(block, &name) {
+            paths.extend(figure::save(&figure, &dir)?);
+        }
+        for figure in needle::Needle::each_method(block, &name) {
+            paths.extend(figure::save(&figure, &dir)?);
+        }
+        if let Some(figure) = bytes::Bytes::new(block, &layers, &name) {
+            paths.extend(figure::save(&figure, &dir)?);
+        }
+    }
+    Ok(paths)
+}
+
+/// The block's task, and those parts of its setup that differ between blocks.
+fn name_of(block: &Block, blocks: &[Block]) -> String {
+    let parts = |block: &Block| {
+        [
+            block.setup.model,
+            block.setup.dtype,
+            block.setup.compress_at,
+        ]
+        .map(String::from)
+    };
+    let own = parts(block);
+    let mut name = figure::slug(block.task);
+    for (i, part) in own.iter().enumerate() {
+        if blocks.iter().any(|other| parts(other)[i] != *part) {
+            name.push_str(&format!("-{}", figure::slug(part)));
+        }
+    }
+    name
+}

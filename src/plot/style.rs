@@ -1,0 +1,126 @@
+//! What every figure shares: fonts, sizes in pixels, colours, and text in them.
+
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontDesc, register_font};
+
+/// The part of a figure that is being drawn on, in pixels from its own corner.
+pub(super) type Area<DB> = DrawingArea<DB, Shift>;
+
+/// The PNG is drawn with DejaVu Sans; an SVG names it with its sister and the generic family, for
+/// viewers without it.
+const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
+
+/// Width of every figure: twice the width it has on a page, so that the PNG is sharp there.
+pub(super) const WIDTH: u32 = 1600;
+/// Around a figure.
+pub(super) const MARGIN: i32 = 36;
+
+pub(super) const TITLE: i32 = 40;
+pub(super) const SUBTITLE: i32 = 26;
+pub(super) const AXIS: i32 = 28;
+pub(super) const LABEL: i32 = 26;
+pub(super) const SMALL: i32 = 22;
+/// Height of the title and subtitle at the top of each figure.
+pub(super) const HEADER: i32 = 128;
+
+pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
+pub(super) const MUTED: RGBColor = RGBColor(96, 96, 96);
+pub(super) const GRID: RGBColor = RGBColor(226, 226, 226);
+pub(super) const MISSING: RGBColor = RGBColor(236, 236, 236);
+
+/// Okabe and Ito's colours that stay apart for colour-blind readers and on white.
+pub(super) const PALETTE: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+
+/// Score 0, 0.5 and 1 in the published needle figures (red, yellow, green).
+pub(super) const HEAT: [RGBColor; 3] = [
+    RGBColor(240, 73, 110),
+    RGBColor(235, 184, 57),
+    RGBColor(12, 215, 159),
+];
+
+/// Makes the embedded faces known to plotters, so that no font of the system is needed.
+///
+/// # Errors
+/// If a face does not parse.
+pub(super) fn register_fonts() -> Result<()> {
+    for (style, face) in [
+        (FontStyle::Normal, dejavu::sans::regular()),
+        (FontStyle::Bold, dejavu::sans::bold()),
+    ] {
+        register_font(FAMILY, style, face)
+            .map_err(|_| anyhow!("the embedded font {FAMILY} does not parse"))?;
+    }
+    Ok(())
+}
+
+/// A tick's value without the noise of its arithmetic.
+pub(super) fn number(value: f64) -> String {
+    format!("{}", (value * 1000.0).round() / 1000.0)
+}
+
+/// Text of a size and colour, anchored at its left and middle.
+pub(super) fn text(size: i32, color: RGBColor) -> TextStyle<'static> {
+    styled(size, color, FontStyle::Normal)
+}
+
+/// As [`text`], bold.
+pub(super) fn bold(size: i32, color: RGBColor) -> TextStyle<'static> {
+    styled(size, color, FontStyle::Bold)
+}
+
+fn styled(size: i32, color: RGBColor, style: FontStyle) -> TextStyle<'static> {
+    let font = FontDesc::new(FontFamily::Name(FAMILY), f64::from(size), style);
+    TextStyle {
+        font,
+        color: color.to_backend_color(),
+        pos: Pos::new(HPos::Left, VPos::Center),
+    }
+}
+
+/// `style` with its text centred on, or ending at, the point it is drawn at.
+pub(super) fn anchored(style: TextStyle<'static>, at: HPos) -> TextStyle<'static> {
+    style.pos(Pos::new(at, VPos::Center))
+}
+
+/// Draws `words` at a point.
+pub(super) fn write<DB: DrawingBackend>(
+    area: &Area<DB>,
+    words: &str,
+    at: (i32, i32),
+    style: &TextStyle<'static>,
+) -> Result<()>
+where
+    DB::ErrorType: 'static,
+{
+    Ok(area.draw(&Text::new(words, at, style.clone()))?)
+}
+
+/// Clears the figure to white, draws title and subtitle, and gives back what lies below them.
+pub(super) fn header<DB: DrawingBackend>(
+    area: &Area<DB>,
+    title: &str,
+    subtitle: &str,
+) -> Result<Area<DB>>
+where
+    DB::ErrorType: 'static,
+{
+    area.fill(&WHITE)?;
+    write(area, title, (MARGIN, MARGIN + 18), &bold(TITLE, INK))?;
+    write(
+        area,
+        subtitle,
+        (MARGIN, MARGIN + 62),
+        &text(SUBTITLE, MUTED),
+    )?;
+    Ok(area.margin(HEADER, MARGIN, MARGIN, MARGIN))
+}

@@ -1,0 +1,175 @@
+//! A CSV file whose header is the field names of a row type: reading it whole, appending, replacing it.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bad_input;
+
+/// The column names of `T`, taken from its serde fields so that header and rows cannot drift apart.
+pub(super) fn columns<T: Serialize + Default>() -> Result<csv::StringRecord> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.serialize(T::default())?;
+    let bytes = writer.into_inner().context("column names")?;
+    Ok(csv::Reader::from_reader(bytes.as_slice())
+        .headers()?
+        .clone())
+}
+
+/// Length of the leading part of `bytes` that ends with a complete row.
+///
+/// A run killed while it writes leaves a last row without its line end; a line end inside quotes
+/// (an error text) is part of its row. Doubled quotes toggle twice and so change nothing.
+fn complete_len(bytes: &[u8]) -> usize {
+    let mut quoted = false;
+    let mut end = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => end = at + 1,
+            _ => {}
+        }
+    }
+    end
+}
+
+/// Every complete row with the line it starts on. A torn last row is left out.
+///
+/// # Errors
+/// A [`BadInput`](crate::error::BadInput) naming file and line if the columns are not those of `T`
+/// or a value does not parse.
+pub(super) fn read<T: Serialize + DeserializeOwned + Default>(
+    path: &Path,
+) -> Result<Vec<(u64, T)>> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let complete = &bytes[..complete_len(&bytes)];
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(false)
+        .from_reader(complete);
+    if complete.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = reader
+        .headers()
+        .map_err(|error| unreadable(path, &error))?
+        .clone();
+    check_columns(path, &found, &columns::<T>()?)?;
+    let mut rows = Vec::new();
+    let mut raw = csv::StringRecord::new();
+    while reader
+        .read_record(&mut raw)
+        .map_err(|error| unreadable(path, &error))?
+    {
+        let line = raw.position().map_or(0, csv::Position::line);
+        let row = raw
+            .deserialize(Some(&found))
+            .map_err(|error| unparsable(path, &found, &raw, &error))?;
+        rows.push((line, row));
+    }
+    Ok(rows)
+}
+
+fn unreadable(path: &Path, error: &csv::Error) -> anyhow::Error {
+    let line = error.position().map_or(0, csv::Position::line);
+    bad_input!("{}:{line}: {error}", path.display())
+}
+
+/// Says which value of a row does not parse.
+fn unparsable(
+    path: &Path,
+    columns: &csv::StringRecord,
+    row: &csv::StringRecord,
+    error: &csv::Error,
+) -> anyhow::Error {
+    let csv::ErrorKind::Deserialize {
+        err: cause,
+        pos: Some(position),
+    } = error.kind()
+    else {
+        return unreadable(path, error);
+    };
+    let field = cause.field().map_or(usize::MAX, |field| field as usize);
+    bad_input!(
+        "{}:{}: {} is `{}`: {}",
+        path.display(),
+        position.line(),
+        columns.get(field).unwrap_or("the row"),
+        row.get(field).unwrap_or_default(),
+        cause.kind()
+    )
+}
+
+fn check_columns(
+    path: &Path,
+    found: &csv::StringRecord,
+    expected: &csv::StringRecord,
+) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let at = (0..)
+        .find(|&i| found.get(i) != expected.get(i))
+        .unwrap_or(0);
+    let name = |record: &csv::StringRecord| {
+        record
+            .get(at)
+            .map_or("none".to_string(), |name| format!("`{name}`"))
+    };
+    Err(bad_input!(
+        "{}:1: column {} is {}, expected {}: written by another version of the program",
+        path.display(),
+        at + 1,
+        name(found),
+        name(expected)
+    ))
+}
+
+/// Opens `path` for appending: cuts a torn last row off, and writes the header if the file is new.
+pub(super) fn append<T: Serialize + Default>(path: &Path) -> Result<csv::Writer<File>> {
+    let context = || path.display().to_string();
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(context)?;
+    let complete = complete_len(&fs::read(path).with_context(context)?);
+    file.set_len(complete as u64).with_context(context)?;
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(file);
+    if complete == 0 {
+        writer
+            .write_record(&columns::<T>()?)
+            .with_context(context)?;
+        writer.flush().with_context(context)?;
+    }
+    Ok(writer)
+}
+
+/// Replaces `path` by exactly `rows`; a kill leaves either the old file or the new one.
+pub(super) fn replace<'a, T: Serialize + Default + 'a>(
+    path: &Path,
+    rows: impl Iterator<Item = &'a T>,
+) -> Result<()> {
+    let partial = path.with_extension("csv.partial");
+    let context = || partial.display().to_string();
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_path(&partial)
+        .with_context(context)?;
+    writer
+        .write_record(&columns::<T>()?)
+        .with_context(context)?;
+    for row in rows {
+        writer.serialize(row).with_context(context)?;
+    }
+    let file = writer
+        .into_inner()
+        .map_err(|error| error.into_error())
+        .with_context(context)?;
+    file.sync_all().with_context(context)?;
+    fs::rename(&partial, path).with_context(|| path.display().to_string())
+}

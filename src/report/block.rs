@@ -1,0 +1,163 @@
+//! Records grouped into what may be compared: one block per task and setup, one cell per method and settings.
+
+use std::collections::HashMap;
+
+use crate::record::Record;
+
+/// The method that compresses nothing: the baseline of every difference.
+pub const FULL: &str = "full";
+
+/// What the cells of a block share besides the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setup<'a> {
+    pub model: &'a str,
+    pub dtype: &'a str,
+    pub compress_at: &'a str,
+}
+
+impl<'a> Setup<'a> {
+    fn of(record: &'a Record) -> Self {
+        Self {
+            model: &record.model,
+            dtype: &record.dtype,
+            compress_at: &record.compress_at,
+        }
+    }
+}
+
+impl std::fmt::Display for Setup<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}, {}, {} compressed",
+            self.model, self.dtype, self.compress_at
+        )
+    }
+}
+
+/// The records of one task under one setup.
+#[derive(Debug, Clone)]
+pub struct Block<'a> {
+    pub setup: Setup<'a>,
+    pub task: &'a str,
+    pub metric: &'a str,
+    /// `full` first, then methods in order of first appearance, settings likewise within a method.
+    pub cells: Vec<Cell<'a>>,
+}
+
+/// The records of one method and settings within a block, in file order.
+#[derive(Debug, Clone)]
+pub struct Cell<'a> {
+    pub method: &'a str,
+    pub settings: &'a str,
+    pub records: Vec<&'a Record>,
+}
+
+/// Groups `records`, blocks in order of first appearance.
+pub fn blocks(records: &[Record]) -> Vec<Block<'_>> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for record in records {
+        let setup = Setup::of(record);
+        let at = blocks
+            .iter()
+            .position(|b| b.setup == setup && b.task == record.task)
+            .unwrap_or_else(|| {
+                blocks.push(Block {
+                    setup,
+                    task: &record.task,
+                    metric: &record.metric,
+                    cells: Vec::new(),
+                });
+                blocks.len() - 1
+            });
+        blocks[at].cell(record).records.push(record);
+    }
+    for block in &mut blocks {
+        block.sort();
+    }
+    blocks
+}
+
+impl<'a> Block<'a> {
+    /// The baseline, if it was run.
+    pub fn full(&self) -> Option<&Cell<'a>> {
+        self.cells.iter().find(|cell| cell.method == FULL)
+    }
+
+    /// This block's cell of the same method and settings as `cell`.
+    pub fn like(&self, cell: &Cell) -> Option<&Cell<'a>> {
+        self.cells.iter().find(|own| own.is_like(cell))
+    }
+
+    fn cell(&mut self, record: &'a Record) -> &mut Cell<'a> {
+        let found = self
+            .cells
+            .iter()
+            .position(|c| c.method == record.method && c.settings == record.settings);
+        let at = found.unwrap_or_else(|| {
+            self.cells.push(Cell {
+                method: &record.method,
+                settings: &record.settings,
+                records: Vec::new(),
+            });
+            self.cells.len() - 1
+        });
+        &mut self.cells[at]
+    }
+
+    fn sort(&mut self) {
+        let mut order: Vec<&str> = vec![FULL];
+        for cell in &self.cells {
+            if !order.contains(&cell.method) {
+                order.push(cell.method);
+            }
+        }
+        self.cells
+            .sort_by_key(|cell| order.iter().position(|&method| method == cell.method));
+    }
+}
+
+impl<'a> Cell<'a> {
+    /// Whether method and settings are the same.
+    pub fn is_like(&self, other: &Cell) -> bool {
+        self.method == other.method && self.settings == other.settings
+    }
+
+    /// The records that hold a score.
+    pub fn scored(&self) -> impl Iterator<Item = (&'a Record, f64)> {
+        self.records
+            .iter()
+            .filter(|r| r.is_finished())
+            .filter_map(|&r| Some((r, r.score?)))
+    }
+
+    /// The scores, 0 to 1.
+    pub fn scores(&self) -> Vec<f64> {
+        self.scored().map(|(_, score)| score).collect()
+    }
+
+    /// The measured retentions of the finished records, 0 to 1.
+    pub fn retentions(&self) -> Vec<f64> {
+        self.records
+            .iter()
+            .filter(|r| r.is_finished())
+            .filter_map(|r| r.retention)
+            .collect()
+    }
+
+    /// How many records are errors.
+    pub fn failed(&self) -> usize {
+        self.records.iter().filter(|r| !r.is_finished()).count()
+    }
+
+    /// This cell's score less `baseline`'s, for each sample that both scored.
+    pub fn differences(&self, baseline: &Cell) -> Vec<f64> {
+        let partners: HashMap<&str, f64> = baseline
+            .scored()
+            .map(|(r, score)| (r.sample.as_str(), score))
+            .collect();
+        self.scored()
+            .filter_map(|(r, score)| Some(score - partners.get(r.sample.as_str())?))
+            .collect()
+    }
+}

@@ -1,0 +1,236 @@
+//! Results folders: resuming after a kill, retrying failures, refusing what must not be mixed.
+
+use std::fs;
+use std::path::Path;
+
+use spindle::error::BadInput;
+use spindle::record::{
+    LAYERS_FILE, LayerRecord, RECORDS_FILE, Record, RecordWriter, read_layers, read_records,
+};
+
+fn record(sample: &str) -> Record {
+    Record {
+        model: "m".into(),
+        task: "needle".into(),
+        sample: sample.into(),
+        method: "snapkv".into(),
+        settings: "retention=0.3".into(),
+        program_version: "0.1.0".into(),
+        retention: Some(0.1 + 0.2),
+        score: Some(1.0),
+        ..Record::default()
+    }
+}
+
+fn layers(record: &Record) -> Vec<LayerRecord> {
+    let layer = |layer| LayerRecord {
+        model: record.model.clone(),
+        task: record.task.clone(),
+        sample: record.sample.clone(),
+        method: record.method.clone(),
+        settings: record.settings.clone(),
+        layer,
+        ..LayerRecord::default()
+    };
+    (0..2).map(layer).collect()
+}
+
+fn failed(sample: &str, error: &str) -> Record {
+    Record {
+        score: None,
+        error: error.into(),
+        ..record(sample)
+    }
+}
+
+/// Writes the samples to a new run in `dir`.
+fn run(dir: &Path, samples: &[&str]) {
+    let mut writer = RecordWriter::open(dir).unwrap();
+    for sample in samples {
+        let record = record(sample);
+        if !writer.is_finished(&record.key()) {
+            writer.append(&record, &layers(&record)).unwrap();
+        }
+    }
+}
+
+fn cut(path: &Path, bytes: usize) {
+    let content = fs::read(path).unwrap();
+    fs::write(path, &content[..content.len() - bytes]).unwrap();
+}
+
+fn refusal(dir: &Path) -> String {
+    let error = read_records(dir).unwrap_err();
+    assert!(error.is::<BadInput>(), "{error:#}");
+    error.to_string().replace(&dir.display().to_string(), "DIR")
+}
+
+#[test]
+fn rows_read_back_as_written_with_shortest_floats() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a", "b"]);
+    assert_eq!(
+        read_records(dir.path()).unwrap(),
+        [record("a"), record("b")]
+    );
+    assert_eq!(read_layers(dir.path()).unwrap().len(), 4);
+    let text = fs::read_to_string(dir.path().join(RECORDS_FILE)).unwrap();
+    assert!(text.contains(",0.30000000000000004,"), "{text}");
+}
+
+#[test]
+fn a_second_run_adds_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a", "b"]);
+    let before = fs::read(dir.path().join(RECORDS_FILE)).unwrap();
+    run(dir.path(), &["a", "b"]);
+    assert_eq!(fs::read(dir.path().join(RECORDS_FILE)).unwrap(), before);
+    let record = record("a");
+    assert!(
+        RecordWriter::open(dir.path())
+            .unwrap()
+            .append(&record, &[])
+            .is_err()
+    );
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_files_wherever_it_was_cut() {
+    let whole = tempfile::tempdir().unwrap();
+    run(whole.path(), &["a", "b", "c"]);
+    let bytes =
+        |dir: &Path| [RECORDS_FILE, LAYERS_FILE].map(|file| fs::read(dir.join(file)).unwrap());
+    let row = bytes(whole.path())[0].len() / 4;
+    for torn in 1..=row {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), &["a", "b", "c"]);
+        cut(&dir.path().join(RECORDS_FILE), torn);
+        assert!(read_records(dir.path()).unwrap().len() < 3);
+        run(dir.path(), &["a", "b", "c"]);
+        assert_eq!(
+            bytes(dir.path()),
+            bytes(whole.path()),
+            "{torn} bytes torn off"
+        );
+    }
+}
+
+#[test]
+fn a_torn_layer_row_and_layers_without_a_record_are_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a"]);
+    let path = dir.path().join(LAYERS_FILE);
+    let orphan = fs::read_to_string(&path)
+        .unwrap()
+        .lines()
+        .last()
+        .unwrap()
+        .replace(",a,", ",b,");
+    let content = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{content}{orphan}\n{}", &orphan[..8])).unwrap();
+    RecordWriter::open(dir.path()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), content);
+}
+
+#[test]
+fn a_torn_header_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(RECORDS_FILE), "experiment,mod").unwrap();
+    run(dir.path(), &["a"]);
+    assert_eq!(read_records(dir.path()).unwrap(), [record("a")]);
+}
+
+#[test]
+fn an_error_is_retried_and_its_row_replaced_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = RecordWriter::open(dir.path()).unwrap();
+    let first = failed("a", "layer 3: out of memory,\nasked for \"2 GiB\"");
+    writer.append(&first, &layers(&first)).unwrap();
+    assert_eq!(read_layers(dir.path()).unwrap(), []);
+    drop(writer);
+    run(dir.path(), &["b"]);
+
+    let mut writer = RecordWriter::open(dir.path()).unwrap();
+    assert!(!writer.is_finished(&first.key()));
+    assert!(writer.is_finished(&record("b").key()));
+    writer.append(&failed("a", "again"), &[]).unwrap();
+    assert_eq!(
+        read_records(dir.path()).unwrap(),
+        [failed("a", "again"), record("b")]
+    );
+    writer.append(&record("a"), &layers(&record("a"))).unwrap();
+    writer.append(&record("c"), &[]).unwrap();
+    assert_eq!(
+        read_records(dir.path()).unwrap(),
+        [record("a"), record("b"), record("c")]
+    );
+    assert_eq!(read_layers(dir.path()).unwrap().len(), 4);
+}
+
+#[test]
+fn duplicates_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a", "b"]);
+    let path = dir.path().join(RECORDS_FILE);
+    let content = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        format!("{content}{}\n", content.lines().nth(1).unwrap()),
+    )
+    .unwrap();
+    assert_eq!(
+        refusal(dir.path()),
+        "DIR/records.csv:4: duplicate of line 2: task `needle`, sample `a`, method `snapkv`, settings `retention=0.3`"
+    );
+    assert!(RecordWriter::open(dir.path()).is_err());
+}
+
+#[test]
+fn mixed_versions_are_refused_by_reader_and_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a"]);
+    let other = Record {
+        program_version: "0.2.0".into(),
+        ..record("b")
+    };
+    let error = RecordWriter::open(dir.path())
+        .unwrap()
+        .append(&other, &[])
+        .unwrap_err();
+    assert!(error.is::<BadInput>());
+    let path = dir.path().join(RECORDS_FILE);
+    let content = fs::read_to_string(&path).unwrap();
+    let row = content
+        .lines()
+        .nth(1)
+        .unwrap()
+        .replace(",a,", ",b,")
+        .replace("0.1.0", "0.2.0");
+    fs::write(&path, format!("{content}{row}\n")).unwrap();
+    assert_eq!(
+        refusal(dir.path()),
+        "DIR/records.csv:3: program_version is `0.2.0`, but earlier rows have `0.1.0`: \
+         results of different versions cannot share a folder"
+    );
+}
+
+#[test]
+fn another_schema_and_bad_values_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a"]);
+    let path = dir.path().join(RECORDS_FILE);
+    let content = fs::read_to_string(&path).unwrap();
+    fs::write(&path, content.replace("model_revision", "revision")).unwrap();
+    assert_eq!(
+        refusal(dir.path()),
+        "DIR/records.csv:1: column 3 is `revision`, expected `model_revision`: \
+         written by another version of the program"
+    );
+    fs::write(&path, content.replace("0.30000000000000004", "much")).unwrap();
+    assert_eq!(
+        refusal(dir.path()),
+        "DIR/records.csv:2: retention is `much`: invalid float literal"
+    );
+    fs::remove_file(&path).unwrap();
+    assert!(format!("{:#}", read_records(dir.path()).unwrap_err()).contains(RECORDS_FILE));
+}
