@@ -14,5 +14,9 @@ macro_rules! bad_input {
 
 /// The exit code for an error: 2 if a [`BadInput`] is in its chain, else 1.
 pub fn exit_code(error: &anyhow::Error) -> i32 {
-    if error.chain().any(|cause| cause.is::<BadInput>()) { 2 } else { 1 }
+    if error.chain().any(|cause| cause.is::<BadInput>()) {
+        2
+    } else {
+        1
+    }
 }

@@ -1,1 +1,4 @@
 //! (being written)
+
+pub mod chat;
+pub mod tokenizer;
