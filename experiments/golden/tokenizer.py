@@ -177,7 +177,7 @@ def sentencepiece_model():
             split_digits=True,
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
-            character_coverage=0.95,
+            character_coverage=0.98,
             minloglevel=2,
         )
         model = sentencepiece.SentencePieceProcessor(model_file=prefix + ".model")
@@ -205,7 +205,7 @@ def main():
         "sentencepiece": sentencepiece_model(),
     }
     with open(target, "w", encoding="utf-8") as file:
-        json.dump(golden, file, ensure_ascii=True, indent=1)
+        json.dump(golden, file, ensure_ascii=True, separators=(",", ":"))
         file.write("\n")
 
 

@@ -53,6 +53,9 @@ impl ChatTemplate {
         let values = context! {
             messages,
             add_generation_prompt,
+            // Defined, but none: templates test for both.
+            tools => (),
+            documents => (),
             bos_token => defined(&self.bos),
             eos_token => defined(&self.eos),
         };

@@ -1,20 +1,22 @@
 //! A model on the Hugging Face hub: downloads the files it needs into the hub cache that every
 //! Hugging Face tool shares, or finds them there.
 //!
-//! Only configuration, tokenizer and weights are fetched. Each file is checked against the size the
-//! hub states, and against its SHA-256 where the hub names it (large files), because the client
-//! library stores whatever body arrives.
+//! Only configuration, tokenizer and weights are fetched.
 
-use std::path::{Path, PathBuf};
+mod id;
+mod remote;
 
-use anyhow::{Context, Result, bail};
-use hf_hub::repository::{RepoTreeEntry, RepoTypeModel};
-use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync};
+use std::path::Path;
 
-use super::hub_id::HubId;
-use super::progress::FileBar;
-use super::{ModelFiles, SourceOptions, folder, gguf, sha256_file};
+use anyhow::{Context, Result};
+use hf_hub::{HFClient, HFError};
+
+use super::{ModelFiles, SourceOptions, folder, gguf};
 use crate::bad_input;
+use id::is_commit;
+use remote::Remote;
+
+pub(super) use id::HubId;
 
 pub(super) fn resolve(spec: &str, id: &HubId, options: &SourceOptions) -> Result<ModelFiles> {
     let client = client(options)?;
@@ -100,43 +102,8 @@ fn list_files(dir: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Res
 }
 
 fn download(spec: &str, id: &HubId, client: &HFClient, cache: &Path) -> Result<ModelFiles> {
-    let endpoint = client.endpoint().to_string();
-    let explain = |error| explain(error, id, &endpoint);
-    let repo = HFClientSync::from_inner(client.clone())
-        .map_err(explain)?
-        .model(&id.owner, &id.name);
-    let info = repo.info().revision(&id.revision).send().map_err(explain)?;
-    let commit = info.sha.filter(|sha| is_commit(sha)).with_context(|| {
-        format!(
-            "{endpoint} names no commit for {}@{}",
-            id.repository(),
-            id.revision
-        )
-    })?;
-    let tree = repo
-        .list_tree()
-        .revision(&commit)
-        .recursive(true)
-        .send()
-        .map_err(explain)?;
-    let files: Vec<_> = tree
-        .into_iter()
-        .filter_map(|entry| match entry {
-            RepoTreeEntry::File { path, size, .. } => Some((path, size)),
-            RepoTreeEntry::Directory { .. } => None,
-        })
-        .collect();
-    let snapshot = cache.join("snapshots").join(&commit);
-    let remote = Remote {
-        id,
-        endpoint: &endpoint,
-        repo,
-        commit: &commit,
-        files: &files,
-    };
-
-    let names: Vec<_> = files.iter().map(|(name, _)| name.clone()).collect();
-    let kind = match choose(spec, id, &names)? {
+    let remote = Remote::look_up(id, client, cache)?;
+    let kind = match choose(spec, id, &remote.names())? {
         Choice::Gguf(file) => gguf::inspect(&remote.fetch(&file)?)?,
         Choice::Folder => {
             for name in [folder::CONFIG, folder::TOKENIZER]
@@ -154,9 +121,10 @@ fn download(spec: &str, id: &HubId, client: &HFClient, cache: &Path) -> Result<M
                     remote.fetch(&shard)?;
                 }
             }
-            folder::inspect(&snapshot)?
+            folder::inspect(&remote.snapshot)?
         }
     };
+    let commit = remote.commit;
     // Last, so that a name points only to a snapshot that is complete.
     if !is_commit(&id.revision) {
         write_ref(&cache.join("refs").join(&id.revision), &commit)?;
@@ -219,82 +187,6 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
     }
 }
 
-/// One commit of a repository on the hub.
-struct Remote<'a> {
-    id: &'a HubId,
-    endpoint: &'a str,
-    repo: HFRepositorySync<RepoTypeModel>,
-    commit: &'a str,
-    /// Path and bytes of every file.
-    files: &'a [(String, u64)],
-}
-
-impl Remote<'_> {
-    fn size(&self, name: &str) -> Option<u64> {
-        self.files
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, size)| *size)
-    }
-
-    /// Downloads `name` unless this commit's copy is cached. A copy that is not what the hub
-    /// describes is removed and fetched once more.
-    fn fetch(&self, name: &str) -> Result<PathBuf> {
-        let Some(size) = self.size(name) else {
-            return Err(bad_input!(
-                "{}@{}: no {name} there",
-                self.id.repository(),
-                self.commit
-            ));
-        };
-        let mut last = String::new();
-        for _ in 0..2 {
-            let bar = FileBar::new(name, size);
-            let request = self
-                .repo
-                .download_file()
-                .filename(name)
-                .revision(self.commit);
-            let started = std::time::SystemTime::now();
-            let result = request.progress(bar.clone()).send();
-            bar.clear();
-            let path = result.map_err(|error| explain(error, self.id, self.endpoint))?;
-            match damage(&path, size, started)? {
-                None => return Ok(path),
-                Some(found) => last = found,
-            }
-            // Blob first: a pointer without a blob is not taken as a cached file.
-            let blob = path.canonicalize();
-            blob.and_then(std::fs::remove_file)
-                .and_then(|()| std::fs::remove_file(&path))
-                .with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-        bail!(
-            "{}@{}: {name} arrived damaged: {last}",
-            self.id.repository(),
-            self.commit
-        )
-    }
-}
-
-/// What is wrong with a downloaded file, if anything. The cache names a large file by its SHA-256;
-/// it is hashed only when it was written since `started`.
-fn damage(path: &Path, size: u64, started: std::time::SystemTime) -> Result<Option<String>> {
-    let reading = || format!("cannot read {}", path.display());
-    let blob = path.canonicalize().with_context(reading)?;
-    let metadata = blob.metadata().with_context(reading)?;
-    if metadata.len() != size {
-        return Ok(Some(format!("{} bytes, expected {size}", metadata.len())));
-    }
-    let name = blob.file_name().unwrap_or_default().to_string_lossy();
-    let is_digest = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_digest && metadata.modified().with_context(reading)? >= started {
-        let found = sha256_file(&blob)?;
-        return Ok((found != name).then(|| format!("SHA-256 is {found}, expected {name}")));
-    }
-    Ok(None)
-}
-
 /// Writes the commit of a branch or tag through a temporary file.
 fn write_ref(path: &Path, commit: &str) -> Result<()> {
     let folder = path.parent().context("a ref has a folder")?;
@@ -306,34 +198,8 @@ fn write_ref(path: &Path, commit: &str) -> Result<()> {
     Ok(())
 }
 
-fn is_commit(revision: &str) -> bool {
-    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
 fn is_transport(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| matches!(cause.downcast_ref(), Some(HFError::Request { .. })))
-}
-
-fn explain(error: HFError, id: &HubId, endpoint: &str) -> anyhow::Error {
-    let repository = id.repository();
-    let revision = &id.revision;
-    match error {
-        HFError::RepoNotFound { .. } | HFError::RevisionNotFound { .. } => bad_input!(
-            "model `{repository}`: no such folder here, and {endpoint} has no repository \
-             `{repository}` with revision `{revision}`"
-        ),
-        HFError::AuthRequired { .. } => bad_input!(
-            "model `{repository}`: {endpoint} has no such repository or it is private; \
-             for a private one set HF_TOKEN"
-        ),
-        HFError::Forbidden { .. } => bad_input!(
-            "model `{repository}`: {endpoint} refuses access; accept the model's terms there and \
-             set HF_TOKEN"
-        ),
-        other => anyhow::Error::new(other).context(format!(
-            "cannot fetch {repository}@{revision} from {endpoint}"
-        )),
-    }
 }

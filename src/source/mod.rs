@@ -4,13 +4,10 @@
 //! model packed in a Python wheel. Whatever the source, the answer is paths on this machine and a
 //! revision that pins what was read.
 
-mod archive;
 mod digest;
 mod folder;
 mod gguf;
 mod hub;
-mod hub_id;
-mod pip;
 mod progress;
 mod wheel;
 
@@ -64,8 +61,9 @@ impl ModelFileKind {
     }
 }
 
-/// Settings of [`resolve`]. The default takes everything from the environment.
-#[derive(Debug, Clone)]
+/// Settings of [`resolve`]. The default takes everything from the environment. It has no `Debug`, as
+/// it may hold a token.
+#[derive(Clone)]
 pub struct SourceOptions {
     /// Expected SHA-256 of the weights (hex), whatever the source. For [`DEFAULT_MODEL`] it is
     /// checked against [`DEFAULT_MODEL_SHA256`] when this is `None`.
@@ -147,7 +145,7 @@ pub fn resolve(spec: &str, options: &SourceOptions) -> Result<ModelFiles> {
     if path.is_file() {
         return local(spec, gguf::inspect(path)?, options);
     }
-    let Some(id) = hub_id::HubId::parse(spec) else {
+    let Some(id) = hub::HubId::parse(spec) else {
         return Err(bad_input!(
             "model `{spec}`: not a folder, not a .gguf file, and not a hub id; expected a path, \
              `owner/name[@revision]`, `owner/name/file.gguf[@revision]` or `wheel:NAME==VERSION`"

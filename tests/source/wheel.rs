@@ -1,32 +1,13 @@
-//! Where model files come from: folders, files and wheels. The hub is in `source_hub`.
+//! Models inside Python wheels, most of them made here and found by pip in a folder.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use spindle::error::exit_code;
 use spindle::source::{
     DEFAULT_MODEL, DEFAULT_MODEL_SHA256, ModelFileKind, SourceOptions, resolve, sha256_file,
 };
 
-fn options(cache: &Path) -> SourceOptions {
-    SourceOptions {
-        cache: Some(cache.to_path_buf()),
-        ..SourceOptions::default()
-    }
-}
-
-/// The message of an error that must count as the user's.
-fn bad_input(spec: &str, options: &SourceOptions) -> String {
-    let error = resolve(spec, options).expect_err(spec);
-    assert_eq!(exit_code(&error), 2, "{error:#}");
-    format!("{error:#}")
-}
-
-fn write_all(dir: &Path, files: &[(&str, &str)]) {
-    for (name, text) in files {
-        std::fs::write(dir.join(name), text).unwrap();
-    }
-}
+use crate::{bad_input, names, options, resolve_in_child};
 
 /// A wheel `tiny_model-VERSION` with `entries` in it.
 fn write_wheel(dir: &Path, version: &str, entries: &[(&str, &[u8])]) -> PathBuf {
@@ -59,182 +40,6 @@ fn pip_options(cache: &Path, index: &Path) -> SourceOptions {
     SourceOptions {
         pip_args: pip_args.to_vec(),
         ..options(cache)
-    }
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return Vec::new();
-    };
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
-#[test]
-fn folder_is_read_and_what_is_missing_is_named() {
-    let temporary = tempfile::tempdir().unwrap();
-    let (dir, options) = (
-        temporary.path().join("model"),
-        options(&temporary.path().join("cache")),
-    );
-    std::fs::create_dir(&dir).unwrap();
-    let spec = dir.display().to_string();
-    assert!(bad_input(&spec, &options).contains("no config.json in it"));
-    write_all(&dir, &[("config.json", "{}"), ("pytorch_model.bin", "")]);
-    let message = bad_input(&spec, &options);
-    assert!(
-        message.contains("no tokenizer.json in it; pytorch_model.bin is not read"),
-        "{message}"
-    );
-    write_all(&dir, &[("tokenizer.json", "{}")]);
-    assert!(
-        bad_input(&spec, &options).contains("no model.safetensors and no model.safetensors.ind")
-    );
-    write_all(
-        &dir,
-        &[("model.safetensors", "abc"), ("chat_template.jinja", "")],
-    );
-
-    let files = resolve(&spec, &options).unwrap();
-    assert_eq!(files.spec, spec);
-    // SHA-256 of "abc".
-    assert_eq!(
-        files.revision,
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
-    let ModelFileKind::HfFolder {
-        config,
-        tokenizer_config,
-        chat_template,
-        weights,
-        ..
-    } = files.kind
-    else {
-        panic!("not a folder")
-    };
-    assert_eq!(config, dir.join("config.json"));
-    assert_eq!(tokenizer_config, None);
-    assert_eq!(chat_template, Some(dir.join("chat_template.jinja")));
-    assert_eq!(weights, [dir.join("model.safetensors")]);
-}
-
-#[test]
-fn shards_come_from_the_index_and_stay_in_the_folder() {
-    let temporary = tempfile::tempdir().unwrap();
-    let (dir, options) = (
-        temporary.path().join("model"),
-        options(&temporary.path().join("cache")),
-    );
-    std::fs::create_dir(&dir).unwrap();
-    let spec = dir.display().to_string();
-    let index = |file: &str| format!(r#"{{"weight_map":{{"b":"{file}","a":"one.safetensors"}}}}"#);
-    write_all(
-        &dir,
-        &[
-            ("config.json", ""),
-            ("tokenizer.json", ""),
-            ("one.safetensors", "1"),
-        ],
-    );
-    write_all(
-        &dir,
-        &[("model.safetensors.index.json", &index("two.safetensors"))],
-    );
-    assert!(bad_input(&spec, &options).contains("no two.safetensors in it"));
-    write_all(&dir, &[("two.safetensors", "2")]);
-    let files = resolve(&spec, &options).unwrap();
-    let weights = [dir.join("one.safetensors"), dir.join("two.safetensors")];
-    assert_eq!(files.kind.weights(), weights);
-    assert_eq!(files.revision.len(), 64);
-    write_all(&dir, &[("two.safetensors", "3")]);
-    assert_ne!(resolve(&spec, &options).unwrap().revision, files.revision);
-    write_all(
-        &dir,
-        &[("model.safetensors.index.json", &index("../../secret"))],
-    );
-    assert!(bad_input(&spec, &options).contains("expected a file name"));
-}
-
-#[test]
-fn gguf_file_is_recognised_by_its_content() {
-    let temporary = tempfile::tempdir().unwrap();
-    let options = options(&temporary.path().join("cache"));
-    let (good, bad) = (
-        temporary.path().join("good.gguf"),
-        temporary.path().join("bad.gguf"),
-    );
-    std::fs::write(&good, "GGUF and more").unwrap();
-    std::fs::write(&bad, "version https://git-lfs").unwrap();
-    let files = resolve(&good.display().to_string(), &options).unwrap();
-    assert_eq!(files.kind, ModelFileKind::Gguf(good.clone()));
-    assert_eq!(files.revision, sha256_file(&good).unwrap());
-    assert!(bad_input(&bad.display().to_string(), &options).contains("not a GGUF file"));
-
-    let wrong = SourceOptions {
-        sha256: Some("00".repeat(32)),
-        ..options
-    };
-    let message = bad_input(&good.display().to_string(), &wrong);
-    assert!(message.contains("good.gguf: SHA-256 is") && message.contains(&"00".repeat(32)));
-}
-
-#[test]
-fn digest_of_a_big_file_is_remembered_until_the_file_changes() {
-    let temporary = tempfile::tempdir().unwrap();
-    let cache = temporary.path().join("cache");
-    let path = temporary.path().join("big.gguf");
-    let mut bytes = vec![7; 17 << 20];
-    bytes[..4].copy_from_slice(b"GGUF");
-    std::fs::write(&path, &bytes).unwrap();
-    let spec = path.display().to_string();
-    let first = resolve(&spec, &options(&cache)).unwrap().revision;
-    assert_eq!(first, sha256_file(&path).unwrap());
-    let notes = names(&cache.join("digests"));
-    assert_eq!(notes.len(), 1);
-    // A planted note shows that the second call does not read the file.
-    std::fs::write(cache.join("digests").join(&notes[0]), "ab".repeat(32)).unwrap();
-    assert_eq!(
-        resolve(&spec, &options(&cache)).unwrap().revision,
-        "ab".repeat(32)
-    );
-    *bytes.last_mut().unwrap() = 8;
-    std::fs::write(&path, &bytes).unwrap();
-    assert_eq!(
-        resolve(&spec, &options(&cache)).unwrap().revision,
-        sha256_file(&path).unwrap()
-    );
-}
-
-#[test]
-fn unknown_model_says_what_was_tried() {
-    let temporary = tempfile::tempdir().unwrap();
-    let options = options(temporary.path());
-    for spec in [
-        "nonsense",
-        "./absent",
-        "/absent/folder",
-        "absent.gguf",
-        "a/b/c/d",
-        "../x/y",
-        "a b/c",
-    ] {
-        let message = bad_input(spec, &options);
-        assert!(
-            message.contains("not a folder, not a .gguf file, and not a hub id"),
-            "{message}"
-        );
-    }
-    for spec in [
-        "wheel:x",
-        "wheel:x==",
-        "wheel:../x==1",
-        "wheel:-r==1",
-        "wheel:x==1/../2",
-    ] {
-        assert!(bad_input(spec, &options).contains("expected `wheel:NAME==VERSION`"));
     }
 }
 
@@ -420,4 +225,26 @@ fn default_model_is_what_it_was() {
         ..Default::default()
     };
     assert_eq!(resolve(DEFAULT_MODEL, &offline).unwrap(), files);
+}
+
+#[test]
+fn environment_names_the_cache_and_pip_keeps_its_own() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (cache, index) = (
+        temporary.path().join("cache"),
+        temporary.path().join("index"),
+    );
+    std::fs::create_dir(&index).unwrap();
+    write_wheel(&index, "7.0", &[("m.gguf", b"GGUF7")]);
+    let (cache, index) = (cache.display().to_string(), index.display().to_string());
+    let pip = [("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", index.as_str())];
+    for (name, root) in [("SPINDLE_CACHE", ""), ("XDG_CACHE_HOME", "/spindle")] {
+        let variables = [&pip[..], &[(name, cache.as_str())]].concat();
+        let printed = resolve_in_child("wheel:tiny-model==7.0", &variables);
+        let path = format!("{cache}{root}/wheels/tiny-model-7.0/m.gguf");
+        assert!(
+            printed.contains("resolved") && printed.contains(&path),
+            "{printed}"
+        );
+    }
 }

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::SourceOptions;
-use super::progress::Spinner;
 use crate::bad_input;
+use crate::source::SourceOptions;
+use crate::source::progress::Spinner;
 
 /// How many of pip's last lines an error shows.
 const LINES: usize = 8;

@@ -2,7 +2,7 @@
 
 /// A parsed hub id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HubId {
+pub(in crate::source) struct HubId {
     pub owner: String,
     pub name: String,
     /// A single `.gguf` file in the repository, path from its root.
@@ -14,7 +14,7 @@ pub(super) struct HubId {
 impl HubId {
     /// Parses `spec`, or `None` if it cannot name a hub repository. Names become folders of the
     /// cache, so nothing that could lead out of it is taken.
-    pub(super) fn parse(spec: &str) -> Option<Self> {
+    pub(in crate::source) fn parse(spec: &str) -> Option<Self> {
         let (id, revision) = spec.split_once('@').unwrap_or((spec, "main"));
         let mut parts = id.splitn(3, '/');
         let (owner, name, file) = (parts.next()?, parts.next()?, parts.next());
@@ -51,4 +51,9 @@ fn is_path(path: &str) -> bool {
 fn is_segment(segment: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     !segment.is_empty() && !segment.starts_with('.') && segment.chars().all(allowed)
+}
+
+/// True for a full commit hash, which needs no looking up.
+pub(super) fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
