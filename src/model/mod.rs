@@ -2,10 +2,12 @@
 //! `decoder` (the forward pass over any cache), `observe` (what a prefill leaves for compressors), `tokenizer`
 //! and `chat` (text to tokens and back).
 
+pub mod chat;
 pub mod config;
 pub mod decoder;
 mod linear;
 pub mod observe;
 pub mod rope;
 mod row_matmul;
+pub mod tokenizer;
 pub mod weights;

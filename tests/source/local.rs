@@ -1,0 +1,178 @@
+//! Folders in Hugging Face layout, GGUF files, and what is neither.
+
+use std::path::Path;
+
+use spindle::source::{ModelFileKind, SourceOptions, resolve, sha256_file};
+
+use crate::{bad_input, names, options};
+
+fn write_all(dir: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+}
+
+#[test]
+fn folder_is_read_and_what_is_missing_is_named() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (dir, options) = (
+        temporary.path().join("model"),
+        options(&temporary.path().join("cache")),
+    );
+    std::fs::create_dir(&dir).unwrap();
+    let spec = dir.display().to_string();
+    assert!(bad_input(&spec, &options).contains("no config.json in it"));
+    write_all(&dir, &[("config.json", "{}"), ("pytorch_model.bin", "")]);
+    let message = bad_input(&spec, &options);
+    assert!(
+        message.contains("no tokenizer.json in it; pytorch_model.bin is not read"),
+        "{message}"
+    );
+    write_all(&dir, &[("tokenizer.json", "{}")]);
+    assert!(
+        bad_input(&spec, &options).contains("no model.safetensors and no model.safetensors.ind")
+    );
+    write_all(
+        &dir,
+        &[("model.safetensors", "abc"), ("chat_template.jinja", "")],
+    );
+
+    let files = resolve(&spec, &options).unwrap();
+    assert_eq!(files.spec, spec);
+    // SHA-256 of "abc".
+    assert_eq!(
+        files.revision,
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+    let ModelFileKind::HfFolder {
+        config,
+        tokenizer_config,
+        chat_template,
+        weights,
+        ..
+    } = files.kind
+    else {
+        panic!("not a folder")
+    };
+    assert_eq!(config, dir.join("config.json"));
+    assert_eq!(tokenizer_config, None);
+    assert_eq!(chat_template, Some(dir.join("chat_template.jinja")));
+    assert_eq!(weights, [dir.join("model.safetensors")]);
+}
+
+#[test]
+fn shards_come_from_the_index_and_stay_in_the_folder() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (dir, options) = (
+        temporary.path().join("model"),
+        options(&temporary.path().join("cache")),
+    );
+    std::fs::create_dir(&dir).unwrap();
+    let spec = dir.display().to_string();
+    let index = |file: &str| format!(r#"{{"weight_map":{{"b":"{file}","a":"one.safetensors"}}}}"#);
+    write_all(
+        &dir,
+        &[
+            ("config.json", ""),
+            ("tokenizer.json", ""),
+            ("one.safetensors", "1"),
+        ],
+    );
+    write_all(
+        &dir,
+        &[("model.safetensors.index.json", &index("two.safetensors"))],
+    );
+    assert!(bad_input(&spec, &options).contains("no two.safetensors in it"));
+    write_all(&dir, &[("two.safetensors", "2")]);
+    let files = resolve(&spec, &options).unwrap();
+    let weights = [dir.join("one.safetensors"), dir.join("two.safetensors")];
+    assert_eq!(files.kind.weights(), weights);
+    assert_eq!(files.revision.len(), 64);
+    write_all(&dir, &[("two.safetensors", "3")]);
+    assert_ne!(resolve(&spec, &options).unwrap().revision, files.revision);
+    write_all(
+        &dir,
+        &[("model.safetensors.index.json", &index("../../secret"))],
+    );
+    assert!(bad_input(&spec, &options).contains("expected a file name"));
+}
+
+#[test]
+fn gguf_file_is_recognised_by_its_content() {
+    let temporary = tempfile::tempdir().unwrap();
+    let options = options(&temporary.path().join("cache"));
+    let (good, bad) = (
+        temporary.path().join("good.gguf"),
+        temporary.path().join("bad.gguf"),
+    );
+    std::fs::write(&good, "GGUF and more").unwrap();
+    std::fs::write(&bad, "version https://git-lfs").unwrap();
+    let files = resolve(&good.display().to_string(), &options).unwrap();
+    assert_eq!(files.kind, ModelFileKind::Gguf(good.clone()));
+    assert_eq!(files.revision, sha256_file(&good).unwrap());
+    assert!(bad_input(&bad.display().to_string(), &options).contains("not a GGUF file"));
+
+    let wrong = SourceOptions {
+        sha256: Some("00".repeat(32)),
+        ..options
+    };
+    let message = bad_input(&good.display().to_string(), &wrong);
+    assert!(message.contains("good.gguf: SHA-256 is") && message.contains(&"00".repeat(32)));
+}
+
+#[test]
+fn digest_of_a_big_file_is_remembered_until_the_file_changes() {
+    let temporary = tempfile::tempdir().unwrap();
+    let cache = temporary.path().join("cache");
+    let path = temporary.path().join("big.gguf");
+    let mut bytes = vec![7; 17 << 20];
+    bytes[..4].copy_from_slice(b"GGUF");
+    std::fs::write(&path, &bytes).unwrap();
+    let spec = path.display().to_string();
+    let first = resolve(&spec, &options(&cache)).unwrap().revision;
+    assert_eq!(first, sha256_file(&path).unwrap());
+    let notes = names(&cache.join("digests"));
+    assert_eq!(notes.len(), 1);
+    // A planted note shows that the second call does not read the file.
+    std::fs::write(cache.join("digests").join(&notes[0]), "ab".repeat(32)).unwrap();
+    assert_eq!(
+        resolve(&spec, &options(&cache)).unwrap().revision,
+        "ab".repeat(32)
+    );
+    *bytes.last_mut().unwrap() = 8;
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(
+        resolve(&spec, &options(&cache)).unwrap().revision,
+        sha256_file(&path).unwrap()
+    );
+}
+
+#[test]
+fn unknown_model_says_what_was_tried() {
+    let temporary = tempfile::tempdir().unwrap();
+    let options = options(temporary.path());
+    for spec in [
+        "nonsense",
+        "./absent",
+        "/absent/folder",
+        "absent.gguf",
+        "a/b/c/d",
+        "../x/y",
+        "a b/c",
+    ] {
+        let message = bad_input(spec, &options);
+        assert!(
+            message.contains("not a folder, not a .gguf file, and not a hub id"),
+            "{message}"
+        );
+    }
+    for spec in [
+        "wheel:x",
+        "wheel:x==",
+        "wheel:../x==1",
+        "wheel:-r==1",
+        "wheel:x==1/../2",
+    ] {
+        assert!(bad_input(spec, &options).contains("expected `wheel:NAME==VERSION`"));
+    }
+}
