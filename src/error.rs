@@ -20,3 +20,14 @@ pub fn exit_code(error: &anyhow::Error) -> i32 {
         1
     }
 }
+
+/// `, did you mean "..."?` with the known name most like an unknown one, or `, expected one of ...`.
+pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let likeness = |name: &&str| (strsim::jaro_winkler(unknown, name) * 1000.0) as u32;
+    match known.iter().copied().max_by_key(likeness) {
+        Some(name) if likeness(&name) > 800 => format!(", did you mean \"{name}\"?"),
+        _ if known.is_empty() => ", it has none".into(),
+        _ => format!(", expected one of {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,14 @@
+//! The dense cache, whole: what every other method is compared with.
+
+use super::Entry;
+use crate::compress::settings::MethodInfo;
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "full",
+        summary: "every entry, uncompressed: the reference of every comparison",
+        source: "",
+        settings: &[],
+    },
+    make: |_| Ok(None),
+};

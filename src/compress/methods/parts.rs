@@ -1,0 +1,138 @@
+//! Settings that several methods share, and what they stand for.
+
+use crate::bad_input;
+use crate::compress::eviction::Store;
+use crate::compress::group::Grouping;
+use crate::compress::pool::Pooling;
+use crate::compress::score::Normalisation;
+use crate::compress::settings::{Accepts, Default, SettingInfo, Settings};
+use crate::compress::size::Size;
+
+pub const RETENTION: SettingInfo = SettingInfo {
+    name: "retention",
+    accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+    default: None,
+    help: "bytes held over bytes of the dense cache; the size is solved for it",
+};
+
+pub const BUDGET: SettingInfo = SettingInfo {
+    name: "budget",
+    accepts: Accepts::Integer { from: 1, to: 1 << 24 },
+    default: None,
+    help: "entries each query head keeps in a layer, on average, recent window included",
+};
+
+pub const SHARE: SettingInfo = SettingInfo {
+    name: "r",
+    accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+    default: None,
+    help: "share of the prompt's entries each query head keeps, on average (the paper's r)",
+};
+
+/// The observation window, with a method's own default.
+pub const fn window(default: u32) -> SettingInfo {
+    SettingInfo {
+        name: "window",
+        accepts: Accepts::Integer { from: 1, to: 4096 },
+        default: Some(Default::Integer(default)),
+        help: "last tokens, always kept, whose queries score the entries before them",
+    }
+}
+
+pub const NORMALISATION: SettingInfo = SettingInfo {
+    name: "score",
+    accepts: Accepts::Choice(&["sum", "mean", "literal"]),
+    default: Some(Default::Text("sum")),
+    help: "attention of the window added up, averaged, or divided by the tokens after each entry (equation 2 as printed)",
+};
+
+pub const POOLING: SettingInfo = SettingInfo {
+    name: "pool",
+    accepts: Accepts::Choice(&["max", "avg", "none"]),
+    default: Some(Default::Text("max")),
+    help: "smoothing of scores along the sequence",
+};
+
+pub const KERNEL: SettingInfo = SettingInfo {
+    name: "kernel",
+    accepts: Accepts::Integer { from: 1, to: 255 },
+    default: Some(Default::Integer(7)),
+    help: "entries that pooling spans, an odd number",
+};
+
+pub const GROUPING: SettingInfo = SettingInfo {
+    name: "gqa",
+    accepts: Accepts::Choice(&["unfold", "mean", "max", "sum"]),
+    default: Some(Default::Text("unfold")),
+    help: "query heads of a KV head each select for themselves, or by the mean, maximum or sum of their scores",
+};
+
+/// Where entries are stored, with a method's own default.
+pub const fn store(default: &'static str) -> SettingInfo {
+    SettingInfo {
+        name: "store",
+        accepts: Accepts::Choice(&["query-head", "kv-head"]),
+        default: Some(Default::Text(default)),
+        help: "an entry is stored for each query head that keeps it (as published), or once per KV head",
+    }
+}
+
+pub fn normalisation(settings: &Settings) -> Normalisation {
+    match settings.text("score") {
+        "mean" => Normalisation::Mean,
+        "literal" => Normalisation::Literal,
+        _ => Normalisation::Sum,
+    }
+}
+
+pub fn pooling(settings: &Settings) -> anyhow::Result<Pooling> {
+    let kernel = settings.integer("kernel");
+    let pooling = match settings.text("pool") {
+        "avg" => Pooling::Avg(kernel),
+        "none" => Pooling::None,
+        _ => Pooling::Max(kernel),
+    };
+    Ok(pooling.check()?)
+}
+
+pub fn grouping(settings: &Settings) -> Grouping {
+    match settings.text("gqa") {
+        "mean" => Grouping::Mean,
+        "max" => Grouping::Max,
+        "sum" => Grouping::Sum,
+        _ => Grouping::Unfold,
+    }
+}
+
+pub fn stored(settings: &Settings) -> Store {
+    match settings.text("store") {
+        "query-head" => Store::QueryHead,
+        _ => Store::KvHead,
+    }
+}
+
+/// The one size that is given among `retention` and the method's own knobs; else `otherwise`, a knob.
+pub fn size_or(settings: &Settings, method: &str, otherwise: Option<f64>) -> anyhow::Result<Size> {
+    let given = [
+        settings.opt_number("retention").map(Size::Retention),
+        settings.opt_number("budget").map(|budget| Size::Budget(budget as usize)),
+        settings.opt_number("r").map(Size::Knob),
+        settings.opt_number("theta-scale").map(Size::Knob),
+    ];
+    let mut given = given.into_iter().flatten();
+    match (given.next(), given.next(), otherwise) {
+        (Some(size), None, _) => Ok(size),
+        (None, _, Some(knob)) => Ok(Size::Knob(knob)),
+        (None, _, None) => {
+            Err(bad_input!("method {method}: no size is given, expected retention or the method's own knob"))
+        }
+        (Some(_), Some(_), _) => {
+            Err(bad_input!("method {method}: two sizes are given, expected retention or one knob"))
+        }
+    }
+}
+
+/// As [`size_or`], for a method that has no size of its own.
+pub fn size(settings: &Settings, method: &str) -> anyhow::Result<Size> {
+    size_or(settings, method, None)
+}

@@ -1,0 +1,32 @@
+//! StreamingLLM (Xiao et al. 2023, arXiv 2309.17453): the first few entries and the latest, original positions kept.
+
+use super::{Entry, parts};
+use crate::compress::eviction::{Eviction, Scorer, Shape, Store};
+use crate::compress::group::Grouping;
+use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+
+const SINKS: SettingInfo = SettingInfo {
+    name: "sinks",
+    accepts: Accepts::Integer { from: 0, to: 4096 },
+    default: Some(Default::Integer(4)),
+    help: "first tokens that are always kept",
+};
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "streaming-llm",
+        summary: "the first tokens (attention sinks) and the latest, whatever they say",
+        source: "Xiao et al. 2023, arXiv 2309.17453",
+        settings: &[parts::RETENTION, parts::BUDGET, SINKS],
+    },
+    make: |settings| {
+        let eviction = Eviction {
+            scorer: Scorer::Age { sinks: settings.integer("sinks") },
+            window: 0,
+            grouping: Grouping::Mean,
+            shape: Shape::Uniform,
+            store: Store::KvHead,
+        };
+        Ok(Some((Box::new(eviction), parts::size(settings, "streaming-llm")?)))
+    },
+};
