@@ -72,9 +72,9 @@ mod tests {
         });
         let mut transposed = block;
         transpose(&mut transposed);
-        for i in 0..64 {
-            for j in 0..64 {
-                assert_eq!(block[i] >> j & 1, transposed[j] >> i & 1, "{i} {j}");
+        for (i, row) in block.iter().enumerate() {
+            for (j, column) in transposed.iter().enumerate() {
+                assert_eq!(row >> j & 1, column >> i & 1, "{i} {j}");
             }
         }
     }
