@@ -9,6 +9,7 @@
 pub mod cache;
 pub mod compress;
 pub mod error;
+pub mod generate;
 pub mod model;
 pub mod plot;
 pub mod record;

@@ -1,0 +1,169 @@
+//! From one prefill to every cell's answer: compress the same state in many ways, then decode the results together.
+
+use std::time::Instant;
+
+use candle_core::{IndexOp, Tensor};
+use candle_transformers::generation::{LogitsProcessor, Sampling};
+use rayon::prelude::*;
+
+use crate::cache::{Cache, Footprint, LayerCache, Prefix};
+use crate::compress::codebook::Cosines;
+use crate::compress::method::{Compressed, Method, Plan};
+use crate::compress::settings::{MethodInfo, Settings};
+use crate::compress::size::Size;
+use crate::compress::view::LayerView;
+use crate::model::decoder::Model;
+use crate::model::observe::{Observe, Prefilled};
+
+/// Settings that say how small, not how: cells that differ in these alone share their plans.
+const SIZES: [&str; 4] = ["retention", "budget", "r", "theta-scale"];
+
+/// One method with its settings.
+pub struct Cell {
+    pub info: &'static MethodInfo,
+    pub settings: Settings,
+    /// None: the full cache.
+    method: Option<(Box<dyn Method>, Size)>,
+}
+
+impl Cell {
+    pub fn new(info: &'static MethodInfo, settings: Settings) -> anyhow::Result<Self> {
+        let method = crate::compress::methods::make(info, &settings)?;
+        Ok(Self { info, settings, method })
+    }
+
+    /// What the prefill must gather for this cell.
+    pub fn observes(&self) -> Observe {
+        self.method.as_ref().map_or(Observe::default(), |(method, _)| method.observes())
+    }
+
+    fn family(&self) -> (&'static str, String) {
+        (self.info.name, self.settings.canonical_without(&SIZES))
+    }
+}
+
+/// A cell's cache right after compression.
+pub struct CellCache {
+    pub cache: Cache,
+    pub layers: Vec<LayerFacts>,
+    pub compress_ms: f64,
+}
+
+/// One layer of a compressed cache, for the records.
+pub struct LayerFacts {
+    pub footprint: Footprint,
+    pub bytes_dense: u64,
+    pub cosines: Option<(Cosines, Cosines)>,
+}
+
+/// Compresses one prefill for each cell. A cell that cannot be (a retention out of reach) is an error of its own.
+pub fn compress(model: &Model, prefilled: &Prefilled, cells: &[&Cell]) -> Vec<anyhow::Result<CellCache>> {
+    let mut caches = Vec::with_capacity(cells.len());
+    for family in cells.chunk_by(|a, b| a.family() == b.family()) {
+        let start = Instant::now();
+        let plans = family[0].method.as_ref().map(|(method, _)| plan(method.as_ref(), prefilled));
+        let share_ms = milliseconds(start) / family.len() as f64;
+        for cell in family {
+            let start = Instant::now();
+            let made = match (&cell.method, &plans) {
+                (Some((method, size)), Some(plans)) => build(method.as_ref(), *size, plans, prefilled),
+                _ => Ok(whole(prefilled)),
+            };
+            caches.push(made.map(|layers| {
+                let compress_ms = share_ms + milliseconds(start);
+                assemble(model, prefilled, layers, compress_ms)
+            }));
+        }
+    }
+    caches
+}
+
+fn plan<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Plan + 'a>> {
+    let layers = 0..prefilled.layers.len();
+    layers.into_par_iter().map(|layer| method.plan(LayerView { prefilled, layer })).collect()
+}
+
+fn build(
+    method: &dyn Method,
+    size: Size,
+    plans: &[Box<dyn Plan + '_>],
+    prefilled: &Prefilled,
+) -> anyhow::Result<Vec<Compressed>> {
+    let knob = size.knob(method, plans, prefilled.len, prefilled.bytes_dense())?;
+    Ok(plans.par_iter().map(|plan| plan.build(knob)).collect())
+}
+
+fn whole(prefilled: &Prefilled) -> Vec<Compressed> {
+    let whole = |layer: &crate::model::observe::PrefilledLayer| Compressed {
+        prefix: Prefix::Dense(layer.kv.clone()),
+        kept: None,
+        cosines: None,
+    };
+    prefilled.layers.iter().map(whole).collect()
+}
+
+fn assemble(model: &Model, prefilled: &Prefilled, compressed: Vec<Compressed>, compress_ms: f64) -> CellCache {
+    let layers = compressed
+        .iter()
+        .zip(&prefilled.layers)
+        .map(|(compressed, dense)| LayerFacts {
+            footprint: compressed.prefix.footprint(),
+            bytes_dense: dense.kv.footprint().bytes(),
+            cosines: compressed.cosines,
+        })
+        .collect();
+    let caches = compressed
+        .into_iter()
+        .map(|layer| LayerCache::new(prefilled.geometry, layer.prefix, prefilled.store))
+        .collect();
+    let cache = Cache { layers: caches, rope: model.rope().clone(), seen: prefilled.len };
+    CellCache { cache, layers, compress_ms }
+}
+
+/// Greedy answers of several caches, decoded in lockstep; one that has stopped leaves the batch.
+///
+/// * `first`: logits of each cache's next token, `[caches, vocab]`.
+/// * `stops`: tokens that end an answer and are not part of it.
+pub fn decode(
+    model: &Model,
+    caches: &mut [&mut Cache],
+    first: &Tensor,
+    stops: &[u32],
+    max_new_tokens: usize,
+) -> candle_core::Result<Vec<Vec<u32>>> {
+    // Greedy: the seed is never used.
+    let mut greedy = LogitsProcessor::from_sampling(0, Sampling::ArgMax);
+    let mut answers = vec![Vec::new(); caches.len()];
+    let mut running: Vec<usize> = (0..caches.len()).collect();
+    let mut logits = first.clone();
+    loop {
+        let mut going_on = Vec::new();
+        for (row, &cell) in running.iter().enumerate() {
+            let token = greedy.sample(&logits.i(row)?)?;
+            if stops.contains(&token) {
+                continue;
+            }
+            answers[cell].push(token);
+            if answers[cell].len() < max_new_tokens {
+                going_on.push(cell);
+            }
+        }
+        if going_on.is_empty() {
+            return Ok(answers);
+        }
+        running = going_on;
+        let tokens: Vec<u32> = running.iter().filter_map(|&cell| answers[cell].last().copied()).collect();
+        let mut batch: Vec<&mut Cache> = caches
+            .iter_mut()
+            .enumerate()
+            .filter(|(cell, _)| running.contains(cell))
+            .map(|(_, cache)| &mut **cache)
+            .collect();
+        logits = model.step(&tokens, &mut batch)?;
+    }
+}
+
+/// Milliseconds since `start`.
+pub fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
