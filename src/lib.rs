@@ -2,17 +2,23 @@
 //!
 //! Data flows one way, and a module uses only those before it:
 //!
-//! `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress`
-//! (methods) -> `generate` (prefill once, decode cells together) -> `task` (samples and metrics)
-//! -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `plot`.
+//! `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
+//! `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
+//! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `plot`; `cli` and `cmd` are the program around it.
 
 pub mod cache;
+pub mod cli;
+pub mod cmd;
 pub mod compress;
+pub mod dataset;
 pub mod error;
+pub mod experiment;
 pub mod generate;
+pub mod load;
 pub mod model;
 pub mod plot;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod source;
 pub mod task;

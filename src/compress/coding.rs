@@ -1,13 +1,15 @@
 //! Codebook replacement of what eviction leaves (PAPER sections 1.5 and 1.6): per KV head, keys and values apart,
 //! learnt from this prompt. With nothing evicted it is the codebook alone.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
-use super::codebook::{Codebook, Cosines, Preference, greedy, leader, normalise, similarity_graphs};
+use super::codebook::{BitGraph, Cosines, Preference, greedy, leader, normalise, similarity_graphs};
 use super::eviction::{Eviction, Ranking};
 use super::method::{Compressed, Knob, Method, Plan};
 use super::view::LayerView;
-use crate::cache::{CodedHead, CodedKv, CodedRows, Footprint, Indices, Prefix, Rows, places, union};
+use crate::cache::{CodedHead, CodedKv, CodedRows, Footprint, Prefix, Rows};
 use crate::model::observe::Observe;
 
 /// Which vectors become codewords.
@@ -55,38 +57,98 @@ impl Method for Spindle {
 
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {
         let ranking = self.eviction.as_ref().map(|eviction| Ranking::new(eviction, layer));
-        Box::new(CodingPlan { method: self, layer, ranking })
+        let coding = &self.coding;
+        let keys = if coding.rotated_keys { &layer.kv().keys } else { layer.unrotated_keys() };
+        let vectors = keys.iter().zip(&layer.kv().values);
+        let heads = vectors.map(|(keys, values)| [Vectors::new(keys), Vectors::new(values)]).collect();
+        Box::new(CodingPlan { method: self, layer, ranking, heads, graphs: OnceLock::new() })
     }
+}
+
+/// All keys or all values of one head: directions `[len, head_dim]` and norms `[len]`.
+struct Vectors {
+    units: Vec<f32>,
+    norms: Vec<f32>,
+}
+
+impl Vectors {
+    fn new(rows: &Rows) -> Self {
+        let (units, norms) = normalise(&rows.to_f32(), rows.dim());
+        Self { units, norms }
+    }
+}
+
+/// The codeword of each kept vector of a head.
+struct Learnt {
+    rows: CodedRows,
+    cosines: Cosines,
 }
 
 struct CodingPlan<'a> {
     method: &'a Spindle,
     layer: LayerView<'a>,
     ranking: Option<Ranking<'a>>,
-}
-
-/// The keys or the values of one head: its vectors' codebook and norms.
-struct Learnt {
-    rows: CodedRows,
-    cosines: Cosines,
+    /// Keys and values of each KV head.
+    heads: Vec<[Vectors; 2]>,
+    /// What is alike among all of them at the method's thresholds; whatever eviction leaves is a part of it.
+    graphs: OnceLock<Vec<[BitGraph; 2]>>,
 }
 
 impl CodingPlan<'_> {
-    /// `vectors`: those of one head that are kept; `weights`: how many query heads keep each.
-    fn learn(&self, vectors: &Rows, weights: &[u32], theta: f64) -> Learnt {
+    fn head_dim(&self) -> usize {
+        self.layer.geometry().head_dim
+    }
+
+    /// Keys' and values' thresholds. Without eviction the knob scales how far from 1 they are.
+    fn thetas(&self, knob: f64) -> [f64; 2] {
+        let scale = if self.ranking.is_some() { 1.0 } else { knob };
         let coding = &self.method.coding;
-        let d = vectors.dim();
-        let whole = vectors.to_f32();
-        let (units, magnitudes) = normalise(&whole, d);
-        let graph = similarity_graphs(&units, d, &[theta as f32]).remove(0);
-        let codebook: Codebook = match coding.learner {
+        [coding.theta_k, coding.theta_v].map(|theta| 1.0 - scale * (1.0 - theta))
+    }
+
+    fn graphs_at(&self, thetas: [f64; 2]) -> Vec<[BitGraph; 2]> {
+        let graph = |vectors: &Vectors, theta: f64| {
+            similarity_graphs(&vectors.units, self.head_dim(), &[theta as f32]).remove(0)
+        };
+        let both = |[keys, values]: &[Vectors; 2]| [graph(keys, thetas[0]), graph(values, thetas[1])];
+        self.heads.par_iter().map(both).collect()
+    }
+
+    /// The codebook of the vectors at `positions`; `weights`: how many query heads keep each.
+    fn learn(&self, all: &Vectors, graph: &BitGraph, positions: &[u32], weights: &[u32], theta: f64) -> Learnt {
+        let (coding, d) = (&self.method.coding, self.head_dim());
+        let rows = positions.iter().map(|&p| &all.units[p as usize * d..(p as usize + 1) * d]);
+        let units: Vec<f32> = rows.flatten().copied().collect();
+        let norms: Vec<f32> = positions.iter().map(|&p| all.norms[p as usize]).collect();
+        let graph = graph.subset(positions);
+        let codebook = match coding.learner {
             Learner::Greedy => greedy(&graph, weights),
             Learner::Leader => leader(&graph, &units, d, Preference::Best),
         };
-        let codewords = codebook.codewords.vectors(if coding.magnitudes { &units } else { &whole }, d);
-        let norms = coding.magnitudes.then_some(magnitudes.as_slice());
-        let rows = CodedRows::new(d, vectors.store(), &codewords, &codebook.index, norms, theta as f32);
+        let store = self.layer.store();
+        let codewords = codebook.codewords.vectors(&units, d);
+        let rows = if coding.magnitudes {
+            CodedRows::new(d, store, &codewords, &codebook.index, Some(&norms), theta as f32)
+        } else {
+            // Without norms of its own, a vector takes its codeword's: the codeword is kept at its length.
+            let members = codebook.codewords.members().iter().map(|&m| norms[m as usize]);
+            let scaled = codewords.chunks_exact(d).zip(members).flat_map(|(c, norm)| c.iter().map(move |x| x * norm));
+            CodedRows::new(d, store, &scaled.collect::<Vec<f32>>(), &codebook.index, None, theta as f32)
+        };
         Learnt { rows, cosines: codebook.cosines(&units, d) }
+    }
+
+    fn code_head(&self, head: usize, graphs: &[BitGraph; 2], knob: f64) -> (CodedHead, Cosines, Cosines) {
+        let (positions, weights, lists) = match &self.ranking {
+            Some(ranking) => ranking.held(head, knob),
+            None => ((0..self.layer.len() as u32).collect(), vec![1; self.layer.len()], None),
+        };
+        let [theta_k, theta_v] = self.thetas(knob);
+        let [keys, values] = &self.heads[head];
+        let keys = self.learn(keys, &graphs[0], &positions, &weights, theta_k);
+        let values = self.learn(values, &graphs[1], &positions, &weights, theta_v);
+        let positions = (!self.method.coding.rotated_keys).then_some(positions.as_slice());
+        (CodedHead::new(keys.rows, values.rows, positions, lists), keys.cosines, values.cosines)
     }
 }
 
@@ -96,52 +158,27 @@ impl Plan for CodingPlan<'_> {
     }
 
     fn build(&self, knob: f64) -> Compressed {
-        let (coding, layer) = (&self.method.coding, self.layer);
-        let group = layer.geometry().group();
-        let kept = self.ranking.as_ref().map(|ranking| ranking.kept(knob));
-        // Without eviction the knob scales how far from 1 the thresholds are.
-        let scale = if kept.is_some() { 1.0 } else { knob };
-        let [theta_k, theta_v] = [coding.theta_k, coding.theta_v].map(|theta| 1.0 - scale * (1.0 - theta));
-        let learnt: Vec<(CodedHead, Cosines, Cosines)> = (0..layer.geometry().kv_heads)
-            .into_par_iter()
-            .map(|kv_head| {
-                let heads = kept.as_ref().map(|kept| &kept[kv_head * group..(kv_head + 1) * group]);
-                let positions: Vec<u32> = match heads {
-                    Some(heads) => union(heads),
-                    None => (0..layer.len() as u32).collect(),
-                };
-                let weights = match heads {
-                    Some(heads) => keepers(heads, &positions),
-                    None => vec![1; positions.len()],
-                };
-                let keys = if coding.rotated_keys { &layer.kv().keys } else { layer.unrotated_keys() };
-                let keys = self.learn(&keys[kv_head].gather(&positions), &weights, theta_k);
-                let values = self.learn(&layer.kv().values[kv_head].gather(&positions), &weights, theta_v);
-                let lists = heads
-                    .filter(|heads| heads.iter().any(|head| head.len() < positions.len()))
-                    .map(|heads| heads.iter().map(|head| Indices::from_slice(&places(head, &positions))).collect());
-                let positions = (!coding.rotated_keys).then_some(positions.as_slice());
-                let head = CodedHead::new(keys.rows, values.rows, positions, lists);
-                (head, keys.cosines, values.cosines)
-            })
-            .collect();
-        let worst = |pick: fn(&(CodedHead, Cosines, Cosines)) -> Cosines| Cosines {
-            min: learnt.iter().map(|l| pick(l).min).fold(1.0, f32::min),
-            mean: learnt.iter().map(|l| pick(l).mean).sum::<f32>() / learnt.len() as f32,
+        let fresh;
+        let graphs = match self.ranking {
+            Some(_) => self.graphs.get_or_init(|| self.graphs_at(self.thetas(knob))),
+            None => {
+                fresh = self.graphs_at(self.thetas(knob));
+                &fresh
+            }
         };
-        let cosines = Some((worst(|l| l.1), worst(|l| l.2)));
-        let heads = learnt.into_iter().map(|(head, ..)| head).collect();
-        Compressed { prefix: Prefix::Coded(CodedKv { heads, codes_decoded: coding.codes_decoded }), kept, cosines }
-    }
-}
-
-/// How many of the heads keep each position of their union.
-fn keepers(heads: &[Vec<u32>], union: &[u32]) -> Vec<u32> {
-    let mut weights = vec![0; union.len()];
-    for head in heads {
-        for place in places(head, union) {
-            weights[place as usize] += 1;
+        let coded: Vec<(CodedHead, Cosines, Cosines)> =
+            graphs.par_iter().enumerate().map(|(head, graphs)| self.code_head(head, graphs, knob)).collect();
+        let over_heads = |pick: fn(&(CodedHead, Cosines, Cosines)) -> Cosines| Cosines {
+            min: coded.iter().map(|c| pick(c).min).fold(1.0, f32::min),
+            mean: coded.iter().map(|c| pick(c).mean).sum::<f32>() / coded.len() as f32,
+        };
+        let cosines = Some((over_heads(|c| c.1), over_heads(|c| c.2)));
+        let heads = coded.into_iter().map(|(head, ..)| head).collect();
+        let codes_decoded = self.method.coding.codes_decoded;
+        Compressed {
+            prefix: Prefix::Coded(CodedKv { heads, codes_decoded }),
+            kept: self.ranking.as_ref().map(|ranking| ranking.kept(knob)),
+            cosines,
         }
     }
-    weights
 }

@@ -8,7 +8,7 @@ use super::pool::{Pooling, pool};
 use super::score::{Normalisation, WindowShape, window_attention};
 use super::select::Ranked;
 use super::view::LayerView;
-use crate::cache::{EvictedKv, Footprint, Indices, Prefix};
+use crate::cache::{EvictedKv, Footprint, Indices, Prefix, places};
 use crate::model::observe::Observe;
 
 /// How entries before the recent window are scored; the higher are kept.
@@ -128,6 +128,30 @@ impl<'a> Ranking<'a> {
             kept.extend((0..group).map(|member| rows[member % rows.len()].clone()));
         }
         kept
+    }
+}
+
+/// Positions held for a KV head, how many rows keep each, and each query head's places among them where they differ.
+pub type Held = (Vec<u32>, Vec<u32>, Option<Vec<Indices>>);
+
+impl Ranking<'_> {
+    /// What one KV head holds when every entry is stored once.
+    pub fn held(&self, kv_head: usize, share: f64) -> Held {
+        let (k, len) = (self.ranked_budget(share), self.layer.len());
+        let ranked = &self.ranked[kv_head];
+        let (mut positions, mut weights) = ranked.union_at(k);
+        let rows = ranked.kept_at(k);
+        let window = (len - self.window()) as u32..len as u32;
+        positions.extend(window.clone());
+        weights.extend(window.clone().map(|_| rows.len() as u32));
+        let lists = (positions.len() > k + self.window()).then(|| {
+            let list = |row: &Vec<u32>| {
+                let kept: Vec<u32> = row.iter().copied().chain(window.clone()).collect();
+                Indices::from_slice(&places(&kept, &positions))
+            };
+            rows.iter().map(list).collect()
+        });
+        (positions, weights, lists)
     }
 }
 

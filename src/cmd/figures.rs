@@ -1,0 +1,31 @@
+//! `spindle figures`: every figure of a results folder from its CSV.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::bad_input;
+use crate::plot;
+
+pub fn figures(results: &Path) -> Result<i32> {
+    require_records(results)?;
+    for path in plot::draw_all(results)? {
+        println!("{}", path.display());
+    }
+    Ok(0)
+}
+
+/// Draws without a word on standard output.
+pub fn draw(results: &Path) -> Result<()> {
+    plot::draw_all(results)?;
+    Ok(())
+}
+
+/// # Errors
+/// That `results` is not a results folder.
+pub fn require_records(results: &Path) -> Result<()> {
+    if results.join(crate::record::RECORDS_FILE).is_file() {
+        return Ok(());
+    }
+    Err(bad_input!("{}: no records.csv, expected a results folder", results.display()))
+}

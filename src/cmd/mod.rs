@@ -1,0 +1,30 @@
+//! One file per verb: from parsed arguments to the modules that do the work, and what is printed.
+
+mod eval;
+mod fetch;
+mod figures;
+mod list;
+mod report;
+
+use anyhow::Result;
+
+use crate::bad_input;
+use crate::cli::{Cli, Verb};
+
+/// Does what the command line says. Returns the exit code where nothing went wrong in between.
+pub fn dispatch(cli: Cli) -> Result<i32> {
+    if let Some(threads) = cli.threads {
+        if threads == 0 {
+            return Err(bad_input!("--threads 0: expected at least 1"));
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    match cli.verb {
+        Verb::Eval(args) => eval::eval(&args),
+        Verb::Sweep(args) => eval::sweep(&args),
+        Verb::Figures { results } => figures::figures(&results),
+        Verb::Report { results, splice } => report::report(&results, splice.as_deref()),
+        Verb::List { what } => list::list(what),
+        Verb::Fetch { model } => fetch::fetch(&model),
+    }
+}

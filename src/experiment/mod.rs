@@ -1,0 +1,76 @@
+//! What is run: an experiment file, validated, as cells and tasks in a stable order.
+
+mod built_in;
+mod expand;
+mod file;
+mod overrides;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+
+pub use built_in::built_in;
+pub use file::{CompressAt, ExperimentFile};
+pub use overrides::Overrides;
+
+use crate::bad_input;
+use crate::cache::StoreType;
+use crate::error::nearest;
+use crate::generate::Cell;
+use crate::task::TaskSpec;
+
+/// A validated experiment.
+pub struct Experiment {
+    pub file: ExperimentFile,
+    /// The file's text, or what it became by flags of the command line.
+    pub text: String,
+    pub store: StoreType,
+    pub tasks: Vec<TaskSpec>,
+    /// `full` among them, in the order of the file.
+    pub cells: Vec<Cell>,
+}
+
+/// The text of an experiment named by a path or, for those that come with the program, by its name.
+///
+/// # Errors
+/// A path that cannot be read and is no known name either.
+pub fn text_of(name_or_path: &str) -> Result<String> {
+    let known = built_in();
+    if let Some((_, text)) = known.iter().find(|(name, _)| *name == name_or_path) {
+        return Ok((*text).to_string());
+    }
+    if !Path::new(name_or_path).exists() && !name_or_path.ends_with(".toml") {
+        let names = known.iter().map(|(name, _)| *name);
+        return Err(bad_input!("experiment \"{name_or_path}\" is not known{}", nearest(name_or_path, names)));
+    }
+    fs::read_to_string(name_or_path).map_err(|error| bad_input!("{name_or_path}: {error}"))
+}
+
+impl Experiment {
+    /// Validates `file`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// An unknown task, method, key or value; a cell that stands twice.
+    pub fn new(file: ExperimentFile, text: String, origin: &str) -> Result<Self> {
+        let store = file.kv_dtype.parse().map_err(|e: anyhow::Error| e.context(origin.to_string()))?;
+        let tasks = file.tasks.iter().map(|table| TaskSpec::parse(table, origin)).collect::<Result<_>>()?;
+        let mut cells = Vec::new();
+        for table in &file.methods {
+            cells.extend(expand::cells(table, origin)?);
+        }
+        if cells.iter().all(|cell| cell.info.name != "full") {
+            let full = toml::Table::from_iter([("name".to_string(), toml::Value::from("full"))]);
+            cells.splice(0..0, expand::cells(&full, origin)?);
+        }
+        let mut seen = HashSet::new();
+        for cell in &cells {
+            if !seen.insert((cell.info.name, cell.settings.canonical())) {
+                let settings = cell.settings.canonical();
+                return Err(bad_input!("{origin}: method {} with {settings} stands twice", cell.info.name));
+            }
+        }
+        Ok(Self { file, text, store, tasks, cells })
+    }
+}

@@ -1,0 +1,166 @@
+//! Flags of the command line that replace values of an experiment file.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::ExperimentFile;
+use super::file::{CompressAt, ModelTable};
+use crate::bad_input;
+use crate::compress::methods::method_infos;
+
+/// What the flags say; anything not given leaves the file as it is.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
+pub struct Overrides {
+    /// Name of the experiment, and so of its results folder
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Model: a folder, a .gguf file, a hub id owner/name[@revision], or wheel:NAME==VERSION
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// A method with settings; lists make the product of their values. May be repeated:
+    /// --method 'spindle:retention=0.2,0.4;window=8'
+    #[arg(long = "method", value_name = "NAME[:KEY=VALUE,...;...]")]
+    pub method: Vec<String>,
+    /// Methods by name, at every --retention
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub methods: Vec<String>,
+    /// Retentions for --methods: bytes held over bytes of the dense cache
+    #[arg(long, value_name = "R,...", value_delimiter = ',')]
+    pub retention: Vec<f64>,
+    /// Prompt lengths of the needle task, in tokens
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    pub lengths: Vec<i64>,
+    /// Depths of the needle, in percent
+    #[arg(long, value_name = "P,...", value_delimiter = ',')]
+    pub depths: Vec<i64>,
+    /// Distractor needles per prompt
+    #[arg(long, value_name = "K,...", value_delimiter = ',')]
+    pub distractors: Vec<i64>,
+    /// Prompts for each length, depth and number of distractors
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<i64>,
+    /// Folder of text files to hide needles in, in place of the project's own texts
+    #[arg(long, value_name = "FOLDER")]
+    pub haystack: Option<PathBuf>,
+    /// Element type of what caches store: f16, bf16 or f32
+    #[arg(long, value_name = "TYPE")]
+    pub kv_dtype: Option<String>,
+    /// What is compressed: the prompt with its question, or the context before the question
+    #[arg(long, value_enum)]
+    pub compress: Option<CompressAt>,
+    /// Seed of everything drawn at random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+impl Overrides {
+    /// Applies the flags. Whether anything changed is for the caller to see by comparing.
+    ///
+    /// # Errors
+    /// A flag that does not parse or that the experiment has no place for.
+    pub fn apply(&self, file: &mut ExperimentFile) -> Result<()> {
+        if let Some(name) = &self.name {
+            file.name.clone_from(name);
+        }
+        if let Some(source) = &self.model {
+            file.model = ModelTable { source: source.clone(), sha256: None };
+        }
+        if let Some(kv_dtype) = &self.kv_dtype {
+            file.kv_dtype.clone_from(kv_dtype);
+        }
+        if let Some(compress) = self.compress {
+            file.compress = compress;
+        }
+        if let Some(seed) = self.seed {
+            file.seed = seed;
+        }
+        self.apply_needle(file)?;
+        self.apply_methods(file)
+    }
+
+    fn apply_needle(&self, file: &mut ExperimentFile) -> Result<()> {
+        let list = |values: &[i64]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
+        let given = [
+            ("lengths", list(&self.lengths)),
+            ("depths", list(&self.depths)),
+            ("distractors", list(&self.distractors)),
+            ("seeds", self.seeds.map(toml::Value::from)),
+            ("haystack", self.haystack.as_ref().map(|folder| toml::Value::from(folder.display().to_string()))),
+        ];
+        for (key, value) in given.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+            let needles = |table: &&mut toml::Table| table.get("name").and_then(toml::Value::as_str) == Some("needle");
+            let mut found = false;
+            for table in file.tasks.iter_mut().filter(needles) {
+                table.insert(key.into(), value.clone());
+                found = true;
+            }
+            if !found {
+                return Err(bad_input!("--{key}: the experiment has no needle task"));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_methods(&self, file: &mut ExperimentFile) -> Result<()> {
+        let mut tables = self.method.iter().map(|text| parse_method(text)).collect::<Result<Vec<_>>>()?;
+        for name in &self.methods {
+            let mut table = toml::Table::from_iter([("name".to_string(), toml::Value::from(name.clone()))]);
+            let takes_retention = method_infos()
+                .iter()
+                .find(|info| info.name == name)
+                .is_none_or(|info| info.settings.iter().any(|setting| setting.name == "retention"));
+            if takes_retention && !self.retention.is_empty() {
+                table.insert("retention".into(), toml::Value::from(self.retention.clone()));
+            }
+            tables.push(table);
+        }
+        if tables.is_empty() && !self.retention.is_empty() {
+            for table in &mut file.methods {
+                if table.contains_key("retention") {
+                    table.insert("retention".into(), toml::Value::from(self.retention.clone()));
+                }
+            }
+        }
+        if !tables.is_empty() {
+            file.methods = tables;
+        }
+        Ok(())
+    }
+}
+
+/// `NAME[:KEY=VALUE,...;...]` to the table it stands for.
+fn parse_method(text: &str) -> Result<toml::Table> {
+    let (name, settings) = text.split_once(':').unwrap_or((text, ""));
+    let mut table = toml::Table::from_iter([("name".to_string(), toml::Value::from(name))]);
+    for setting in settings.split(';').filter(|setting| !setting.is_empty()) {
+        let Some((key, values)) = setting.split_once('=') else {
+            return Err(bad_input!("--method {text}: \"{setting}\": expected KEY=VALUE"));
+        };
+        let values: Vec<toml::Value> = values.split(',').map(|value| parse_value(value.trim())).collect();
+        table.insert(key.trim().into(), toml::Value::Array(values));
+    }
+    Ok(table)
+}
+
+fn parse_value(text: &str) -> toml::Value {
+    match (text.parse::<f64>(), text.parse::<bool>()) {
+        (Ok(number), _) => toml::Value::Float(number),
+        (_, Ok(flag)) => toml::Value::Boolean(flag),
+        _ => toml::Value::String(text.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_flag_is_the_table_it_stands_for() -> Result<()> {
+        let table = parse_method("spindle:retention=0.2,0.4;gqa=mean;magnitudes=false")?;
+        let expected = "name = 'spindle'\nretention = [0.2, 0.4]\ngqa = ['mean']\nmagnitudes = [false]";
+        assert_eq!(table, toml::from_str::<toml::Table>(expected)?);
+        assert!(parse_method("spindle:retention").is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! `predictions.jsonl`: what each cell answered, one line per record.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// The file's name in a results folder.
+pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
+
+/// One cell's answer to one sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    pub task: String,
+    pub sample: String,
+    pub method: String,
+    pub settings: String,
+    pub compress_at: String,
+    pub answers: Vec<String>,
+    pub response: String,
+    pub score: f64,
+}
+
+impl Prediction {
+    fn identity(&self) -> (String, String, String, String, String) {
+        let Self { task, sample, method, settings, compress_at, .. } = self.clone();
+        (task, sample, method, settings, compress_at)
+    }
+}
+
+/// The open file. A line is written before its record, so a killed run may leave one without a record; writing it
+/// again is a no-op.
+pub struct PredictionWriter {
+    path: PathBuf,
+    file: File,
+    known: HashSet<(String, String, String, String, String)>,
+}
+
+impl PredictionWriter {
+    /// Opens or creates the file of a results folder, dropping a torn last line.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(PREDICTIONS_FILE);
+        let context = || path.display().to_string();
+        let text = if path.exists() { fs::read_to_string(&path).with_context(context)? } else { String::new() };
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines = text[..whole].lines().map(serde_json::from_str::<Prediction>);
+        let known = lines
+            .map(|line| Ok(line.with_context(context)?.identity()))
+            .collect::<Result<_>>()?;
+        let file = OpenOptions::new().create(true).append(true).open(&path).with_context(context)?;
+        file.set_len(whole as u64).with_context(context)?;
+        Ok(Self { path, file, known })
+    }
+
+    pub fn append(&mut self, prediction: &Prediction) -> Result<()> {
+        if !self.known.insert(prediction.identity()) {
+            return Ok(());
+        }
+        let line = serde_json::to_string(prediction)? + "\n";
+        self.file.write_all(line.as_bytes()).with_context(|| self.path.display().to_string())
+    }
+}

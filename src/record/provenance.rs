@@ -1,0 +1,82 @@
+//! `run.json`: what made the rows beside it. Written before the first cell.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::bad_input;
+
+/// The file's name in a results folder.
+pub const RUN_FILE: &str = "run.json";
+
+/// Everything needed to tell whether two runs can be compared, and to run again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    pub program_version: String,
+    /// Whether the program was built from sources that were not committed.
+    pub program_dirty: bool,
+    pub command_line: Vec<String>,
+    pub experiment: String,
+    pub experiment_sha256: String,
+    pub model: String,
+    pub model_revision: String,
+    pub tokenizer_sha256: String,
+    pub template_sha256: Option<String>,
+    /// Per task, of the texts its samples are made from.
+    pub data_sha256: Vec<(String, String)>,
+    pub seed: u64,
+    pub kv_dtype: String,
+    pub device: String,
+    pub threads: usize,
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_bytes: u64,
+    pub os: String,
+    /// RFC 3339, as are the next.
+    pub start: String,
+    /// When the last cell was recorded; empty while the run is unfinished.
+    pub end: Option<String>,
+}
+
+/// `0.1.0+<revision>`: the version column of every record.
+pub fn program_version() -> String {
+    concat!(env!("CARGO_PKG_VERSION"), "+", env!("SPINDLE_REVISION")).into()
+}
+
+/// Whether the program was built from uncommitted sources.
+pub fn program_dirty() -> bool {
+    env!("SPINDLE_DIRTY") == "true"
+}
+
+/// CPU, cores, memory in bytes and operating system of this machine.
+pub fn machine() -> (String, usize, u64, String) {
+    let system = sysinfo::System::new_all();
+    let cpu = system.cpus().first().map_or_else(String::new, |cpu| cpu.brand().trim().to_string());
+    let os = sysinfo::System::long_os_version().unwrap_or_default();
+    (cpu, system.cpus().len(), system.total_memory(), os)
+}
+
+impl Provenance {
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let path = dir.join(RUN_FILE);
+        let partial = dir.join("run.json.partial");
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(&partial, text).with_context(|| partial.display().to_string())?;
+        fs::rename(&partial, &path).with_context(|| path.display().to_string())
+    }
+
+    /// None when there is no such file.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(RUN_FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let run = serde_json::from_str(&text).map_err(|error| bad_input!("{}: {error}", path.display()))?;
+                Ok(Some(run))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Outcomes to rows.
+
+use super::sample::Outcome;
+use crate::cache::{Footprint, Geometry, StoreType};
+use crate::record::{LayerRecord, Record};
+
+/// The record of a cell, filled into `identity`, and its layers.
+pub fn rows(identity: Record, outcome: &Outcome, geometry: Geometry, store: StoreType) -> (Record, Vec<LayerRecord>) {
+    let paper: Vec<PaperRatio> = outcome
+        .layers
+        .iter()
+        .map(|layer| PaperRatio::new(layer.footprint, layer.bytes_dense, geometry, store))
+        .collect();
+    let layers = outcome
+        .layers
+        .iter()
+        .zip(&paper)
+        .enumerate()
+        .map(|(i, (layer, paper))| {
+            let coded = layer.cosines.is_some();
+            LayerRecord {
+                model: identity.model.clone(),
+                dtype: identity.dtype.clone(),
+                compress_at: identity.compress_at.clone(),
+                method: identity.method.clone(),
+                settings: identity.settings.clone(),
+                task: identity.task.clone(),
+                sample: identity.sample.clone(),
+                layer: i,
+                entries: layer.footprint.entries,
+                codewords_k: coded.then_some(layer.footprint.codewords_k),
+                codewords_v: coded.then_some(layer.footprint.codewords_v),
+                bytes_dense: layer.bytes_dense,
+                bytes_entries: layer.footprint.bytes_entries,
+                bytes_codewords: layer.footprint.bytes_codewords,
+                bytes_indices: layer.footprint.bytes_indices,
+                bytes_magnitudes: layer.footprint.bytes_magnitudes,
+                bytes_positions: layer.footprint.bytes_positions,
+                bytes_lists: layer.footprint.bytes_lists,
+                r1: Some(paper.r1),
+                r2: paper.r2,
+                cosine_min_k: layer.cosines.map(|(keys, _)| keys.min.into()),
+                cosine_min_v: layer.cosines.map(|(_, values)| values.min.into()),
+            }
+        })
+        .collect();
+    let record = Record {
+        seen: Some(outcome.seen),
+        entries: Some(outcome.held.entries),
+        bytes_dense: outcome.bytes_dense,
+        bytes_held: Some(outcome.held.bytes()),
+        retention: Some(outcome.held.bytes() as f64 / outcome.bytes_dense as f64),
+        retention_paper: Some(paper.iter().map(|paper| paper.ratio).sum::<f64>() / paper.len() as f64),
+        score: Some(outcome.score),
+        new_tokens: Some(outcome.new_tokens),
+        nll: Some(outcome.nll),
+        prefill_ms: Some(outcome.prefill_ms),
+        compress_ms: Some(outcome.compress_ms),
+        decode_ms: Some(outcome.decode_ms),
+        ..identity
+    };
+    (record, layers)
+}
+
+/// Equation 15, corrected (PAPER section 1.9), of one layer: counts, not bytes.
+struct PaperRatio {
+    /// Kept vectors, counted per query head where heads select apart, over those of the dense cache.
+    r1: f64,
+    /// Codewords over kept vectors; none where nothing is coded.
+    r2: Option<f64>,
+    ratio: f64,
+}
+
+impl PaperRatio {
+    fn new(footprint: Footprint, bytes_dense: u64, geometry: Geometry, store: StoreType) -> Self {
+        let bytes_entry = (2 * geometry.head_dim * store.size()) as u64;
+        let r1 = footprint.kept as f64 / (bytes_dense / bytes_entry) as f64;
+        let codewords = footprint.codewords_k + footprint.codewords_v;
+        if codewords == 0 {
+            return Self { r1, r2: None, ratio: r1 };
+        }
+        let r2 = codewords as f64 / (2 * footprint.kept) as f64;
+        // One index and one magnitude beside each codeword of head_dim elements, as the equation charges them.
+        let index_elements = footprint.bytes_indices as f64 / (2 * footprint.entries) as f64 / store.size() as f64;
+        let r3 = (geometry.head_dim as f64 + index_elements + 1.0) / geometry.head_dim as f64;
+        Self { r1, r2: Some(r2), ratio: r1 * r2 * r3 }
+    }
+}

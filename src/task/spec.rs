@@ -1,0 +1,87 @@
+//! A `[[task]]` table of an experiment to a task.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use super::Task;
+use super::needle::{Needle, NeedleSettings};
+use crate::bad_input;
+use crate::dataset::haystack::{Haystack, Texts};
+use crate::error::nearest;
+use crate::model::tokenizer::ModelTokenizer;
+
+/// Every task: name and what it is.
+pub const TASKS: [(&str, &str); 1] =
+    [("needle", "needle in a haystack: recall one planted sentence among prose and k distractors")];
+
+/// A task as an experiment asks for it, checked but not yet built: that takes a tokenizer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskSpec {
+    Needle(NeedleSpec),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct NeedleSpec {
+    /// A folder of text files; none: the project's own texts.
+    pub haystack: Option<PathBuf>,
+    #[serde(flatten)]
+    pub settings: NeedleSettings,
+}
+
+impl TaskSpec {
+    /// # Errors
+    /// An unknown task, key or value; `origin` names the file.
+    pub fn parse(table: &toml::Table, origin: &str) -> Result<Self> {
+        let mut table = table.clone();
+        match table.remove("name") {
+            Some(toml::Value::String(name)) if name == "needle" => {
+                let haystack = match table.remove("haystack") {
+                    None => None,
+                    Some(toml::Value::String(folder)) => Some(PathBuf::from(folder)),
+                    Some(other) => return Err(bad_input!("{origin}: haystack = {other}: expected a folder")),
+                };
+                let settings = NeedleSettings::deserialize(table)
+                    .map_err(|error| bad_input!("{origin}: task needle: {}", error.to_string().trim()))?;
+                Ok(Self::Needle(NeedleSpec { haystack, settings }))
+            }
+            Some(toml::Value::String(name)) => {
+                let known = TASKS.iter().map(|(name, _)| *name);
+                Err(bad_input!("{origin}: task \"{name}\" is not known{}", nearest(&name, known)))
+            }
+            Some(other) => Err(bad_input!("{origin}: [[task]] name = {other}: expected a text")),
+            None => Err(bad_input!("{origin}: a [[task]] has no name")),
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Needle(_) => "needle",
+        }
+    }
+
+    /// The task for one model, and the SHA-256 of the texts it is made from.
+    pub fn build(
+        &self,
+        tokenizer: &Arc<ModelTokenizer>,
+        max_context: usize,
+        seed: u64,
+    ) -> Result<(Box<dyn Task>, String)> {
+        match self {
+            Self::Needle(NeedleSpec { haystack, settings }) => {
+                let texts = match haystack {
+                    Some(folder) => Texts::from_folder(folder)?,
+                    None => Texts::built_in()?,
+                };
+                let digest = texts.sha256();
+                let haystack = Haystack::new(texts, tokenizer)?;
+                let mut settings = settings.clone();
+                settings.seed += seed;
+                let task = Needle::new(settings, haystack, tokenizer.clone(), max_context)?;
+                Ok((Box::new(task), digest))
+            }
+        }
+    }
+}
