@@ -3,11 +3,12 @@
 //! Data flows one way, and a module uses only those before it:
 //!
 //! `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress`
-//! (methods) -> `generate` (prefill once, decode cells together) -> `task` (samples and metrics)
+//! (methods) -> `generate` (prefill once, decode cells together) -> `dataset` (texts) -> `task` (samples and metrics)
 //! -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `plot`.
 
 pub mod cache;
 pub mod compress;
+pub mod dataset;
 pub mod error;
 pub mod generate;
 pub mod model;

@@ -3,6 +3,9 @@
 //! A task builds samples from a `dataset` and a tokenizer, and scores answers. `experiment` names the
 //! task, `run` feeds its samples to `generate`.
 
+pub mod metric;
+pub mod needle;
+
 use std::ops::Range;
 
 use anyhow::Result;
