@@ -6,6 +6,8 @@ mod gguf;
 mod hf;
 mod sentencepiece;
 
+use std::ops::Range;
+
 use anyhow::{Result, anyhow};
 use tokenizers::Tokenizer;
 
@@ -122,6 +124,35 @@ impl ModelTokenizer {
             .map_err(|error| anyhow!("cannot tokenize: {error}"))?
             .get_ids()
             .to_vec())
+    }
+
+    /// Token ids of `text` where it continues `before`, and the bytes of `text` that each stands for
+    /// (without the white space around it, in some vocabularies). SentencePiece vocabularies start
+    /// a text with a space; a continuation gets none. Special tokens are recognised, none are added.
+    /// Where a token would span both parts, `text` is encoded alone.
+    ///
+    /// # Errors
+    /// If the tokenizer fails on the text.
+    pub fn encode_after(
+        &self,
+        before: &str,
+        text: &str,
+    ) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+        let encode = |text: &str| {
+            self.tokenizer
+                .encode(text, false)
+                .map_err(|error| anyhow!("cannot tokenize: {error}"))
+        };
+        let head = self.encode(before, false)?;
+        let joined = encode(&format!("{before}{text}"))?;
+        let (encoding, tokens, bytes) = if joined.get_ids().starts_with(&head) {
+            (joined, head.len(), before.len())
+        } else {
+            (encode(text)?, 0, 0)
+        };
+        let spans = encoding.get_offsets()[tokens..].iter();
+        let spans = spans.map(|(start, end)| start.saturating_sub(bytes)..end.saturating_sub(bytes));
+        Ok((encoding.get_ids()[tokens..].to_vec(), spans.collect()))
     }
 
     /// Text of `ids`, without special tokens if `skip_special`.

@@ -1,1 +1,66 @@
-//! (being written)
+//! Samples and their metrics: what a model is asked, and what its answer is worth.
+//!
+//! A task builds samples from a `dataset` and a tokenizer, and scores answers. `experiment` names the
+//! task, `run` feeds its samples to `generate`.
+
+pub mod metric;
+pub mod needle;
+pub mod spec;
+
+
+pub use spec::TaskSpec;
+
+use std::ops::Range;
+
+use anyhow::Result;
+
+/// One item of a task, as token ids of the model it was built for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Names the sample within its task, in records.
+    pub id: String,
+    /// Tokens up to the question: the opening of the chat template and the haystack.
+    pub context: Vec<u32>,
+    /// The rest of the prompt: the question, up to and with the generation prompt.
+    pub question: Vec<u32>,
+    /// What a right answer contains.
+    pub answers: Vec<String>,
+    /// The right answer as the model would write it, after the generation prompt.
+    pub reference: Vec<u32>,
+    /// Which tokens of `reference` carry the answer.
+    pub reference_scored: Range<usize>,
+    /// Tokens the model may generate.
+    pub max_new_tokens: usize,
+}
+
+impl Sample {
+    /// Tokens of the whole prompt.
+    pub fn prompt_tokens(&self) -> usize {
+        self.context.len() + self.question.len()
+    }
+}
+
+/// A benchmark: a list of samples in stable order, and a metric.
+pub trait Task {
+    /// The name it has in experiments and records.
+    fn name(&self) -> &str;
+    /// Changes whenever the same settings give other samples or scores.
+    fn version(&self) -> u32;
+    /// The name of the metric that [`score`](Self::score) computes.
+    fn metric(&self) -> &str;
+    /// Number of samples.
+    fn len(&self) -> usize;
+    /// Whether there are no samples.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The id of sample `i`, without building the sample.
+    fn sample_id(&self, i: usize) -> String;
+    /// Sample `i`, the same on every call.
+    ///
+    /// # Errors
+    /// If there is no sample `i`, or it cannot be built.
+    fn sample(&self, i: usize) -> Result<Sample>;
+    /// What `response` is worth, from 0 to 1.
+    fn score(&self, sample: &Sample, response: &str) -> f64;
+}

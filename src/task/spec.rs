@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::Task;
 use super::needle::{Needle, NeedleSettings};
 use crate::bad_input;
-use crate::dataset::haystack::{Haystack, Texts};
+use crate::dataset::haystack::{Haystack, own_texts, read_texts};
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
 
@@ -23,11 +24,10 @@ pub enum TaskSpec {
     Needle(NeedleSpec),
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NeedleSpec {
     /// A folder of text files; none: the project's own texts.
     pub haystack: Option<PathBuf>,
-    #[serde(flatten)]
     pub settings: NeedleSettings,
 }
 
@@ -56,9 +56,13 @@ impl TaskSpec {
         }
     }
 
-    pub fn name(&self) -> &'static str {
+    /// One line for a dry run.
+    pub fn summary(&self) -> String {
         match self {
-            Self::Needle(_) => "needle",
+            Self::Needle(NeedleSpec { settings, .. }) => format!(
+                "needle: lengths {:?}, depths {:?} %, distractors {:?}, {} seeds",
+                settings.lengths, settings.depths, settings.distractors, settings.seeds
+            ),
         }
     }
 
@@ -72,16 +76,26 @@ impl TaskSpec {
         match self {
             Self::Needle(NeedleSpec { haystack, settings }) => {
                 let texts = match haystack {
-                    Some(folder) => Texts::from_folder(folder)?,
-                    None => Texts::built_in()?,
+                    Some(folder) => read_texts(folder)?,
+                    None => own_texts()?,
                 };
-                let digest = texts.sha256();
-                let haystack = Haystack::new(texts, tokenizer)?;
+                let digest = sha256(&texts);
+                let haystack = Haystack::new(&texts, tokenizer)?;
                 let mut settings = settings.clone();
                 settings.seed += seed;
-                let task = Needle::new(settings, haystack, tokenizer.clone(), max_context)?;
+                let task = Needle::new(&settings, haystack, tokenizer.clone(), max_context)?;
                 Ok((Box::new(task), digest))
             }
         }
     }
+}
+
+/// Of the texts in order, each ended by a zero byte.
+fn sha256(texts: &[String]) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update(text.as_bytes());
+        digest.update([0]);
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

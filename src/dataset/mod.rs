@@ -1,0 +1,5 @@
+//! Where samples come from: texts on disk or in the binary, as tokens. Knows nothing of what is asked
+//! about them; `task` builds samples from it.
+
+pub mod haystack;
+mod sentence;

@@ -1,0 +1,3 @@
+//! What an answer is worth: functions of what was expected and what was written, from 0 to 1.
+
+pub mod recall;
