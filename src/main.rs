@@ -15,7 +15,17 @@ fn main() -> anyhow::Result<()> {
         let s = t.elapsed().as_secs_f64();
         println!("prefill {n}: {s:.2}s {:.0} tok/s", n as f64 / s);
         for b in [1, 16] {
-            let mut caches: Vec<Cache> = (0..b).map(|_| Cache { layers: p.layers.iter().map(|l| LayerCache::new(p.geometry, Prefix::Dense(l.kv.clone()), p.store)).collect(), rope: model.rope().clone(), seen: n }).collect();
+            let mut caches: Vec<Cache> = (0..b)
+                .map(|_| Cache {
+                    layers: p
+                        .layers
+                        .iter()
+                        .map(|l| LayerCache::new(p.geometry, Prefix::Dense(l.kv.clone()), p.store))
+                        .collect(),
+                    rope: model.rope().clone(),
+                    seen: n,
+                })
+                .collect();
             let t = Instant::now();
             for _ in 0..8 {
                 let mut refs: Vec<&mut Cache> = caches.iter_mut().collect();

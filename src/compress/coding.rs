@@ -3,11 +3,15 @@
 
 use rayon::prelude::*;
 
-use super::codebook::{Codebook, Cosines, Preference, greedy, leader, normalise, similarity_graphs};
+use super::codebook::{
+    Codebook, Cosines, Preference, greedy, leader, normalise, similarity_graphs,
+};
 use super::eviction::{Eviction, Ranking};
 use super::method::{Compressed, Knob, Method, Plan};
 use super::view::LayerView;
-use crate::cache::{CodedHead, CodedKv, CodedRows, Footprint, Indices, Prefix, Rows, places, union};
+use crate::cache::{
+    CodedHead, CodedKv, CodedRows, Footprint, Indices, Prefix, Rows, places, union,
+};
 use crate::model::observe::Observe;
 
 /// Which vectors become codewords.
@@ -43,19 +47,36 @@ pub struct Spindle {
 
 impl Method for Spindle {
     fn observes(&self) -> Observe {
-        self.eviction.as_ref().map_or(Observe::default(), Eviction::observes)
+        self.eviction
+            .as_ref()
+            .map_or(Observe::default(), Eviction::observes)
     }
 
     fn knob(&self) -> Knob {
         match self.eviction {
-            Some(_) => Knob { name: "share", smallest: 0.0, largest: 1.0 },
-            None => Knob { name: "theta-scale", smallest: 12.0, largest: 0.0 },
+            Some(_) => Knob {
+                name: "share",
+                smallest: 0.0,
+                largest: 1.0,
+            },
+            None => Knob {
+                name: "theta-scale",
+                smallest: 12.0,
+                largest: 0.0,
+            },
         }
     }
 
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {
-        let ranking = self.eviction.as_ref().map(|eviction| Ranking::new(eviction, layer));
-        Box::new(CodingPlan { method: self, layer, ranking })
+        let ranking = self
+            .eviction
+            .as_ref()
+            .map(|eviction| Ranking::new(eviction, layer));
+        Box::new(CodingPlan {
+            method: self,
+            layer,
+            ranking,
+        })
     }
 }
 
@@ -83,10 +104,22 @@ impl CodingPlan<'_> {
             Learner::Greedy => greedy(&graph, weights),
             Learner::Leader => leader(&graph, &units, d, Preference::Best),
         };
-        let codewords = codebook.codewords.vectors(if coding.magnitudes { &units } else { &whole }, d);
+        let codewords = codebook
+            .codewords
+            .vectors(if coding.magnitudes { &units } else { &whole }, d);
         let norms = coding.magnitudes.then_some(magnitudes.as_slice());
-        let rows = CodedRows::new(d, vectors.store(), &codewords, &codebook.index, norms, theta as f32);
-        Learnt { rows, cosines: codebook.cosines(&units, d) }
+        let rows = CodedRows::new(
+            d,
+            vectors.store(),
+            &codewords,
+            &codebook.index,
+            norms,
+            theta as f32,
+        );
+        Learnt {
+            rows,
+            cosines: codebook.cosines(&units, d),
+        }
     }
 }
 
@@ -101,11 +134,14 @@ impl Plan for CodingPlan<'_> {
         let kept = self.ranking.as_ref().map(|ranking| ranking.kept(knob));
         // Without eviction the knob scales how far from 1 the thresholds are.
         let scale = if kept.is_some() { 1.0 } else { knob };
-        let [theta_k, theta_v] = [coding.theta_k, coding.theta_v].map(|theta| 1.0 - scale * (1.0 - theta));
+        let [theta_k, theta_v] =
+            [coding.theta_k, coding.theta_v].map(|theta| 1.0 - scale * (1.0 - theta));
         let learnt: Vec<(CodedHead, Cosines, Cosines)> = (0..layer.geometry().kv_heads)
             .into_par_iter()
             .map(|kv_head| {
-                let heads = kept.as_ref().map(|kept| &kept[kv_head * group..(kv_head + 1) * group]);
+                let heads = kept
+                    .as_ref()
+                    .map(|kept| &kept[kv_head * group..(kv_head + 1) * group]);
                 let positions: Vec<u32> = match heads {
                     Some(heads) => union(heads),
                     None => (0..layer.len() as u32).collect(),
@@ -114,12 +150,25 @@ impl Plan for CodingPlan<'_> {
                     Some(heads) => keepers(heads, &positions),
                     None => vec![1; positions.len()],
                 };
-                let keys = if coding.rotated_keys { &layer.kv().keys } else { layer.unrotated_keys() };
+                let keys = if coding.rotated_keys {
+                    &layer.kv().keys
+                } else {
+                    layer.unrotated_keys()
+                };
                 let keys = self.learn(&keys[kv_head].gather(&positions), &weights, theta_k);
-                let values = self.learn(&layer.kv().values[kv_head].gather(&positions), &weights, theta_v);
+                let values = self.learn(
+                    &layer.kv().values[kv_head].gather(&positions),
+                    &weights,
+                    theta_v,
+                );
                 let lists = heads
                     .filter(|heads| heads.iter().any(|head| head.len() < positions.len()))
-                    .map(|heads| heads.iter().map(|head| Indices::from_slice(&places(head, &positions))).collect());
+                    .map(|heads| {
+                        heads
+                            .iter()
+                            .map(|head| Indices::from_slice(&places(head, &positions)))
+                            .collect()
+                    });
                 let positions = (!coding.rotated_keys).then_some(positions.as_slice());
                 let head = CodedHead::new(keys.rows, values.rows, positions, lists);
                 (head, keys.cosines, values.cosines)
@@ -131,7 +180,14 @@ impl Plan for CodingPlan<'_> {
         };
         let cosines = Some((worst(|l| l.1), worst(|l| l.2)));
         let heads = learnt.into_iter().map(|(head, ..)| head).collect();
-        Compressed { prefix: Prefix::Coded(CodedKv { heads, codes_decoded: coding.codes_decoded }), kept, cosines }
+        Compressed {
+            prefix: Prefix::Coded(CodedKv {
+                heads,
+                codes_decoded: coding.codes_decoded,
+            }),
+            kept,
+            cosines,
+        }
     }
 }
 
