@@ -29,12 +29,18 @@ pub struct Cell {
 impl Cell {
     pub fn new(info: &'static MethodInfo, settings: Settings) -> anyhow::Result<Self> {
         let method = crate::compress::methods::make(info, &settings)?;
-        Ok(Self { info, settings, method })
+        Ok(Self {
+            info,
+            settings,
+            method,
+        })
     }
 
     /// What the prefill must gather for this cell.
     pub fn observes(&self) -> Observe {
-        self.method.as_ref().map_or(Observe::default(), |(method, _)| method.observes())
+        self.method
+            .as_ref()
+            .map_or(Observe::default(), |(method, _)| method.observes())
     }
 
     fn family(&self) -> (&'static str, String) {
@@ -57,16 +63,25 @@ pub struct LayerFacts {
 }
 
 /// Compresses one prefill for each cell. A cell that cannot be (a retention out of reach) is an error of its own.
-pub fn compress(model: &Model, prefilled: &Prefilled, cells: &[&Cell]) -> Vec<anyhow::Result<CellCache>> {
+pub fn compress(
+    model: &Model,
+    prefilled: &Prefilled,
+    cells: &[&Cell],
+) -> Vec<anyhow::Result<CellCache>> {
     let mut caches = Vec::with_capacity(cells.len());
     for family in cells.chunk_by(|a, b| a.family() == b.family()) {
         let start = Instant::now();
-        let plans = family[0].method.as_ref().map(|(method, _)| plan(method.as_ref(), prefilled));
+        let plans = family[0]
+            .method
+            .as_ref()
+            .map(|(method, _)| plan(method.as_ref(), prefilled));
         let share_ms = milliseconds(start) / family.len() as f64;
         for cell in family {
             let start = Instant::now();
             let made = match (&cell.method, &plans) {
-                (Some((method, size)), Some(plans)) => build(method.as_ref(), *size, plans, prefilled),
+                (Some((method, size)), Some(plans)) => {
+                    build(method.as_ref(), *size, plans, prefilled)
+                }
                 _ => Ok(whole(prefilled)),
             };
             caches.push(made.map(|layers| {
@@ -80,7 +95,10 @@ pub fn compress(model: &Model, prefilled: &Prefilled, cells: &[&Cell]) -> Vec<an
 
 fn plan<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Plan + 'a>> {
     let layers = 0..prefilled.layers.len();
-    layers.into_par_iter().map(|layer| method.plan(LayerView { prefilled, layer })).collect()
+    layers
+        .into_par_iter()
+        .map(|layer| method.plan(LayerView { prefilled, layer }))
+        .collect()
 }
 
 fn build(
@@ -102,7 +120,12 @@ fn whole(prefilled: &Prefilled) -> Vec<Compressed> {
     prefilled.layers.iter().map(whole).collect()
 }
 
-fn assemble(model: &Model, prefilled: &Prefilled, compressed: Vec<Compressed>, compress_ms: f64) -> CellCache {
+fn assemble(
+    model: &Model,
+    prefilled: &Prefilled,
+    compressed: Vec<Compressed>,
+    compress_ms: f64,
+) -> CellCache {
     let layers = compressed
         .iter()
         .zip(&prefilled.layers)
@@ -116,8 +139,16 @@ fn assemble(model: &Model, prefilled: &Prefilled, compressed: Vec<Compressed>, c
         .into_iter()
         .map(|layer| LayerCache::new(prefilled.geometry, layer.prefix, prefilled.store))
         .collect();
-    let cache = Cache { layers: caches, rope: model.rope().clone(), seen: prefilled.len };
-    CellCache { cache, layers, compress_ms }
+    let cache = Cache {
+        layers: caches,
+        rope: model.rope().clone(),
+        seen: prefilled.len,
+    };
+    CellCache {
+        cache,
+        layers,
+        compress_ms,
+    }
 }
 
 /// Greedy answers of several caches, decoded in lockstep; one that has stopped leaves the batch.
@@ -152,7 +183,10 @@ pub fn decode(
             return Ok(answers);
         }
         running = going_on;
-        let tokens: Vec<u32> = running.iter().filter_map(|&cell| answers[cell].last().copied()).collect();
+        let tokens: Vec<u32> = running
+            .iter()
+            .filter_map(|&cell| answers[cell].last().copied())
+            .collect();
         let mut batch: Vec<&mut Cache> = caches
             .iter_mut()
             .enumerate()

@@ -34,7 +34,13 @@ impl CodedHead {
         lists: Option<Vec<Indices>>,
     ) -> Self {
         let prompt_entries = keys.len();
-        Self { keys, values, positions: positions.map(Indices::from_slice), lists, prompt_entries }
+        Self {
+            keys,
+            values,
+            positions: positions.map(Indices::from_slice),
+            lists,
+            prompt_entries,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -103,7 +109,12 @@ impl CodedKv {
         let d = self.heads[0].keys.codewords().dim();
         for (h, head) in self.heads.iter_mut().enumerate() {
             let span = h * d..(h + 1) * d;
-            head.push(&unrotated[span.clone()], &rotated[span.clone()], &values[span], position);
+            head.push(
+                &unrotated[span.clone()],
+                &rotated[span.clone()],
+                &values[span],
+                position,
+            );
         }
     }
 
@@ -125,18 +136,25 @@ impl CodedKv {
         let d = head.keys.codewords().dim();
         for row in 0..attending.rows() {
             let entries = head.seen(row / tokens, appended(row % tokens));
-            let codewords: Vec<usize> = entries.iter().map(|&entry| head.keys.index(entry)).collect();
+            let codewords: Vec<usize> = entries
+                .iter()
+                .map(|&entry| head.keys.index(entry))
+                .collect();
             let query = attending.query(row);
             let mut scores = match &head.positions {
                 Some(positions) => {
                     let products = turned_products(query, key_codewords);
-                    let positions: Vec<usize> = entries.iter().map(|&entry| positions.get(entry)).collect();
+                    let positions: Vec<usize> =
+                        entries.iter().map(|&entry| positions.get(entry)).collect();
                     turned_scores(&products, &codewords, &positions, rope, d)
                 }
                 None => {
                     let mut products = vec![0.0; key_codewords.len() / d];
                     times_transposed(query, key_codewords, d, &mut products);
-                    codewords.iter().map(|&codeword| products[codeword]).collect()
+                    codewords
+                        .iter()
+                        .map(|&codeword| products[codeword])
+                        .collect()
                 }
             };
             for (score, &entry) in scores.iter_mut().zip(&entries) {
@@ -199,7 +217,13 @@ fn turned_products(query: &[f32], codewords: &[f32]) -> Vec<f32> {
 
 /// The score of each entry, before its magnitude, from the [`turned_products`] of its codeword.
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn turned_scores(products: &[f32], codewords: &[usize], positions: &[usize], rope: &Rope, d: usize) -> Vec<f32> {
+fn turned_scores(
+    products: &[f32],
+    codewords: &[usize],
+    positions: &[usize],
+    rope: &Rope,
+    d: usize,
+) -> Vec<f32> {
     let score = |(&codeword, &position): (&usize, &usize)| {
         let (even, odd) = products[codeword * d..(codeword + 1) * d].split_at(d / 2);
         simd::dot(even, rope.cos(position)) + simd::dot(odd, rope.sin(position))

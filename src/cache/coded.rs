@@ -73,7 +73,11 @@ impl CodedRows {
         let index = match self.nearest(&unit) {
             Some((index, cosine)) if cosine > self.theta => index,
             _ => {
-                self.codewords.push(if self.magnitudes.is_some() { &unit } else { vector });
+                self.codewords.push(if self.magnitudes.is_some() {
+                    &unit
+                } else {
+                    vector
+                });
                 self.codewords.len() - 1
             }
         };
@@ -132,7 +136,14 @@ mod tests {
 
     #[test]
     fn an_appended_vector_joins_the_nearest_codeword_above_the_threshold_or_becomes_one() {
-        let mut coded = CodedRows::new(2, StoreType::F32, &[1.0, 0.0, 0.0, 1.0], &[0, 1], Some(&[2.0, 3.0]), 0.9);
+        let mut coded = CodedRows::new(
+            2,
+            StoreType::F32,
+            &[1.0, 0.0, 0.0, 1.0],
+            &[0, 1],
+            Some(&[2.0, 3.0]),
+            0.9,
+        );
         coded.push(&[0.1, 5.0]);
         coded.push(&[3.0, 3.0]);
         assert_eq!((coded.len(), coded.codewords().len()), (4, 3));

@@ -17,7 +17,10 @@ pub struct DenseKv {
 impl DenseKv {
     pub fn new(heads: usize, head_dim: usize, store: StoreType) -> Self {
         let rows = vec![Rows::new(head_dim, store); heads];
-        Self { keys: rows.clone(), values: rows }
+        Self {
+            keys: rows.clone(),
+            values: rows,
+        }
     }
 
     pub fn heads(&self) -> usize {
@@ -55,13 +58,20 @@ impl DenseKv {
             let end = (start + BLOCK).min(last);
             let keys = self.keys[head].block(start..end, &mut key_scratch);
             let values = self.values[head].block(start..end, &mut value_scratch);
-            attending.absorb(first, count, keys, values, |i| visible(i).saturating_sub(start));
+            attending.absorb(first, count, keys, values, |i| {
+                visible(i).saturating_sub(start)
+            });
         }
     }
 
     pub fn footprint(&self) -> Footprint {
         let entries = self.keys.iter().map(|rows| rows.len() as u64).sum();
         let rows = self.keys.iter().chain(&self.values);
-        Footprint { entries, kept: entries, bytes_entries: rows.map(Rows::bytes).sum(), ..Footprint::default() }
+        Footprint {
+            entries,
+            kept: entries,
+            bytes_entries: rows.map(Rows::bytes).sum(),
+            ..Footprint::default()
+        }
     }
 }

@@ -26,16 +26,27 @@ impl EvictedKv {
     pub fn shared(full: &DenseKv, kept: &[Vec<u32>]) -> Self {
         let group = kept.len() / full.heads();
         let unions: Vec<Vec<u32>> = kept.chunks(group).map(union).collect();
-        let agreed = kept.chunks(group).zip(&unions).all(|(heads, union)| heads.iter().all(|k| k == union));
+        let agreed = kept
+            .chunks(group)
+            .zip(&unions)
+            .all(|(heads, union)| heads.iter().all(|k| k == union));
         let lists = (!agreed).then(|| {
             kept.iter()
                 .enumerate()
                 .map(|(head, kept)| Indices::from_slice(&places(kept, &unions[head / group])))
                 .collect()
         });
-        let gather = |rows: &[super::Rows]| rows.iter().zip(&unions).map(|(r, u)| r.gather(u)).collect();
-        let entries = DenseKv { keys: gather(&full.keys), values: gather(&full.values) };
-        Self { entries, lists, heads: kept.len() }
+        let gather =
+            |rows: &[super::Rows]| rows.iter().zip(&unions).map(|(r, u)| r.gather(u)).collect();
+        let entries = DenseKv {
+            keys: gather(&full.keys),
+            values: gather(&full.values),
+        };
+        Self {
+            entries,
+            lists,
+            heads: kept.len(),
+        }
     }
 
     /// From a full cache and, per query head, the positions it keeps, with a copy of each entry for every query
@@ -43,10 +54,20 @@ impl EvictedKv {
     pub fn repeated(full: &DenseKv, kept: &[Vec<u32>]) -> Self {
         let group = kept.len() / full.heads();
         let gather = |rows: &[super::Rows]| {
-            kept.iter().enumerate().map(|(head, k)| rows[head / group].gather(k)).collect()
+            kept.iter()
+                .enumerate()
+                .map(|(head, k)| rows[head / group].gather(k))
+                .collect()
         };
-        let entries = DenseKv { keys: gather(&full.keys), values: gather(&full.values) };
-        Self { entries, lists: None, heads: kept.len() }
+        let entries = DenseKv {
+            keys: gather(&full.keys),
+            values: gather(&full.values),
+        };
+        Self {
+            entries,
+            lists: None,
+            heads: kept.len(),
+        }
     }
 
     /// Attends the rows of one KV head's group (`tokens` rows for each query head in turn).
@@ -54,22 +75,35 @@ impl EvictedKv {
         let per_query_head = self.entries.heads() == self.heads;
         if self.lists.is_none() && !per_query_head {
             let len = self.entries.len(kv_head);
-            return self.entries.absorb(kv_head, attending, 0, attending.rows(), |_| len);
+            return self
+                .entries
+                .absorb(kv_head, attending, 0, attending.rows(), |_| len);
         }
         for member in 0..group {
             let head = kv_head * group + member;
             match &self.lists {
-                Some(lists) => self.absorb_list(kv_head, &lists[head], attending, member * tokens, tokens),
+                Some(lists) => {
+                    self.absorb_list(kv_head, &lists[head], attending, member * tokens, tokens)
+                }
                 None => {
                     let len = self.entries.len(head);
-                    self.entries.absorb(head, attending, member * tokens, tokens, |_| len);
+                    self.entries
+                        .absorb(head, attending, member * tokens, tokens, |_| len);
                 }
             }
         }
     }
 
-    fn absorb_list(&self, kv_head: usize, list: &Indices, attending: &mut Attending, first: usize, count: usize) {
-        let (stored_keys, stored_values) = (&self.entries.keys[kv_head], &self.entries.values[kv_head]);
+    fn absorb_list(
+        &self,
+        kv_head: usize,
+        list: &Indices,
+        attending: &mut Attending,
+        first: usize,
+        count: usize,
+    ) {
+        let (stored_keys, stored_values) =
+            (&self.entries.keys[kv_head], &self.entries.values[kv_head]);
         let d = stored_keys.dim();
         let mut keys = vec![0.0; BLOCK * d];
         let mut values = vec![0.0; BLOCK * d];

@@ -72,7 +72,12 @@ pub struct LayerCache {
 impl LayerCache {
     pub fn new(geometry: Geometry, prefix: Prefix, store: StoreType) -> Self {
         let tail = DenseKv::new(geometry.kv_heads, geometry.head_dim, store);
-        Self { geometry, prefix, tail, appended: 0 }
+        Self {
+            geometry,
+            prefix,
+            tail,
+            appended: 0,
+        }
     }
 
     /// A cache that holds nothing, for a prefill.
@@ -91,7 +96,9 @@ impl LayerCache {
     }
 
     pub fn footprint(&self) -> Footprint {
-        [self.prefix.footprint(), self.tail.footprint()].into_iter().sum()
+        [self.prefix.footprint(), self.tail.footprint()]
+            .into_iter()
+            .sum()
     }
 
     /// Appends new tokens and attends their queries causally to everything held. Returns `[n, heads * head_dim]`.
@@ -115,10 +122,16 @@ impl LayerCache {
 
     /// Every query head of every token, by KV head and block of tokens. Token `t` sees `before + t + 1` appended.
     fn attend_rows(&self, queries: &[f32], count: usize, before: usize, rope: &Rope) -> Vec<f32> {
-        let Geometry { heads, kv_heads, head_dim, .. } = self.geometry;
+        let Geometry {
+            heads,
+            kv_heads,
+            head_dim,
+            ..
+        } = self.geometry;
         let group = self.geometry.group();
-        let blocks: Vec<(usize, usize)> =
-            (0..kv_heads).flat_map(|h| (0..count).step_by(TOKENS).map(move |t| (h, t))).collect();
+        let blocks: Vec<(usize, usize)> = (0..kv_heads)
+            .flat_map(|h| (0..count).step_by(TOKENS).map(move |t| (h, t)))
+            .collect();
         let outputs: Vec<Vec<f32>> = blocks
             .par_iter()
             .map(|&(kv_head, first)| {
@@ -131,7 +144,9 @@ impl LayerCache {
                     }
                 }
                 let mut attending = Attending::new(rows, head_dim);
-                self.absorb(kv_head, &mut attending, tokens, rope, |t| before + first + t + 1);
+                self.absorb(kv_head, &mut attending, tokens, rope, |t| {
+                    before + first + t + 1
+                });
                 attending.finish()
             })
             .collect();
@@ -160,13 +175,18 @@ impl LayerCache {
                 let len = dense.len(kv_head);
                 dense.absorb(kv_head, attending, 0, attending.rows(), |_| len);
             }
-            Prefix::Evicted(evicted) => evicted.absorb(kv_head, self.geometry.group(), attending, tokens),
+            Prefix::Evicted(evicted) => {
+                evicted.absorb(kv_head, self.geometry.group(), attending, tokens)
+            }
             Prefix::Coded(coded) if coded.codes_decoded => {
                 return coded.absorb(kv_head, rope, attending, tokens, appended);
             }
             Prefix::Coded(coded) => coded.absorb(kv_head, rope, attending, tokens, |_| 0),
         }
-        self.tail.absorb(kv_head, attending, 0, attending.rows(), |row| appended(row % tokens));
+        self.tail
+            .absorb(kv_head, attending, 0, attending.rows(), |row| {
+                appended(row % tokens)
+            });
     }
 
     /// Keys (rotated) and values that one query head attends to, `[n, head_dim]` each, as plain vectors: slow, the

@@ -17,8 +17,25 @@ pub fn times_transposed(a: &[f32], b: &[f32], d: usize, out: &mut [f32]) {
         unsafe {
             let (dst, lhs, rhs) = (out.as_mut_ptr(), a.as_ptr(), b.as_ptr());
             gemm::gemm(
-                m, n, d, dst, 1, n as isize, false, lhs, 1, d as isize, rhs, d as isize, 1, 0.0, 1.0,
-                false, false, false, gemm::Parallelism::None,
+                m,
+                n,
+                d,
+                dst,
+                1,
+                n as isize,
+                false,
+                lhs,
+                1,
+                d as isize,
+                rhs,
+                d as isize,
+                1,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
             );
         }
         return;
@@ -35,8 +52,25 @@ pub fn times(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
         unsafe {
             let (dst, lhs, rhs) = (out.as_mut_ptr(), a.as_ptr(), b.as_ptr());
             gemm::gemm(
-                m, d, n, dst, 1, d as isize, true, lhs, 1, n as isize, rhs, 1, d as isize, 1.0, 1.0,
-                false, false, false, gemm::Parallelism::None,
+                m,
+                d,
+                n,
+                dst,
+                1,
+                d as isize,
+                true,
+                lhs,
+                1,
+                n as isize,
+                rhs,
+                1,
+                d as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
             );
         }
         return;

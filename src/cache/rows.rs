@@ -41,7 +41,9 @@ impl FromStr for StoreType {
             "f16" => Ok(Self::F16),
             "bf16" => Ok(Self::BF16),
             "f32" => Ok(Self::F32),
-            other => Err(bad_input!("kv-dtype = \"{other}\": expected f16, bf16 or f32")),
+            other => Err(bad_input!(
+                "kv-dtype = \"{other}\": expected f16, bf16 or f32"
+            )),
         }
     }
 }
@@ -185,6 +187,9 @@ impl Rows {
             Elements::BF16(v) => Elements::BF16(pick(v, self.dim, indices)),
             Elements::F32(v) => Elements::F32(pick(v, self.dim, indices)),
         };
-        Self { dim: self.dim, elements }
+        Self {
+            dim: self.dim,
+            elements,
+        }
     }
 }

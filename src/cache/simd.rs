@@ -49,10 +49,17 @@ pub fn max(values: &[f32]) -> f32 {
     let rest = chunks.remainder();
     for chunk in chunks {
         for i in 0..LANES {
-            lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+            lanes[i] = if chunk[i] > lanes[i] {
+                chunk[i]
+            } else {
+                lanes[i]
+            };
         }
     }
-    rest.iter().chain(&lanes).copied().fold(f32::NEG_INFINITY, f32::max)
+    rest.iter()
+        .chain(&lanes)
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// `exp(x)` for `x <= 0` to about 2 units in the last place; below -87 it is 0. No branch, so loops vectorise.
@@ -105,7 +112,10 @@ mod tests {
         for i in 0..87_000 {
             let x = -(i as f32) * 1e-3;
             let (ours, theirs) = (exp(x), x.exp());
-            assert!((ours - theirs).abs() <= 4e-7 * theirs, "exp({x}) = {ours}, expected {theirs}");
+            assert!(
+                (ours - theirs).abs() <= 4e-7 * theirs,
+                "exp({x}) = {ours}, expected {theirs}"
+            );
         }
         assert_eq!(exp(0.0), 1.0);
         assert_eq!(exp(-1000.0), 0.0);
@@ -117,7 +127,11 @@ mod tests {
         for n in [1, 15, 16, 17, 64, 100] {
             let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.7).sin()).collect();
             let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.3).cos()).collect();
-            let plain: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+            let plain: f64 = a
+                .iter()
+                .zip(&b)
+                .map(|(x, y)| f64::from(*x) * f64::from(*y))
+                .sum();
             assert!((f64::from(dot(&a, &b)) - plain).abs() < 1e-5);
             assert_eq!(max(&a), a.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }

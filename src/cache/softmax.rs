@@ -35,7 +35,12 @@ impl Attending {
             sum: vec![0.0; rows],
             out: vec![0.0; queries.len()],
         };
-        Self { dim, queries, state, scores: Vec::new() }
+        Self {
+            dim,
+            queries,
+            state,
+            scores: Vec::new(),
+        }
     }
 
     pub fn rows(&self) -> usize {

@@ -15,7 +15,10 @@ use crate::model::observe::Observe;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scorer {
     /// Attention of the window's queries, in f32, reduced per query head and pooled along the sequence.
-    Window { normalisation: Normalisation, pooling: Pooling },
+    Window {
+        normalisation: Normalisation,
+        pooling: Pooling,
+    },
     /// The first `sinks` entries, then the latest (StreamingLLM).
     Age { sinks: usize },
 }
@@ -60,9 +63,15 @@ impl Eviction {
         let capacity = ((share * len as f64).round() as usize).clamp(window, len);
         let budgets = match self.shape {
             Shape::Uniform => budget::uniform(capacity, len, layers),
-            Shape::PyramidKvcf { beta } => budget::pyramid_kvcf(capacity, len, window, layers, beta),
-            Shape::PyramidPaper { beta } => budget::pyramid_paper(capacity, len, window, layers, beta),
-            Shape::SpindleLinear { beta } => budget::spindle_linear(share, len, window, layers, beta),
+            Shape::PyramidKvcf { beta } => {
+                budget::pyramid_kvcf(capacity, len, window, layers, beta)
+            }
+            Shape::PyramidPaper { beta } => {
+                budget::pyramid_paper(capacity, len, window, layers, beta)
+            }
+            Shape::SpindleLinear { beta } => {
+                budget::spindle_linear(share, len, window, layers, beta)
+            }
         };
         budgets[layer.layer].clamp(window, len)
     }
@@ -74,14 +83,23 @@ impl Eviction {
         let before = layer.len() - window;
         (0..geometry.kv_heads)
             .map(|kv_head| match self.scorer {
-                Scorer::Window { normalisation, pooling } => {
-                    let shape = WindowShape { group: geometry.group(), window, head_dim: geometry.head_dim };
+                Scorer::Window {
+                    normalisation,
+                    pooling,
+                } => {
+                    let shape = WindowShape {
+                        group: geometry.group(),
+                        window,
+                        head_dim: geometry.head_dim,
+                    };
                     let queries = layer.window_queries(kv_head, window);
                     let keys = layer.kv().keys[kv_head].to_f32();
                     let scores = window_attention(&queries, &keys, shape, normalisation);
                     let scores = group::reduce(&scores, geometry.group(), self.grouping);
-                    let pooled: Vec<f32> =
-                        scores.chunks_exact(before.max(1)).flat_map(|row| pool(row, pooling)).collect();
+                    let pooled: Vec<f32> = scores
+                        .chunks_exact(before.max(1))
+                        .flat_map(|row| pool(row, pooling))
+                        .collect();
                     Ranked::new(&pooled, self.grouping.rows(geometry.group()))
                 }
                 Scorer::Age { sinks } => {
@@ -103,7 +121,11 @@ pub struct Ranking<'a> {
 
 impl<'a> Ranking<'a> {
     pub fn new(eviction: &'a Eviction, layer: LayerView<'a>) -> Self {
-        Self { eviction, layer, ranked: eviction.rank(layer) }
+        Self {
+            eviction,
+            layer,
+            ranked: eviction.rank(layer),
+        }
     }
 
     fn window(&self) -> usize {
@@ -123,8 +145,11 @@ impl<'a> Ranking<'a> {
         let group = self.layer.geometry().group();
         let mut kept = Vec::with_capacity(self.layer.geometry().heads);
         for ranked in &self.ranked {
-            let rows: Vec<Vec<u32>> =
-                ranked.kept_at(k).into_iter().map(|row| row.into_iter().chain(window.clone()).collect()).collect();
+            let rows: Vec<Vec<u32>> = ranked
+                .kept_at(k)
+                .into_iter()
+                .map(|row| row.into_iter().chain(window.clone()).collect())
+                .collect();
             kept.extend((0..group).map(|member| rows[member % rows.len()].clone()));
         }
         kept
@@ -162,18 +187,33 @@ impl Plan for Ranking<'_> {
         let bytes_entry = (2 * geometry.head_dim * self.layer.store().size()) as u64;
         let kept = (geometry.heads * (k + window)) as u64;
         if self.eviction.store == Store::QueryHead {
-            return Footprint { entries: kept, kept, bytes_entries: kept * bytes_entry, ..Footprint::default() };
+            return Footprint {
+                entries: kept,
+                kept,
+                bytes_entries: kept * bytes_entry,
+                ..Footprint::default()
+            };
         }
-        let held: Vec<usize> = self.ranked.iter().map(|ranked| ranked.entries_at(k) + window).collect();
+        let held: Vec<usize> = self
+            .ranked
+            .iter()
+            .map(|ranked| ranked.entries_at(k) + window)
+            .collect();
         let entries = held.iter().sum::<usize>() as u64;
-        let mut footprint =
-            Footprint { entries, kept: entries, bytes_entries: entries * bytes_entry, ..Footprint::default() };
+        let mut footprint = Footprint {
+            entries,
+            kept: entries,
+            bytes_entries: entries * bytes_entry,
+            ..Footprint::default()
+        };
         if held.iter().any(|&held| held > k + window) {
             // The window is in every list, so the largest number in a list is that of the last entry held.
             let group = geometry.group() as u64;
             footprint.kept = kept;
-            footprint.bytes_lists =
-                held.iter().map(|&held| group * (k + window) as u64 * Indices::width(held - 1)).sum();
+            footprint.bytes_lists = held
+                .iter()
+                .map(|&held| group * (k + window) as u64 * Indices::width(held - 1))
+                .sum();
         }
         footprint
     }
@@ -185,20 +225,30 @@ impl Plan for Ranking<'_> {
             Store::KvHead => EvictedKv::shared(full, &kept),
             Store::QueryHead => EvictedKv::repeated(full, &kept),
         };
-        Compressed { prefix: Prefix::Evicted(evicted), kept: Some(kept), cosines: None }
+        Compressed {
+            prefix: Prefix::Evicted(evicted),
+            kept: Some(kept),
+            cosines: None,
+        }
     }
 }
 
 impl Method for Eviction {
     fn observes(&self) -> Observe {
         match self.scorer {
-            Scorer::Window { .. } => Observe { window: self.window },
+            Scorer::Window { .. } => Observe {
+                window: self.window,
+            },
             Scorer::Age { .. } => Observe::default(),
         }
     }
 
     fn knob(&self) -> Knob {
-        Knob { name: "share", smallest: 0.0, largest: 1.0 }
+        Knob {
+            name: "share",
+            smallest: 0.0,
+            largest: 1.0,
+        }
     }
 
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {

@@ -24,9 +24,15 @@ impl std::fmt::Display for Value {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Accepts {
     /// A number, `above < x <= up_to`.
-    Number { above: f64, up_to: f64 },
+    Number {
+        above: f64,
+        up_to: f64,
+    },
     /// A whole number, `from <= x <= to`.
-    Integer { from: u32, to: u32 },
+    Integer {
+        from: u32,
+        to: u32,
+    },
     /// One of these words.
     Choice(&'static [&'static str]),
     Flag,
@@ -120,10 +126,17 @@ impl MethodInfo {
             }
         }
         let value_of = |info: &SettingInfo| {
-            let given = given.iter().find(|(name, _)| name == info.name).map(|(_, value)| value.clone());
-            given.or_else(|| info.default.map(Default::value)).map(|value| (info.name, value))
+            let given = given
+                .iter()
+                .find(|(name, _)| name == info.name)
+                .map(|(_, value)| value.clone());
+            given
+                .or_else(|| info.default.map(Default::value))
+                .map(|value| (info.name, value))
         };
-        Ok(Settings(self.settings.iter().filter_map(value_of).collect()))
+        Ok(Settings(
+            self.settings.iter().filter_map(value_of).collect(),
+        ))
     }
 }
 
@@ -140,11 +153,16 @@ impl Settings {
     /// As [`Settings::canonical`], some names left out.
     pub fn canonical_without(&self, names: &[&str]) -> String {
         let kept = self.0.iter().filter(|(name, _)| !names.contains(name));
-        kept.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(";")
+        kept.map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join(";")
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
     /// A number that may not have been given.
@@ -160,7 +178,8 @@ impl Settings {
     /// # Panics
     /// When the method's list has no such number: a mistake in the method's own file. So in the getters below.
     pub fn number(&self, name: &str) -> f64 {
-        self.opt_number(name).unwrap_or_else(|| panic!("no number \"{name}\" among the method's settings"))
+        self.opt_number(name)
+            .unwrap_or_else(|| panic!("no number \"{name}\" among the method's settings"))
     }
 
     pub fn integer(&self, name: &str) -> usize {
@@ -193,7 +212,10 @@ mod tests {
         settings: &[
             SettingInfo {
                 name: "retention",
-                accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+                accepts: Accepts::Number {
+                    above: 0.0,
+                    up_to: 1.0,
+                },
                 default: None,
                 help: "",
             },
@@ -218,13 +240,36 @@ mod tests {
     #[test]
     fn errors_name_file_key_value_and_what_was_expected() {
         for (name, value, says) in [
-            ("windw", Value::Number(8.0), "no setting \"windw\", did you mean \"window\"?"),
-            ("retention", Value::Number(0.0), "retention = 0: expected a number above 0, up to 1"),
-            ("retention", Value::Number(-0.5), "retention = -0.5: expected a number above 0, up to 1"),
-            ("window", Value::Number(1.5), "window = 1.5: expected a whole number from 1 to 64"),
-            ("window", Value::Text("x".into()), "window = x: expected a whole number"),
+            (
+                "windw",
+                Value::Number(8.0),
+                "no setting \"windw\", did you mean \"window\"?",
+            ),
+            (
+                "retention",
+                Value::Number(0.0),
+                "retention = 0: expected a number above 0, up to 1",
+            ),
+            (
+                "retention",
+                Value::Number(-0.5),
+                "retention = -0.5: expected a number above 0, up to 1",
+            ),
+            (
+                "window",
+                Value::Number(1.5),
+                "window = 1.5: expected a whole number from 1 to 64",
+            ),
+            (
+                "window",
+                Value::Text("x".into()),
+                "window = x: expected a whole number",
+            ),
         ] {
-            let error = INFO.settings(&[(name.into(), value)], "a.toml").unwrap_err().to_string();
+            let error = INFO
+                .settings(&[(name.into(), value)], "a.toml")
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("a.toml") && error.contains(says), "{error}");
         }
     }

@@ -24,7 +24,12 @@ pub fn footprint(plans: &[Box<dyn Plan + '_>], knob: f64) -> Footprint {
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
-pub fn solve(plans: &[Box<dyn Plan + '_>], knob: Knob, target: f64, bytes_dense: u64) -> anyhow::Result<f64> {
+pub fn solve(
+    plans: &[Box<dyn Plan + '_>],
+    knob: Knob,
+    target: f64,
+    bytes_dense: u64,
+) -> anyhow::Result<f64> {
     let retention = |at: f64| footprint(plans, at).bytes() as f64 / bytes_dense as f64;
     let (mut low, mut high) = (knob.smallest, knob.largest);
     let (smallest, largest) = (retention(low), retention(high));
@@ -38,7 +43,11 @@ pub fn solve(plans: &[Box<dyn Plan + '_>], knob: Knob, target: f64, bytes_dense:
             knob.largest
         ));
     }
-    let mut best = if below.abs() < above.abs() { (below.abs(), low) } else { (above.abs(), high) };
+    let mut best = if below.abs() < above.abs() {
+        (below.abs(), low)
+    } else {
+        (above.abs(), high)
+    };
     let mut last_moved_low = None;
     for _ in 0..STEPS {
         if best.0 <= TOLERANCE || below >= 0.0 || above <= 0.0 {
@@ -57,7 +66,11 @@ pub fn solve(plans: &[Box<dyn Plan + '_>], knob: Knob, target: f64, bytes_dense:
         }
         // The end that stays twice counts half, so that both ends close in.
         if last_moved_low == Some(moves_low) {
-            if moves_low { above /= 2.0 } else { below /= 2.0 }
+            if moves_low {
+                above /= 2.0
+            } else {
+                below /= 2.0
+            }
         }
         last_moved_low = Some(moves_low);
     }

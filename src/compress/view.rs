@@ -43,12 +43,17 @@ impl<'a> LayerView<'a> {
     /// # Panics
     /// When the prefill observed a shorter window.
     pub fn window_queries(&self, kv_head: usize, window: usize) -> Vec<f32> {
-        let Geometry { heads, head_dim, .. } = self.geometry();
+        let Geometry {
+            heads, head_dim, ..
+        } = self.geometry();
         let group = self.geometry().group();
         let queries = &self.prefilled.layers[self.layer].queries;
         let width = heads * head_dim;
         let observed = queries.len() / width;
-        assert!(window <= observed, "a window of {window} tokens, {observed} were observed");
+        assert!(
+            window <= observed,
+            "a window of {window} tokens, {observed} were observed"
+        );
         let mut out = Vec::with_capacity(group * window * head_dim);
         for head in kv_head * group..(kv_head + 1) * group {
             for token in observed - window..observed {

@@ -177,7 +177,9 @@ impl Text {
             let closing = match held {
                 "" if spans[at - 1].end == gap.start => Vec::new(),
                 // Where a token reaches into the gap but not through it, nothing fits in between.
-                _ if !held.is_empty() && held == &text[gap.clone()] => tokenizer.encode(stop, false)?,
+                _ if !held.is_empty() && held == &text[gap.clone()] => {
+                    tokenizer.encode(stop, false)?
+                }
                 _ => continue,
             };
             let gap = held.to_owned();

@@ -73,7 +73,9 @@ mod tests {
     #[test]
     fn headings_abbreviations_and_numbers_end_none() {
         assert_eq!(
-            sentences("A Heading\n\nMr. J. Smith paid 2.50 at 3 p.m. on time. Then \"no?\" he said."),
+            sentences(
+                "A Heading\n\nMr. J. Smith paid 2.50 at 3 p.m. on time. Then \"no?\" he said."
+            ),
             [
                 "A Heading\n\nMr. J. Smith paid 2.50 at 3 p.m. on time.",
                 "Then \"no?\" he said."

@@ -56,16 +56,37 @@ impl Model {
         } else {
             get("lm_head.weight", &[config.vocab, config.hidden])?
         };
-        let layers = (0..config.layers).map(|i| Layer::load(&config, i, &get)).collect::<anyhow::Result<_>>()?;
+        let layers = (0..config.layers)
+            .map(|i| Layer::load(&config, i, &get))
+            .collect::<anyhow::Result<_>>()?;
         let rope = Arc::new(Rope::new(&config, config.max_prompt(), device)?);
         let norm = get("model.norm.weight", &[config.hidden])?;
         let device = device.clone();
-        Ok(Self { config, embedding, layers, norm, head: Linear::new(head, None), rope, device })
+        Ok(Self {
+            config,
+            embedding,
+            layers,
+            norm,
+            head: Linear::new(head, None),
+            rope,
+            device,
+        })
     }
 
     pub fn geometry(&self) -> Geometry {
-        let DecoderConfig { layers, heads, kv_heads, head_dim, .. } = self.config;
-        Geometry { layers, heads, kv_heads, head_dim }
+        let DecoderConfig {
+            layers,
+            heads,
+            kv_heads,
+            head_dim,
+            ..
+        } = self.config;
+        Geometry {
+            layers,
+            heads,
+            kv_heads,
+            head_dim,
+        }
     }
 
     pub fn rope(&self) -> &Arc<Rope> {
@@ -75,11 +96,21 @@ impl Model {
     /// Processes a whole prompt with full attention, in chunks. Only the last position's logits are computed.
     pub fn prefill(&self, tokens: &[u32], observe: Observe, store: StoreType) -> Result<Prefilled> {
         if tokens.is_empty() || tokens.len() > self.config.max_prompt() {
-            candle_core::bail!("a prompt of {} tokens: expected 1 to {}", tokens.len(), self.config.max_prompt());
+            candle_core::bail!(
+                "a prompt of {} tokens: expected 1 to {}",
+                tokens.len(),
+                self.config.max_prompt()
+            );
         }
         let geometry = self.geometry();
-        let layers = (0..geometry.layers).map(|_| LayerCache::empty(geometry, store)).collect();
-        let mut cache = Cache { layers, rope: self.rope.clone(), seen: 0 };
+        let layers = (0..geometry.layers)
+            .map(|_| LayerCache::empty(geometry, store))
+            .collect();
+        let mut cache = Cache {
+            layers,
+            rope: self.rope.clone(),
+            seen: 0,
+        };
         let mut observer = Observer::new(observe, geometry, store, tokens.len());
         let mut last = None;
         for chunk in tokens.chunks(CHUNK) {
@@ -90,7 +121,13 @@ impl Model {
             Some(x) => self.logits(&x, RowKind::Batch)?.i(0)?.to_vec1()?,
             None => Vec::new(),
         };
-        Ok(Prefilled { geometry, store, layers: observer.finish(cache.layers), len: tokens.len(), logits })
+        Ok(Prefilled {
+            geometry,
+            store,
+            layers: observer.finish(cache.layers),
+            len: tokens.len(),
+            logits,
+        })
     }
 
     /// One token for each of several caches. Returns logits `[caches, vocab]`; a row depends on its own cache alone.
@@ -121,10 +158,14 @@ impl Model {
         let ids = Tensor::new(tokens, &self.device)?;
         let mut x = self.embedding.index_select(&ids, 0)?;
         for (i, layer) in self.layers.iter().enumerate() {
-            let qkv = layer.qkv.forward(&rms_norm(&x, &layer.attention_norm, eps)?, kind)?;
+            let qkv = layer
+                .qkv
+                .forward(&rms_norm(&x, &layer.attention_norm, eps)?, kind)?;
             let attended = self.attend(i, layer, &qkv, &mut sequences)?;
             x = (x + layer.output.forward(&attended, kind)?)?;
-            let gate_up = layer.gate_up.forward(&rms_norm(&x, &layer.mlp_norm, eps)?, kind)?;
+            let gate_up = layer
+                .gate_up
+                .forward(&rms_norm(&x, &layer.mlp_norm, eps)?, kind)?;
             let gate = gate_up.narrow(1, 0, self.config.intermediate)?;
             let up = gate_up.narrow(1, self.config.intermediate, self.config.intermediate)?;
             let inner = (silu(&gate)? * up)?;
@@ -138,7 +179,13 @@ impl Model {
     }
 
     /// Attention of one layer: `qkv` `[n, (heads + 2 kv_heads) * head_dim]` to `[n, heads * head_dim]`.
-    fn attend(&self, i: usize, layer: &Layer, qkv: &Tensor, sequences: &mut Sequences<'_, '_>) -> Result<Tensor> {
+    fn attend(
+        &self,
+        i: usize,
+        layer: &Layer,
+        qkv: &Tensor,
+        sequences: &mut Sequences<'_, '_>,
+    ) -> Result<Tensor> {
         let d = self.config.head_dim;
         let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
         let part = |start, width| qkv.narrow(1, start, width)?.contiguous();
@@ -157,7 +204,10 @@ impl Model {
             Sequences::One(cache, observer) => {
                 let position = cache.seen;
                 for t in 0..n {
-                    self.rotate(&mut queries[t * query_width..(t + 1) * query_width], position + t);
+                    self.rotate(
+                        &mut queries[t * query_width..(t + 1) * query_width],
+                        position + t,
+                    );
                     self.rotate(&mut keys[t * key_width..(t + 1) * key_width], position + t);
                 }
                 if let Some(observer) = observer {
@@ -176,7 +226,11 @@ impl Model {
                 let rows = queries
                     .par_chunks_mut(query_width)
                     .zip(keys.par_chunks_mut(key_width))
-                    .zip(unrotated_keys.par_chunks(key_width).zip(values.par_chunks(key_width)));
+                    .zip(
+                        unrotated_keys
+                            .par_chunks(key_width)
+                            .zip(values.par_chunks(key_width)),
+                    );
                 let attended: Vec<Vec<f32>> = caches
                     .par_iter_mut()
                     .zip(rows)
@@ -184,7 +238,13 @@ impl Model {
                         let position = cache.seen;
                         self.rotate(queries, position);
                         self.rotate(keys, position);
-                        let new = NewTokens { queries, unrotated_keys, keys, values, position };
+                        let new = NewTokens {
+                            queries,
+                            unrotated_keys,
+                            keys,
+                            values,
+                            position,
+                        };
                         cache.layers[i].attend(&new, &self.rope)
                     })
                     .collect();
@@ -208,22 +268,36 @@ impl Layer {
         i: usize,
         get: &dyn Fn(&str, &[usize]) -> anyhow::Result<Tensor>,
     ) -> anyhow::Result<Self> {
-        let DecoderConfig { hidden, intermediate, heads, kv_heads, head_dim, .. } = *config;
+        let DecoderConfig {
+            hidden,
+            intermediate,
+            heads,
+            kv_heads,
+            head_dim,
+            ..
+        } = *config;
         let at = |name: &str, shape: &[usize]| get(&format!("model.layers.{i}.{name}"), shape);
         let projection = |name: &str, out: usize, inputs: usize, bias: bool| -> anyhow::Result<_> {
             let weight = at(&format!("{name}.weight"), &[out, inputs])?;
-            let bias = bias.then(|| at(&format!("{name}.bias"), &[out])).transpose()?;
+            let bias = bias
+                .then(|| at(&format!("{name}.bias"), &[out]))
+                .transpose()?;
             Ok((weight, bias))
         };
         let fused = |parts: Vec<(Tensor, Option<Tensor>)>| -> anyhow::Result<Linear> {
             let (weights, biases): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
             let biases: Vec<Tensor> = biases.into_iter().flatten().collect();
-            let bias = (!biases.is_empty()).then(|| Tensor::cat(&biases, 0)).transpose()?;
+            let bias = (!biases.is_empty())
+                .then(|| Tensor::cat(&biases, 0))
+                .transpose()?;
             Ok(Linear::new(Tensor::cat(&weights, 0)?, bias))
         };
         let query_key_norms = if config.qk_norm {
             let norm = |name: &str| at(name, &[head_dim]);
-            Some((norm("self_attn.q_norm.weight")?, norm("self_attn.k_norm.weight")?))
+            Some((
+                norm("self_attn.q_norm.weight")?,
+                norm("self_attn.k_norm.weight")?,
+            ))
         } else {
             None
         };
@@ -236,13 +310,23 @@ impl Layer {
                 projection("self_attn.v_proj", key_width, hidden, config.qkv_bias)?,
             ])?,
             query_key_norms,
-            output: fused(vec![projection("self_attn.o_proj", hidden, query_width, config.o_bias)?])?,
+            output: fused(vec![projection(
+                "self_attn.o_proj",
+                hidden,
+                query_width,
+                config.o_bias,
+            )?])?,
             mlp_norm: at("post_attention_layernorm.weight", &[hidden])?,
             gate_up: fused(vec![
                 projection("mlp.gate_proj", intermediate, hidden, false)?,
                 projection("mlp.up_proj", intermediate, hidden, false)?,
             ])?,
-            down: fused(vec![projection("mlp.down_proj", hidden, intermediate, false)?])?,
+            down: fused(vec![projection(
+                "mlp.down_proj",
+                hidden,
+                intermediate,
+                false,
+            )?])?,
         })
     }
 }

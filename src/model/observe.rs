@@ -13,7 +13,9 @@ pub struct Observe {
 
 impl Observe {
     pub fn union(self, other: Self) -> Self {
-        Self { window: self.window.max(other.window) }
+        Self {
+            window: self.window.max(other.window),
+        }
     }
 }
 
@@ -41,7 +43,10 @@ pub struct Prefilled {
 impl Prefilled {
     /// Bytes of the dense KV-head cache in the storage type: what retention divides by.
     pub fn bytes_dense(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.kv.footprint().bytes()).sum()
+        self.layers
+            .iter()
+            .map(|layer| layer.kv.footprint().bytes())
+            .sum()
     }
 }
 
@@ -64,7 +69,10 @@ impl Observer {
                 .collect(),
             queries: Vec::new(),
         };
-        Self { observe, layers: (0..geometry.layers).map(|_| layer()).collect() }
+        Self {
+            observe,
+            layers: (0..geometry.layers).map(|_| layer()).collect(),
+        }
     }
 
     /// `keys`: `[n, kv_heads, head_dim]` before RoPE; `queries`: `[n, heads, head_dim]` rotated, `width` a token.
@@ -73,12 +81,18 @@ impl Observer {
         let d = observed.unrotated_keys[0].dim();
         let heads = observed.unrotated_keys.len();
         for token in keys.chunks_exact(heads * d) {
-            for (rows, key) in observed.unrotated_keys.iter_mut().zip(token.chunks_exact(d)) {
+            for (rows, key) in observed
+                .unrotated_keys
+                .iter_mut()
+                .zip(token.chunks_exact(d))
+            {
                 rows.push(key);
             }
         }
         let wanted = self.observe.window * width;
-        observed.queries.extend_from_slice(&queries[queries.len().saturating_sub(wanted)..]);
+        observed
+            .queries
+            .extend_from_slice(&queries[queries.len().saturating_sub(wanted)..]);
         let surplus = observed.queries.len().saturating_sub(wanted);
         observed.queries.drain(..surplus);
     }

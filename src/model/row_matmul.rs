@@ -5,7 +5,6 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-
 const LANES: usize = 8;
 /// Output rows computed together, so that each load of `x` serves several products.
 const OUTPUTS: usize = 4;
@@ -33,18 +32,22 @@ impl CustomOp2 for RowMatmul {
     ) -> Result<(CpuStorage, Shape)> {
         let (rows, inputs) = x_layout.shape().dims2()?;
         let (outputs, _) = weight_layout.shape().dims2()?;
-        let (Some((x_start, x_end)), Some((w_start, w_end))) =
-            (x_layout.contiguous_offsets(), weight_layout.contiguous_offsets())
-        else {
+        let (Some((x_start, x_end)), Some((w_start, w_end))) = (
+            x_layout.contiguous_offsets(),
+            weight_layout.contiguous_offsets(),
+        ) else {
             candle_core::bail!("row-matmul needs contiguous operands");
         };
         let x = &x.as_slice::<f32>()?[x_start..x_end];
         let weight = &weight.as_slice::<f32>()?[w_start..w_end];
         // Each task writes `[outputs of the task, rows]`; the transposition back is small.
         let mut transposed = vec![0f32; outputs * rows];
-        transposed.par_chunks_mut(TASK * rows).zip(weight.par_chunks(TASK * inputs)).for_each(|(out, weight)| {
-            products(x, weight, inputs, rows, out);
-        });
+        transposed
+            .par_chunks_mut(TASK * rows)
+            .zip(weight.par_chunks(TASK * inputs))
+            .for_each(|(out, weight)| {
+                products(x, weight, inputs, rows, out);
+            });
         let mut out = vec![0f32; rows * outputs];
         for (o, column) in transposed.chunks_exact(rows).enumerate() {
             for (row, value) in column.iter().enumerate() {
@@ -58,29 +61,50 @@ impl CustomOp2 for RowMatmul {
 /// `out`: `[weight rows, rows]`.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn products(x: &[f32], weight: &[f32], inputs: usize, rows: usize, out: &mut [f32]) {
-    for (out, weight) in out.chunks_mut(OUTPUTS * rows).zip(weight.chunks(OUTPUTS * inputs)) {
+    for (out, weight) in out
+        .chunks_mut(OUTPUTS * rows)
+        .zip(weight.chunks(OUTPUTS * inputs))
+    {
         if weight.len() < OUTPUTS * inputs {
             for (o, weight) in weight.chunks_exact(inputs).enumerate() {
                 for (row, x) in x.chunks_exact(inputs).enumerate() {
-                    store(dots::<1, 1>([x], weight, inputs), &mut out[o * rows..], rows, row);
+                    store(
+                        dots::<1, 1>([x], weight, inputs),
+                        &mut out[o * rows..],
+                        rows,
+                        row,
+                    );
                 }
             }
             continue;
         }
         let mut row = 0;
         while row + 2 <= rows {
-            let pair = [&x[row * inputs..(row + 1) * inputs], &x[(row + 1) * inputs..(row + 2) * inputs]];
+            let pair = [
+                &x[row * inputs..(row + 1) * inputs],
+                &x[(row + 1) * inputs..(row + 2) * inputs],
+            ];
             store(dots::<2, OUTPUTS>(pair, weight, inputs), out, rows, row);
             row += 2;
         }
         if row < rows {
-            store(dots::<1, OUTPUTS>([&x[row * inputs..]], weight, inputs), out, rows, row);
+            store(
+                dots::<1, OUTPUTS>([&x[row * inputs..]], weight, inputs),
+                out,
+                rows,
+                row,
+            );
         }
     }
 }
 
 #[inline(always)]
-fn store<const R: usize, const O: usize>(dots: [[f32; R]; O], out: &mut [f32], rows: usize, row: usize) {
+fn store<const R: usize, const O: usize>(
+    dots: [[f32; R]; O],
+    out: &mut [f32],
+    rows: usize,
+    row: usize,
+) {
     for (o, dots) in dots.iter().enumerate() {
         out[o * rows + row..o * rows + row + R].copy_from_slice(dots);
     }
@@ -88,7 +112,11 @@ fn store<const R: usize, const O: usize>(dots: [[f32; R]; O], out: &mut [f32], r
 
 /// The same lanes and the same final sum for every `R` and `O`: how products are grouped changes no result.
 #[inline(always)]
-fn dots<const R: usize, const O: usize>(x: [&[f32]; R], weight: &[f32], inputs: usize) -> [[f32; R]; O] {
+fn dots<const R: usize, const O: usize>(
+    x: [&[f32]; R],
+    weight: &[f32],
+    inputs: usize,
+) -> [[f32; R]; O] {
     let mut lanes = [[[0f32; LANES]; R]; O];
     let whole = inputs / LANES * LANES;
     for start in (0..whole).step_by(LANES) {
@@ -106,7 +134,8 @@ fn dots<const R: usize, const O: usize>(x: [&[f32]; R], weight: &[f32], inputs: 
     for o in 0..O {
         for r in 0..R {
             for i in whole..inputs {
-                lanes[o][r][i - whole] = weight[o * inputs + i].mul_add(x[r][i], lanes[o][r][i - whole]);
+                lanes[o][r][i - whole] =
+                    weight[o * inputs + i].mul_add(x[r][i], lanes[o][r][i - whole]);
             }
             let l = lanes[o][r];
             out[o][r] = ((l[0] + l[4]) + (l[1] + l[5])) + ((l[2] + l[6]) + (l[3] + l[7]));
@@ -126,7 +155,10 @@ mod tests {
             let x = Tensor::randn(0f32, 1.0, (rows, inputs), &Device::Cpu)?;
             let w = Tensor::randn(0f32, 1.0, (outputs, inputs), &Device::Cpu)?;
             let ours = row_matmul(&x, &w)?;
-            let difference = (&ours - x.matmul(&w.t()?)?)?.abs()?.max_all()?.to_scalar::<f32>()?;
+            let difference = (&ours - x.matmul(&w.t()?)?)?
+                .abs()?
+                .max_all()?
+                .to_scalar::<f32>()?;
             assert!(difference < 1e-4, "{rows}x{inputs}x{outputs}: {difference}");
             for row in 0..rows {
                 let alone = row_matmul(&x.narrow(0, row, 1)?, &w)?;

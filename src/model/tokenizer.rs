@@ -133,11 +133,7 @@ impl ModelTokenizer {
     ///
     /// # Errors
     /// If the tokenizer fails on the text.
-    pub fn encode_after(
-        &self,
-        before: &str,
-        text: &str,
-    ) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+    pub fn encode_after(&self, before: &str, text: &str) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
         let encode = |text: &str| {
             self.tokenizer
                 .encode(text, false)
@@ -151,7 +147,8 @@ impl ModelTokenizer {
             (encode(text)?, 0, 0)
         };
         let spans = encoding.get_offsets()[tokens..].iter();
-        let spans = spans.map(|(start, end)| start.saturating_sub(bytes)..end.saturating_sub(bytes));
+        let spans =
+            spans.map(|(start, end)| start.saturating_sub(bytes)..end.saturating_sub(bytes));
         Ok((encoding.get_ids()[tokens..].to_vec(), spans.collect()))
     }
 

@@ -36,7 +36,10 @@ pub fn method_infos() -> Vec<&'static MethodInfo> {
 }
 
 /// Makes the method that `info` describes. None: the full cache.
-pub fn make(info: &MethodInfo, settings: &Settings) -> anyhow::Result<Option<(Box<dyn Method>, Size)>> {
+pub fn make(
+    info: &MethodInfo,
+    settings: &Settings,
+) -> anyhow::Result<Option<(Box<dyn Method>, Size)>> {
     let entry = METHODS.iter().find(|entry| entry.info.name == info.name);
     let entry = entry.ok_or_else(|| crate::bad_input!("method \"{}\" is not known", info.name))?;
     (entry.make)(settings)

@@ -10,21 +10,30 @@ use crate::compress::size::Size;
 
 pub const RETENTION: SettingInfo = SettingInfo {
     name: "retention",
-    accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
     default: None,
     help: "bytes held over bytes of the dense cache; the size is solved for it",
 };
 
 pub const BUDGET: SettingInfo = SettingInfo {
     name: "budget",
-    accepts: Accepts::Integer { from: 1, to: 1 << 24 },
+    accepts: Accepts::Integer {
+        from: 1,
+        to: 1 << 24,
+    },
     default: None,
     help: "entries each query head keeps in a layer, on average, recent window included",
 };
 
 pub const SHARE: SettingInfo = SettingInfo {
     name: "r",
-    accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
     default: None,
     help: "share of the prompt's entries each query head keeps, on average (the paper's r)",
 };
@@ -115,7 +124,9 @@ pub fn stored(settings: &Settings) -> Store {
 pub fn size_or(settings: &Settings, method: &str, otherwise: Option<f64>) -> anyhow::Result<Size> {
     let given = [
         settings.opt_number("retention").map(Size::Retention),
-        settings.opt_number("budget").map(|budget| Size::Budget(budget as usize)),
+        settings
+            .opt_number("budget")
+            .map(|budget| Size::Budget(budget as usize)),
         settings.opt_number("r").map(Size::Knob),
         settings.opt_number("theta-scale").map(Size::Knob),
     ];
@@ -123,12 +134,12 @@ pub fn size_or(settings: &Settings, method: &str, otherwise: Option<f64>) -> any
     match (given.next(), given.next(), otherwise) {
         (Some(size), None, _) => Ok(size),
         (None, _, Some(knob)) => Ok(Size::Knob(knob)),
-        (None, _, None) => {
-            Err(bad_input!("method {method}: no size is given, expected retention or the method's own knob"))
-        }
-        (Some(_), Some(_), _) => {
-            Err(bad_input!("method {method}: two sizes are given, expected retention or one knob"))
-        }
+        (None, _, None) => Err(bad_input!(
+            "method {method}: no size is given, expected retention or the method's own knob"
+        )),
+        (Some(_), Some(_), _) => Err(bad_input!(
+            "method {method}: two sizes are given, expected retention or one knob"
+        )),
     }
 }
 

@@ -43,12 +43,18 @@ pub const ENTRY: Entry = Entry {
             _ => Shape::PyramidKvcf { beta },
         };
         let eviction = Eviction {
-            scorer: Scorer::Window { normalisation: Normalisation::Sum, pooling: parts::pooling(settings)? },
+            scorer: Scorer::Window {
+                normalisation: Normalisation::Sum,
+                pooling: parts::pooling(settings)?,
+            },
             window: settings.integer("window"),
             grouping: parts::grouping(settings),
             shape,
             store: parts::stored(settings),
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "pyramidkv")?)))
+        Ok(Some((
+            Box::new(eviction),
+            parts::size(settings, "pyramidkv")?,
+        )))
     },
 };

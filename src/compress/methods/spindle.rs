@@ -9,7 +9,10 @@ const SOURCE: &str = "Tang et al. 2025, arXiv 2507.06517";
 
 const BETA: SettingInfo = SettingInfo {
     name: "beta",
-    accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
     default: Some(Default::Number(0.05)),
     help: "least share of the entries that the deepest layer keeps",
 };
@@ -23,21 +26,30 @@ const SHAPE: SettingInfo = SettingInfo {
 
 const THETA_K: SettingInfo = SettingInfo {
     name: "theta-k",
-    accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
     default: Some(Default::Number(0.98)),
     help: "keys more alike than this cosine may share a codeword; 1 shares only equal ones",
 };
 
 const THETA_V: SettingInfo = SettingInfo {
     name: "theta-v",
-    accepts: Accepts::Number { above: 0.0, up_to: 1.0 },
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
     default: Some(Default::Number(0.95)),
     help: "the same for values",
 };
 
 const THETA_SCALE: SettingInfo = SettingInfo {
     name: "theta-scale",
-    accepts: Accepts::Number { above: 0.0, up_to: 12.0 },
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 12.0,
+    },
     default: None,
     help: "both thresholds this many times as far from 1: what retention is solved for",
 };
@@ -94,7 +106,10 @@ pub const SPINDLE: Entry = Entry {
         ],
     },
     make: |settings| {
-        let spindle = Spindle { eviction: Some(eviction(settings)?), coding: coding(settings) };
+        let spindle = Spindle {
+            eviction: Some(eviction(settings)?),
+            coding: coding(settings),
+        };
         Ok(Some((Box::new(spindle), parts::size(settings, "spindle")?)))
     },
 };
@@ -116,7 +131,12 @@ pub const EVICT: Entry = Entry {
             BETA,
         ],
     },
-    make: |settings| Ok(Some((Box::new(eviction(settings)?), parts::size(settings, "spindle-evict")?))),
+    make: |settings| {
+        Ok(Some((
+            Box::new(eviction(settings)?),
+            parts::size(settings, "spindle-evict")?,
+        )))
+    },
 };
 
 pub const CODE: Entry = Entry {
@@ -136,7 +156,10 @@ pub const CODE: Entry = Entry {
         ],
     },
     make: |settings| {
-        let spindle = Spindle { eviction: None, coding: coding(settings) };
+        let spindle = Spindle {
+            eviction: None,
+            coding: coding(settings),
+        };
         let size = parts::size_or(settings, "spindle-code", Some(1.0))?;
         Ok(Some((Box::new(spindle), size)))
     },
@@ -145,7 +168,9 @@ pub const CODE: Entry = Entry {
 fn eviction(settings: &Settings) -> anyhow::Result<Eviction> {
     let shape = match settings.text("shape") {
         "uniform" => Shape::Uniform,
-        _ => Shape::SpindleLinear { beta: settings.number("beta") },
+        _ => Shape::SpindleLinear {
+            beta: settings.number("beta"),
+        },
     };
     Ok(Eviction {
         scorer: Scorer::Window {

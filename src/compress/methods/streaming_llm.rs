@@ -21,12 +21,17 @@ pub const ENTRY: Entry = Entry {
     },
     make: |settings| {
         let eviction = Eviction {
-            scorer: Scorer::Age { sinks: settings.integer("sinks") },
+            scorer: Scorer::Age {
+                sinks: settings.integer("sinks"),
+            },
             window: 0,
             grouping: Grouping::Mean,
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "streaming-llm")?)))
+        Ok(Some((
+            Box::new(eviction),
+            parts::size(settings, "streaming-llm")?,
+        )))
     },
 };

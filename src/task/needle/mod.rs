@@ -3,22 +3,22 @@
 //! After RULER's `niah_single` and, with distractors, `niah_multikey` (arXiv 2404.06654), over prose
 //! and with the length counted exactly.
 
-mod cities;
+mod fact;
+mod plant;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use rand::seq::index;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use self::cities::CITIES;
+use self::fact::{CITIES, Fact, draw_facts};
+use self::plant::{insertion, places, plant};
 use super::metric::recall::recall;
 use super::{Sample, Task};
 use crate::bad_input;
-use crate::dataset::haystack::{Boundary, Haystack, Slice};
+use crate::dataset::haystack::Haystack;
 use crate::model::chat::Message;
 use crate::model::tokenizer::ModelTokenizer;
 
@@ -90,19 +90,6 @@ impl NeedleSite {
     }
 }
 
-/// A city and its number.
-struct Fact {
-    city: &'static str,
-    number: u32,
-}
-
-impl Fact {
-    fn sentence(&self) -> String {
-        let Self { city, number } = self;
-        format!("The special magic number for {city} is {number}.")
-    }
-}
-
 /// The task: settings, and a haystack in the tokens of one model.
 pub struct Needle {
     sites: Vec<NeedleSite>,
@@ -142,15 +129,169 @@ impl Needle {
             ending: ending.to_owned(),
             tokenizer,
         };
-        for seed in 0..settings.seeds.min(1) {
-            for &length in &settings.lengths {
-                for &distractors in &settings.distractors {
-                    let depth = settings.depths[0];
-                    let seed = settings.seed + seed;
-                    task.build(&NeedleSite { length, distractors, depth, seed })?;
-                }
+        // The first of each length and number of distractors shows whether they fit.
+        for site in &task.sites {
+            if site.depth == settings.depths[0] && site.seed == settings.seed {
+                task.build(site)?;
             }
         }
         Ok(task)
     }
+
+    fn build(&self, site: &NeedleSite) -> Result<Sample> {
+        let mut rng = site.rng();
+        let facts = draw_facts(&mut rng, site.distractors + 1);
+        let [fact, ..] = &facts[..] else {
+            anyhow::bail!("no needle drawn");
+        };
+        let ending = self.ending.replace(CITY_MARK, fact.city);
+        let (question, _) = self.tokenizer.encode_after(".", &ending)?;
+        let mut needles = 0;
+        for fact in &facts {
+            needles += insertion(&self.tokenizer, &fact.sentence(), "")?.len();
+        }
+        let mut room = site
+            .length
+            .checked_sub(self.opening.len() + question.len() + needles);
+        // A needle's own tokens depend a little on where it goes, which depends on the room left.
+        while let Some(n_tokens) = room {
+            let slice = self.haystack.slice(site.seed, n_tokens);
+            let Some(places) = places(&slice, site.depth, site.distractors, &mut rng.clone())
+            else {
+                break;
+            };
+            let mut context = self.opening.clone();
+            context.extend(plant(&slice, &places, &facts, &self.tokenizer)?);
+            let excess = (context.len() + question.len()).saturating_sub(site.length);
+            if excess == 0 {
+                return self.sample_of(site, context, question, fact);
+            }
+            room = n_tokens.checked_sub(excess);
+        }
+        Err(bad_input!(
+            "needle: length {} is too short for the question and {} needles between sentences",
+            site.length,
+            facts.len()
+        ))
+    }
+
+    fn sample_of(
+        &self,
+        site: &NeedleSite,
+        context: Vec<u32>,
+        question: Vec<u32>,
+        fact: &Fact,
+    ) -> Result<Sample> {
+        let number = fact.number.to_string();
+        // Without a template the answer continues the line of the question.
+        let (before, space) = if self.tokenizer.has_chat_template() {
+            ("", "")
+        } else {
+            ("?", " ")
+        };
+        let text = format!("{space}{}", fact.sentence());
+        let (reference, spans) = self.tokenizer.encode_after(before, &text)?;
+        let start = text.rfind(&number).context("no number in the needle")?;
+        let scored = |at: &usize| spans[*at].start < start + number.len() && spans[*at].end > start;
+        let first = (0..spans.len())
+            .find(scored)
+            .context("no token holds the number")?;
+        let count = (first..spans.len()).take_while(scored).count();
+        Ok(Sample {
+            id: site.id(),
+            context,
+            question,
+            answers: vec![number],
+            reference,
+            reference_scored: first..first + count,
+            max_new_tokens: MAX_NEW_TOKENS,
+        })
+    }
+}
+
+impl Task for Needle {
+    fn name(&self) -> &str {
+        "needle"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn metric(&self) -> &str {
+        "recall"
+    }
+
+    fn len(&self) -> usize {
+        self.sites.len()
+    }
+
+    fn sample_id(&self, i: usize) -> String {
+        self.sites[i].id()
+    }
+
+    fn sample(&self, i: usize) -> Result<Sample> {
+        let site = self.sites.get(i);
+        self.build(site.with_context(|| format!("needle has no sample {i}"))?)
+    }
+
+    fn score(&self, sample: &Sample, response: &str) -> f64 {
+        let scores = sample.answers.iter().map(|answer| recall(answer, response));
+        scores.sum::<f64>() / sample.answers.len().max(1) as f64
+    }
+}
+
+fn check(settings: &NeedleSettings, max_context: usize) -> Result<()> {
+    let NeedleSettings {
+        lengths,
+        depths,
+        distractors,
+        seeds,
+        ..
+    } = settings;
+    if lengths.is_empty() || depths.is_empty() || distractors.is_empty() || *seeds == 0 {
+        return Err(bad_input!(
+            "needle: lengths, depths, distractors and seeds must not be empty or 0"
+        ));
+    }
+    if let Some(length) = lengths
+        .iter()
+        .find(|&&l| l.saturating_add(MAX_NEW_TOKENS) > max_context)
+    {
+        return Err(bad_input!(
+            "needle: length {length} and {MAX_NEW_TOKENS} tokens of answer do not fit the model's \
+             context of {max_context}"
+        ));
+    }
+    if let Some(depth) = depths.iter().find(|&&depth| depth > 100) {
+        return Err(bad_input!(
+            "needle: depth {depth}, expected a percentage from 0 to 100"
+        ));
+    }
+    if let Some(count) = distractors.iter().find(|&&count| count >= CITIES.len()) {
+        return Err(bad_input!(
+            "needle: {count} distractors, expected at most {}",
+            CITIES.len() - 1
+        ));
+    }
+    Ok(())
+}
+
+fn sites(settings: &NeedleSettings) -> Vec<NeedleSite> {
+    let mut sites = Vec::new();
+    for &length in &settings.lengths {
+        for &distractors in &settings.distractors {
+            for &depth in &settings.depths {
+                for seed in (0..settings.seeds).map(|i| settings.seed.wrapping_add(i)) {
+                    sites.push(NeedleSite {
+                        length,
+                        distractors,
+                        depth,
+                        seed,
+                    });
+                }
+            }
+        }
+    }
+    sites
 }
