@@ -8,7 +8,7 @@ pub fn fetch(model: &str) -> Result<i32> {
     let files = resolve(model, &SourceOptions::default())?;
     println!("model     {}", files.spec);
     println!("revision  {}", files.revision);
-    for path in files.weights() {
+    for path in files.kind.weights() {
         println!("weights   {}", path.display());
     }
     Ok(0)

@@ -176,7 +176,7 @@ impl Panel {
             .map(|(layer, (parts, samples))| (layer, parts.map(|sum| sum / samples)));
         let caption = Caption {
             heading: cell.method.to_string(),
-            settings: cell.settings.to_string(),
+            settings: cell.label.clone(),
             measured,
         };
         Some(Self {

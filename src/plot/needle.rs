@@ -43,7 +43,7 @@ impl Needle {
                 let grid = Grid::of(cell)?;
                 Some((
                     Caption {
-                        heading: cell.settings.to_string(),
+                        heading: cell.label.clone(),
                         settings: String::new(),
                         measured: measured(cell, &grid),
                     },

@@ -62,7 +62,7 @@ pub(super) fn of_block(block: &Block) -> Vec<Series> {
         let Some(point) = Point::of(cell) else {
             continue;
         };
-        let settings = without_size(cell.settings);
+        let settings = without_size(&cell.label);
         match all
             .iter_mut()
             .find(|s| s.method == cell.method && s.settings == settings)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::record::Record;
+use crate::record::{Record, settings_of};
 
 /// The method that compresses nothing: the baseline of every difference.
 pub const FULL: &str = "full";
@@ -50,6 +50,8 @@ pub struct Block<'a> {
 pub struct Cell<'a> {
     pub method: &'a str,
     pub settings: &'a str,
+    /// What tells this cell from the method's others: the settings that vary among them, and its size.
+    pub label: String,
     pub records: Vec<&'a Record>,
 }
 
@@ -74,9 +76,13 @@ pub fn blocks(records: &[Record]) -> Vec<Block<'_>> {
     }
     for block in &mut blocks {
         block.sort();
+        block.label();
     }
     blocks
 }
+
+/// Settings that say how much is kept; named even when only one value was run.
+const SIZES: [&str; 4] = ["retention", "r", "budget", "theta-scale"];
 
 impl<'a> Block<'a> {
     /// The baseline, if it was run.
@@ -98,11 +104,32 @@ impl<'a> Block<'a> {
             self.cells.push(Cell {
                 method: &record.method,
                 settings: &record.settings,
+                label: String::new(),
                 records: Vec::new(),
             });
             self.cells.len() - 1
         });
         &mut self.cells[at]
+    }
+
+    /// Names each cell by what sets it apart within its method.
+    fn label(&mut self) {
+        let value = |settings, key: &str| settings_of(settings).find(|(name, _)| *name == key).map(|(_, value)| value);
+        let labels: Vec<String> = self
+            .cells
+            .iter()
+            .map(|cell| {
+                let siblings = || self.cells.iter().filter(|other| other.method == cell.method);
+                let tells = |key: &str, own: &str| {
+                    SIZES.contains(&key) || siblings().any(|other| value(other.settings, key) != Some(own))
+                };
+                let told = settings_of(cell.settings).filter(|(key, own)| tells(key, own));
+                told.map(|(key, own)| format!("{key}={own}")).collect::<Vec<_>>().join(";")
+            })
+            .collect();
+        for (cell, label) in self.cells.iter_mut().zip(labels) {
+            cell.label = label;
+        }
     }
 
     fn sort(&mut self) {

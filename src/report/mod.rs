@@ -163,7 +163,7 @@ impl Row {
         });
         Self {
             method: cell.method.to_string(),
-            settings: cell.settings.to_string(),
+            settings: cell.label.clone(),
             n: scores.iter().map(Vec::len).sum(),
             retention: bootstrap::mean_of_means(&retentions),
             score: bootstrap::mean_of_means(&scores).map(|mean| mean * 100.0),

@@ -18,8 +18,9 @@ const HEADERS: [&str; 7] = [
 ];
 
 /// What every rendering says below its tables.
-pub(super) const NOTE: [&str; 3] = [
+pub(super) const NOTE: [&str; 4] = [
     "score: mean x 100 over n samples. retention: measured, bytes held / dense bytes.",
+    "settings: those that vary within a method, and its size; records.csv has all.",
     "difference: points from `full` on the samples both scored, paired bootstrap 95 % interval;",
     "\"of k\" where that is k pairs and not n.",
 ];
