@@ -1,15 +1,14 @@
 //! The default model's dequantised tensors against those of Python transformers
 //! (tests/golden/weights.json, made by experiments/golden/weights.py).
 
+mod common;
+
 use candle_core::{DType, Device};
 use serde_json::Value;
-use spindle::model::weights::Weights;
 
 #[test]
-#[ignore = "needs the default model: set SPINDLE_TEST_GGUF to its file"]
 fn tensors_equal_those_of_transformers() {
-    let path = std::env::var("SPINDLE_TEST_GGUF").expect("SPINDLE_TEST_GGUF names the GGUF file");
-    let weights = Weights::open_gguf(path.into()).unwrap();
+    let weights = common::default_model::weights();
     let golden: Value = serde_json::from_str(include_str!("golden/weights.json")).unwrap();
     for (name, tensor) in golden["tensors"].as_object().unwrap() {
         let numbers = |value: &Value| -> Vec<f64> {

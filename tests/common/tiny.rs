@@ -11,13 +11,17 @@ use candle_transformers::models::{llama, mistral, qwen2, qwen3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+use spindle::model::config::DecoderConfig;
+use spindle::model::decoder::Model;
+use spindle::model::weights::Weights;
 
 pub const HIDDEN: usize = 64;
 pub const INTERMEDIATE: usize = 96;
 pub const HEADS: usize = 4;
 pub const KV_HEADS: usize = 2;
 pub const VOCAB: usize = 128;
-pub const MAX_POSITIONS: usize = 256;
+/// More than the decoder's chunk of a prefill.
+pub const MAX_POSITIONS: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -112,6 +116,13 @@ impl Tiny {
         Ok(())
     }
 
+    /// Our decoder with this model, through the files on disk.
+    pub fn load(&self) -> Result<Model> {
+        let dir = tempfile::tempdir()?;
+        self.write(dir.path())?;
+        load(dir.path())
+    }
+
     fn config(&self) -> Value {
         let (model_type, class) = match self.family {
             Family::Llama => ("llama", "LlamaForCausalLM"),
@@ -200,6 +211,14 @@ fn distribution(name: &str) -> (f32, f32) {
     } else {
         (0.0, 0.2)
     }
+}
+
+/// Our decoder with the model in `dir`.
+pub fn load(dir: &Path) -> Result<Model> {
+    let text = std::fs::read_to_string(dir.join("config.json"))?;
+    let config = DecoderConfig::from_hf_json(&text, "config.json")?;
+    let weights = Weights::open_safetensors(&[dir.join("model.safetensors")])?;
+    Model::load(config, &weights, &Device::Cpu)
 }
 
 /// A deterministic list of token ids.

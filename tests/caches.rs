@@ -1,0 +1,647 @@
+//! Every form a cache can be held in, on random states: attention equals plain softmax attention over the keys and
+//! values it stands for, bytes equal an independent count, order and company change nothing.
+
+mod common;
+
+use std::sync::Arc;
+
+use candle_core::Device;
+use common::distance;
+use proptest::prelude::*;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use spindle::cache::{
+    CodedHead, CodedKv, CodedRows, DenseKv, EvictedKv, Footprint, Geometry, Indices, LayerCache,
+    NewTokens, Prefix, Rows, StoreType,
+};
+use spindle::model::config::{Architecture, DecoderConfig};
+use spindle::model::rope::Rope;
+
+const BOUND: f32 = 1e-4;
+const MAX_LEN: usize = 1024;
+
+/// How a state is held.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    Dense,
+    /// Once per KV head, a list per query head.
+    Lists,
+    /// Once per KV head, kept alike by its query heads.
+    Agreed,
+    /// Once per query head.
+    Repeated,
+    Coded {
+        rotated: bool,
+        magnitudes: bool,
+        codes_decoded: bool,
+        /// Threshold for joining a codeword: below -1 all do, above 1 none does.
+        theta: f32,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    form: Form,
+    store: StoreType,
+    kv_heads: usize,
+    group: usize,
+    head_dim: usize,
+    /// Tokens of the prompt.
+    len: usize,
+    /// Tokens appended, in two rounds.
+    rounds: [usize; 2],
+    seed: u64,
+}
+
+fn cases(forms: impl Strategy<Value = Form>) -> impl Strategy<Value = Case> {
+    let store = prop::sample::select(vec![StoreType::F32, StoreType::F16, StoreType::BF16]);
+    // Past 256 entries attention runs over more than one block, past 64 new tokens over more than one task.
+    let len = prop_oneof![3usize..40, 250usize..300, 500usize..530];
+    let first = prop_oneof![1usize..6, 60usize..80];
+    let shape = (1usize..4, 1usize..5, prop::sample::select(vec![8, 24, 32]));
+    (forms, store, shape, len, (first, 1usize..4), any::<u64>()).prop_map(
+        |(form, store, (kv_heads, group, head_dim), len, (first, second), seed)| Case {
+            form,
+            store,
+            kv_heads,
+            group,
+            head_dim,
+            len,
+            rounds: [first, second],
+            seed,
+        },
+    )
+}
+
+fn coded() -> impl Strategy<Value = Form> {
+    let theta = prop::sample::select(vec![-2f32, 0.9, 2.0]);
+    (any::<[bool; 3]>(), theta).prop_map(|([rotated, magnitudes, codes_decoded], theta)| {
+        Form::Coded {
+            rotated,
+            magnitudes,
+            codes_decoded,
+            theta,
+        }
+    })
+}
+
+fn forms() -> impl Strategy<Value = Form> {
+    let plain = vec![Form::Dense, Form::Lists, Form::Agreed, Form::Repeated];
+    prop_oneof![prop::sample::select(plain), coded()]
+}
+
+fn rope(head_dim: usize) -> Arc<Rope> {
+    let config = DecoderConfig {
+        architecture: Architecture::Llama,
+        hidden: head_dim,
+        intermediate: 1,
+        layers: 1,
+        heads: 1,
+        kv_heads: 1,
+        head_dim,
+        vocab: 1,
+        max_positions: MAX_LEN,
+        norm_eps: 1e-5,
+        rope_theta: 10000.0,
+        rope_scaling: None,
+        tie_embeddings: true,
+        qkv_bias: false,
+        o_bias: false,
+        qk_norm: false,
+        sliding_window: None,
+    };
+    Arc::new(Rope::new(&config, MAX_LEN, &Device::Cpu).unwrap())
+}
+
+/// A layer's cache with what a test knows of it: for each query head the keys (rotated) and values it must attend to,
+/// and the bytes it must hold.
+struct State {
+    cache: LayerCache,
+    rope: Arc<Rope>,
+    keys: Vec<Vec<f32>>,
+    values: Vec<Vec<f32>>,
+    footprint: Footprint,
+    /// In coded form: per KV head the positions, and per KV head the indices of its keys and then of its values.
+    positions: Vec<Vec<u32>>,
+    indices: Vec<Vec<u32>>,
+    rng: ChaCha8Rng,
+}
+
+fn normal(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
+    let uniform = |rng: &mut ChaCha8Rng| rng.random_range(-1f32..1.0);
+    (0..count)
+        .map(|_| 1.2 * (uniform(rng) + uniform(rng)))
+        .collect()
+}
+
+/// What a store of this type makes of `values`.
+fn rounded(values: &[f32], store: StoreType) -> Vec<f32> {
+    let round = |x: f32| match store {
+        StoreType::F16 => half::f16::from_f32(x).to_f32(),
+        StoreType::BF16 => half::bf16::from_f32(x).to_f32(),
+        StoreType::F32 => x,
+    };
+    values.iter().map(|x| round(*x)).collect()
+}
+
+fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    vector.iter_mut().for_each(|x| *x /= norm);
+    vector
+}
+
+/// A random ascending choice of at least one of `0..len`.
+fn choice(rng: &mut ChaCha8Rng, len: usize) -> Vec<u32> {
+    let mut all: Vec<u32> = (0..len as u32).collect();
+    all.shuffle(rng);
+    all.truncate(rng.random_range(1..=len));
+    all.sort_unstable();
+    all
+}
+
+fn width(values: &[u32]) -> u64 {
+    match values.iter().max() {
+        Some(256..=65535) => 2,
+        Some(65536..) => 4,
+        _ => 1,
+    }
+}
+
+fn bytes(values: &[u32]) -> u64 {
+    width(values) * values.len() as u64
+}
+
+/// The rows of `matrix` (`[n, d]`) at `rows`.
+fn pick(matrix: &[f32], d: usize, rows: &[u32]) -> Vec<f32> {
+    rows.iter()
+        .flat_map(|&row| &matrix[row as usize * d..][..d])
+        .copied()
+        .collect()
+}
+
+impl State {
+    fn new(case: &Case) -> Self {
+        let rng = ChaCha8Rng::seed_from_u64(case.seed);
+        let geometry = Geometry {
+            layers: 1,
+            heads: case.kv_heads * case.group,
+            kv_heads: case.kv_heads,
+            head_dim: case.head_dim,
+        };
+        let none = Prefix::Dense(Arc::new(DenseKv::new(
+            case.kv_heads,
+            case.head_dim,
+            case.store,
+        )));
+        let mut state = Self {
+            cache: LayerCache::new(geometry, none.clone(), case.store),
+            rope: rope(case.head_dim),
+            keys: Vec::new(),
+            values: Vec::new(),
+            footprint: Footprint::default(),
+            positions: Vec::new(),
+            indices: Vec::new(),
+            rng,
+        };
+        let prefix = match case.form {
+            Form::Coded {
+                rotated,
+                magnitudes,
+                codes_decoded,
+                theta,
+            } => state.coded(case, rotated, magnitudes, codes_decoded, theta),
+            _ => state.whole(case),
+        };
+        state.cache = LayerCache::new(geometry, prefix, case.store);
+        state
+    }
+
+    /// A dense or an evicted prefix.
+    fn whole(&mut self, case: &Case) -> Prefix {
+        let (d, group) = (case.head_dim, case.group);
+        let rows = |matrices: &[Vec<f32>]| -> Vec<Rows> {
+            let rows = matrices.iter();
+            rows.map(|m| Rows::from_f32(d, case.store, m)).collect()
+        };
+        let mut matrices =
+            || Vec::from_iter((0..case.kv_heads).map(|_| normal(&mut self.rng, case.len * d)));
+        let (keys, values) = (matrices(), matrices());
+        let full = DenseKv {
+            keys: rows(&keys),
+            values: rows(&values),
+        };
+        let mut kept: Vec<Vec<u32>> = Vec::new();
+        let mut entries = 0u64;
+        for _ in 0..case.kv_heads {
+            let mut heads: Vec<Vec<u32>> = match case.form {
+                Form::Dense => vec![(0..case.len as u32).collect(); group],
+                Form::Agreed => vec![choice(&mut self.rng, case.len); group],
+                _ => (0..group)
+                    .map(|_| choice(&mut self.rng, case.len))
+                    .collect(),
+            };
+            let mut union = heads.concat();
+            union.sort_unstable();
+            union.dedup();
+            entries += match case.form {
+                Form::Repeated => heads.iter().map(|head| head.len() as u64).sum(),
+                _ => union.len() as u64,
+            };
+            kept.append(&mut heads);
+        }
+        for (head, kept) in kept.iter().enumerate() {
+            let stored = |m: &[Vec<f32>]| rounded(&pick(&m[head / group], d, kept), case.store);
+            self.keys.push(stored(&keys));
+            self.values.push(stored(&values));
+        }
+        self.footprint = Footprint {
+            entries,
+            kept: entries,
+            bytes_entries: 2 * entries * (d * case.store.size()) as u64,
+            ..Footprint::default()
+        };
+        let agreed = kept
+            .chunks(group)
+            .all(|heads| heads.iter().all(|head| head == &heads[0]));
+        if case.form == Form::Lists && !agreed {
+            self.footprint.kept = kept.iter().map(|head| head.len() as u64).sum();
+            for heads in kept.chunks(group) {
+                let mut union = heads.concat();
+                union.sort_unstable();
+                union.dedup();
+                for head in heads {
+                    let place = |p: &u32| union.binary_search(p).unwrap() as u32;
+                    self.footprint.bytes_lists += bytes(&Vec::from_iter(head.iter().map(place)));
+                }
+            }
+        }
+        match case.form {
+            Form::Dense => Prefix::Dense(Arc::new(full)),
+            Form::Repeated => Prefix::Evicted(EvictedKv::repeated(&full, &kept)),
+            _ => Prefix::Evicted(EvictedKv::shared(&full, &kept)),
+        }
+    }
+
+    fn coded(
+        &mut self,
+        case: &Case,
+        rotated: bool,
+        magnitudes: bool,
+        codes_decoded: bool,
+        theta: f32,
+    ) -> Prefix {
+        let (d, n) = (case.head_dim, case.len);
+        let mut heads = Vec::new();
+        for _ in 0..case.kv_heads {
+            // Codewords, the index of each entry and what each entry is rebuilt to.
+            let mut learn = || {
+                let count = self.rng.random_range(1..=n);
+                let codewords: Vec<f32> = (0..count)
+                    .flat_map(|_| {
+                        let vector = normal(&mut self.rng, d);
+                        if magnitudes { unit(vector) } else { vector }
+                    })
+                    .collect();
+                let mut index: Vec<u32> = (0..n)
+                    .map(|i| {
+                        if i < count {
+                            i as u32
+                        } else {
+                            self.rng.random_range(0..count as u32)
+                        }
+                    })
+                    .collect();
+                index.shuffle(&mut self.rng);
+                let norms: Vec<f32> = (0..n).map(|_| self.rng.random_range(0.5f32..3.0)).collect();
+                let stored_norms = rounded(&norms, case.store);
+                let mut rebuilt = pick(&rounded(&codewords, case.store), d, &index);
+                if magnitudes {
+                    for (row, norm) in rebuilt.chunks_mut(d).zip(&stored_norms) {
+                        row.iter_mut().for_each(|x| *x *= norm);
+                    }
+                }
+                let size = case.store.size() as u64;
+                self.footprint.bytes_codewords += (count * d) as u64 * size;
+                self.footprint.bytes_indices += bytes(&index);
+                self.indices.push(index.clone());
+                self.footprint.bytes_magnitudes += if magnitudes { n as u64 * size } else { 0 };
+                let norms = magnitudes.then_some(norms.as_slice());
+                let rows = CodedRows::new(d, case.store, &codewords, &index, norms, theta);
+                (rows, rebuilt, count as u64)
+            };
+            let (keys, mut key_rows, codewords_k) = learn();
+            let (values, value_rows, codewords_v) = learn();
+            self.footprint.codewords_k += codewords_k;
+            self.footprint.codewords_v += codewords_v;
+            self.footprint.entries += n as u64;
+            // Survivors of a longer prompt, so that place and position differ.
+            let mut positions: Vec<u32> = (0..prompt(case) as u32).collect();
+            positions.shuffle(&mut self.rng);
+            positions.truncate(n);
+            positions.sort_unstable();
+            if !rotated {
+                for (row, position) in key_rows.chunks_mut(d).zip(&positions) {
+                    self.rope.rotate_in_place(row, *position as usize);
+                }
+                self.footprint.bytes_positions += bytes(&positions);
+            }
+            self.positions.push(positions.clone());
+            let lists: Option<Vec<Vec<u32>>> = self
+                .rng
+                .random_bool(0.5)
+                .then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
+            for member in 0..case.group {
+                let list = match &lists {
+                    Some(lists) => lists[member].clone(),
+                    None => (0..n as u32).collect(),
+                };
+                self.keys.push(pick(&key_rows, d, &list));
+                self.values.push(pick(&value_rows, d, &list));
+            }
+            self.footprint.kept += match &lists {
+                Some(lists) => lists.iter().map(|list| list.len() as u64).sum(),
+                None => n as u64,
+            };
+            self.footprint.bytes_lists += lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
+            let lists = lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect());
+            let positions = (!rotated).then_some(positions.as_slice());
+            heads.push(CodedHead::new(keys, values, positions, lists));
+        }
+        Prefix::Coded(CodedKv {
+            heads,
+            codes_decoded,
+        })
+    }
+
+    /// Appends `count` random tokens from `position` on and checks what their queries give and what is held then.
+    fn append(&mut self, case: &Case, count: usize, position: usize) -> Result<(), TestCaseError> {
+        let (d, heads) = (case.head_dim, case.kv_heads * case.group);
+        let queries = normal(&mut self.rng, count * heads * d);
+        let unrotated_keys = normal(&mut self.rng, count * case.kv_heads * d);
+        let values = normal(&mut self.rng, count * case.kv_heads * d);
+        let mut keys = unrotated_keys.clone();
+        for (i, row) in keys.chunks_mut(d).enumerate() {
+            self.rope.rotate_in_place(row, position + i / case.kv_heads);
+        }
+        let new = NewTokens {
+            queries: &queries,
+            unrotated_keys: &unrotated_keys,
+            keys: &keys,
+            values: &values,
+            position,
+        };
+        let before = self.cache.footprint();
+        let found = self.cache.attend(&new, &self.rope);
+        self.check_held(case, count, position, before)?;
+        for head in 0..heads {
+            let (held_keys, held_values) = self.cache.materialize(head, &self.rope);
+            let kv_head = head / case.group;
+            let own = |matrix: &[f32]| -> Vec<f32> {
+                let rows = Vec::from_iter((0..count).map(|t| (t * case.kv_heads + kv_head) as u32));
+                rounded(&pick(matrix, d, &rows), case.store)
+            };
+            self.keys[head].extend(own(&keys));
+            self.values[head].extend(own(&values));
+            let known = self.keys[head].len() - count * d;
+            prop_assert_eq!(held_keys.len(), self.keys[head].len());
+            for (held, expected) in [
+                (&held_keys, &mut self.keys[head]),
+                (&held_values, &mut self.values[head]),
+            ] {
+                let off = distance(&held[..known], &expected[..known]);
+                prop_assert!(off <= 1e-5, "materialize, {case:?}: {off:e}");
+                for (held, own) in held[known..]
+                    .chunks_exact(d)
+                    .zip(expected[known..].chunks_exact(d))
+                {
+                    stands_for(case, held, own)?;
+                }
+                expected.clone_from(held);
+            }
+            let total = held_keys.len() / d;
+            for t in 0..count {
+                let visible = (total - (count - 1 - t)) * d;
+                let start = (t * heads + head) * d;
+                let span = start..start + d;
+                let (keys, values) = (&held_keys[..visible], &held_values[..visible]);
+                let expected = plain(&queries[span.clone()], keys, values);
+                let off = distance(&found[span], &expected);
+                prop_assert!(
+                    off <= BOUND,
+                    "{case:?}, token {t} of {count}, head {head}: {off:e}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes held after appending, from what was held before and what each token must add.
+    fn check_held(
+        &mut self,
+        case: &Case,
+        count: usize,
+        position: usize,
+        before: Footprint,
+    ) -> Result<(), TestCaseError> {
+        let found = self.cache.footprint();
+        let size = case.store.size() as u64;
+        let (added, d) = ((count * case.kv_heads) as u64, case.head_dim as u64);
+        prop_assert_eq!(found.entries, before.entries + added);
+        let Form::Coded {
+            magnitudes,
+            rotated,
+            codes_decoded: true,
+            theta,
+        } = case.form
+        else {
+            let bytes = 2 * added * d * size;
+            prop_assert_eq!(found.bytes(), before.bytes() + bytes);
+            prop_assert_eq!(found.bytes_entries, before.bytes_entries + bytes);
+            return Ok(());
+        };
+        prop_assert_eq!(found.bytes_entries, 0);
+        let new_codewords =
+            found.codewords_k + found.codewords_v - before.codewords_k - before.codewords_v;
+        let expected = match theta {
+            t if t < -1.0 => 0..=0,
+            t if t > 1.0 => 2 * added..=2 * added,
+            _ => 0..=2 * added,
+        };
+        prop_assert!(expected.contains(&new_codewords), "{case:?}");
+        let codewords = before.bytes_codewords + new_codewords * d * size;
+        prop_assert_eq!(found.bytes_codewords, codewords);
+        let norms = if magnitudes { 2 * added * size } else { 0 };
+        prop_assert_eq!(found.bytes_magnitudes, before.bytes_magnitudes + norms);
+        prop_assert_eq!(found.bytes_lists, before.bytes_lists);
+        for (h, positions) in self.positions.iter_mut().enumerate() {
+            positions.extend((position..position + count).map(|p| p as u32));
+            for index in &mut self.indices[2 * h..2 * h + 2] {
+                let next = index.iter().max().map_or(0, |largest| largest + 1);
+                index.extend((0..count as u32).map(|t| if theta > 1.0 { next + t } else { 0 }));
+            }
+        }
+        let positions: u64 = self.positions.iter().map(|p| bytes(p)).sum();
+        prop_assert_eq!(found.bytes_positions, if rotated { 0 } else { positions });
+        let indices: u64 = self.indices.iter().map(|i| bytes(i)).sum();
+        if theta < -1.0 || theta > 1.0 {
+            prop_assert_eq!(found.bytes_indices, indices);
+        } else {
+            prop_assert!(found.bytes_indices >= indices);
+        }
+        Ok(())
+    }
+}
+
+/// Checks that what is `held` for an appended vector is that vector, or the codeword that it may join.
+fn stands_for(case: &Case, held: &[f32], own: &[f32]) -> Result<(), TestCaseError> {
+    let Form::Coded {
+        codes_decoded: true,
+        magnitudes,
+        theta,
+        ..
+    } = case.form
+    else {
+        prop_assert_eq!(held, own);
+        return Ok(());
+    };
+    // Directions and norms are rounded apart, keys before they are rotated.
+    let rounding = match case.store {
+        StoreType::F32 => 1e-5,
+        StoreType::F16 => 2e-3,
+        StoreType::BF16 => 2e-2,
+    };
+    let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let product: f32 = held.iter().zip(own).map(|(x, y)| x * y).sum();
+    let cosine = product / (norm(held) * norm(own));
+    let least = if theta > 1.0 { 1.0 } else { theta };
+    prop_assert!(cosine >= least - rounding, "{case:?}: cosine {cosine}");
+    if magnitudes || theta > 1.0 {
+        let off = norm(held) / norm(own) - 1.0;
+        prop_assert!(off.abs() <= rounding, "{case:?}: norm off by {off}");
+    }
+    Ok(())
+}
+
+/// Tokens of the prompt that `case.len` entries survived from.
+fn prompt(case: &Case) -> usize {
+    match case.form {
+        Form::Coded { .. } => case.len + case.len / 3,
+        _ => case.len,
+    }
+}
+
+/// Softmax attention of one query in f64.
+fn plain(query: &[f32], keys: &[f32], values: &[f32]) -> Vec<f32> {
+    let d = query.len();
+    let dot = |key: &[f32]| -> f64 {
+        let products = query
+            .iter()
+            .zip(key)
+            .map(|(q, k)| f64::from(*q) * f64::from(*k));
+        products.sum::<f64>() / (d as f64).sqrt()
+    };
+    let scores: Vec<f64> = keys.chunks_exact(d).map(dot).collect();
+    let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut out = vec![0f64; d];
+    let mut sum = 0f64;
+    for (score, value) in scores.iter().zip(values.chunks_exact(d)) {
+        let weight = (score - max).exp();
+        sum += weight;
+        for (o, v) in out.iter_mut().zip(value) {
+            *o += weight * f64::from(*v);
+        }
+    }
+    out.iter().map(|o| (o / sum) as f32).collect()
+}
+
+fn holds(case: &Case) -> Result<State, TestCaseError> {
+    let mut state = State::new(case);
+    prop_assert_eq!(state.cache.footprint(), state.footprint, "{:?}", case);
+    let mut position = prompt(case);
+    for count in case.rounds {
+        state.append(case, count, position)?;
+        position += count;
+    }
+    Ok(state)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whole_forms_attend_as_what_they_hold(
+        case in cases(prop::sample::select(vec![Form::Dense, Form::Lists, Form::Agreed, Form::Repeated]))
+    ) {
+        holds(&case)?;
+    }
+
+    #[test]
+    fn coded_forms_attend_as_what_they_stand_for(case in cases(coded())) {
+        holds(&case)?;
+    }
+
+    /// The order in which entries are stored carries no meaning: their keys know their positions.
+    #[test]
+    fn the_order_of_entries_does_not_matter(
+        case in cases(prop::sample::select(vec![Form::Lists, Form::Agreed, Form::Repeated]))
+    ) {
+        let mut rng = ChaCha8Rng::seed_from_u64(case.seed);
+        let (d, n) = (case.head_dim, case.len);
+        let mut rows = || {
+            let rows = (0..case.kv_heads).map(|_| Rows::from_f32(d, case.store, &normal(&mut rng, n * d)));
+            Vec::from_iter(rows)
+        };
+        let full = DenseKv { keys: rows(), values: rows() };
+        let kept: Vec<Vec<u32>> = match case.form {
+            Form::Agreed => vec![choice(&mut rng, n); case.kv_heads * case.group],
+            _ => (0..case.kv_heads * case.group).map(|_| choice(&mut rng, n)).collect(),
+        };
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        order.shuffle(&mut rng);
+        let shuffle = |rows: &[Rows]| Vec::from_iter(rows.iter().map(|rows| rows.gather(&order)));
+        let shuffled = DenseKv { keys: shuffle(&full.keys), values: shuffle(&full.values) };
+        let moved = Vec::from_iter(kept.iter().map(|kept| {
+            let place = |p: &u32| order.iter().position(|o| o == p).unwrap() as u32;
+            let mut places = Vec::from_iter(kept.iter().map(place));
+            places.sort_unstable();
+            places
+        }));
+        let geometry = Geometry {
+            layers: 1,
+            heads: case.kv_heads * case.group,
+            kv_heads: case.kv_heads,
+            head_dim: d,
+        };
+        let count = case.rounds[1];
+        let queries = normal(&mut rng, count * geometry.heads * d);
+        let keys = normal(&mut rng, count * case.kv_heads * d);
+        let values = normal(&mut rng, count * case.kv_heads * d);
+        let new = NewTokens { queries: &queries, unrotated_keys: &keys, keys: &keys, values: &values, position: n };
+        let attend = |full: &DenseKv, kept: &[Vec<u32>]| {
+            let evicted = match case.form {
+                Form::Repeated => EvictedKv::repeated(full, kept),
+                _ => EvictedKv::shared(full, kept),
+            };
+            let mut cache = LayerCache::new(geometry, Prefix::Evicted(evicted), case.store);
+            (cache.attend(&new, &rope(d)), cache.footprint())
+        };
+        let (as_it_was, bytes) = attend(&full, &kept);
+        let (permuted, bytes_permuted) = attend(&shuffled, &moved);
+        prop_assert_eq!(bytes.entries, bytes_permuted.entries);
+        let off = distance(&as_it_was, &permuted);
+        prop_assert!(off < 1e-5, "{case:?}: {off:e}");
+    }
+
+    /// A copy attends as its original, and attending to it leaves the original as it was.
+    #[test]
+    fn copies_are_independent(case in cases(forms())) {
+        let mut state = holds(&case)?;
+        let original = state.cache.footprint();
+        let mut copy = state.cache.clone();
+        std::mem::swap(&mut copy, &mut state.cache);
+        state.append(&case, 2, prompt(&case) + case.rounds[0] + case.rounds[1])?;
+        prop_assert_eq!(copy.footprint(), original);
+        prop_assert!(state.cache.footprint().entries > original.entries);
+    }
+}

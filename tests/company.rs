@@ -1,0 +1,145 @@
+//! What a cell decodes depends on its own cache alone: not on the others in its batch, nor on the number of threads.
+
+mod common;
+
+use candle_core::Tensor;
+use common::tiny::{self, Family, Tiny};
+use spindle::cache::{Cache, StoreType};
+use spindle::compress::methods::METHODS;
+use spindle::compress::settings::Value;
+use spindle::generate::{Cell, compress};
+use spindle::model::decoder::Model;
+use spindle::model::observe::{Observe, Prefilled};
+
+const STEPS: usize = 6;
+
+/// A cell of every method, with decoded tokens coded and whole, entries per KV head and per query head.
+fn cells() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for entry in &METHODS {
+        let mut extras: Vec<Option<(&str, &str)>> = vec![None];
+        for (name, word) in [
+            ("decode", "whole"),
+            ("keys", "rotated"),
+            ("store", "kv-head"),
+        ] {
+            if entry
+                .info
+                .settings
+                .iter()
+                .any(|setting| setting.name == name)
+            {
+                extras.push(Some((name, word)));
+            }
+        }
+        for extra in extras {
+            let mut given = Vec::new();
+            given.extend(extra.map(|(name, word)| (name.to_owned(), Value::Text(word.to_owned()))));
+            for (name, value) in [("r", 0.4), ("budget", 70.0)] {
+                if entry
+                    .info
+                    .settings
+                    .iter()
+                    .any(|setting| setting.name == name)
+                {
+                    given.push((name.to_owned(), Value::Number(value)));
+                }
+            }
+            cells
+                .push(Cell::new(entry.info, entry.info.settings(&given, "test").unwrap()).unwrap());
+        }
+    }
+    cells
+}
+
+fn caches(model: &Model, prefilled: &Prefilled) -> Vec<Cache> {
+    let cells = cells();
+    let cells = Vec::from_iter(&cells);
+    let made = compress(model, prefilled, &cells).into_iter();
+    made.map(|cache| cache.unwrap().cache).collect()
+}
+
+fn prefill(model: &Model, len: usize) -> Prefilled {
+    let observe = Observe { window: 32 };
+    model
+        .prefill(&tiny::tokens(len, 4), observe, StoreType::F16)
+        .unwrap()
+}
+
+/// The token of a cache at a step: different ones, so that rows differ.
+fn token(cell: usize, step: usize) -> u32 {
+    ((31 * cell + 7 * step) % tiny::VOCAB) as u32
+}
+
+fn bits(logits: &Tensor) -> Vec<Vec<u32>> {
+    let rows: Vec<Vec<f32>> = logits.to_vec2().unwrap();
+    rows.iter()
+        .map(|row| row.iter().map(|x| x.to_bits()).collect())
+        .collect()
+}
+
+/// Logits of each step, for each of all caches decoded together.
+fn together(model: &Model, mut caches: Vec<Cache>) -> Vec<Vec<Vec<u32>>> {
+    let step = |step: usize| {
+        let tokens: Vec<u32> = (0..caches.len()).map(|cell| token(cell, step)).collect();
+        let mut batch: Vec<&mut Cache> = caches.iter_mut().collect();
+        bits(&model.step(&tokens, &mut batch).unwrap())
+    };
+    (0..STEPS).map(step).collect()
+}
+
+#[test]
+fn a_batch_of_one_equals_the_same_cell_in_a_batch_of_many() {
+    for family in [Family::Llama, Family::Qwen2, Family::Qwen3] {
+        let model = Tiny::new(family).load().unwrap();
+        let prefilled = prefill(&model, 300);
+        let many = together(&model, caches(&model, &prefilled));
+        for (cell, mut cache) in caches(&model, &prefilled).into_iter().enumerate() {
+            for (step, rows) in many.iter().enumerate() {
+                let alone = model.step(&[token(cell, step)], &mut [&mut cache]).unwrap();
+                assert_eq!(
+                    bits(&alone)[0],
+                    rows[cell],
+                    "{family:?}, cell {cell}, step {step}"
+                );
+            }
+        }
+        // In another order, and with some gone.
+        let mut some: Vec<(usize, Cache)> = caches(&model, &prefilled)
+            .into_iter()
+            .enumerate()
+            .step_by(3)
+            .collect();
+        some.reverse();
+        let tokens: Vec<u32> = some.iter().map(|(cell, _)| token(*cell, 0)).collect();
+        let mut batch: Vec<&mut Cache> = some.iter_mut().map(|(_, cache)| cache).collect();
+        let rows = bits(&model.step(&tokens, &mut batch).unwrap());
+        for ((cell, _), row) in some.iter().zip(rows) {
+            assert_eq!(row, many[0][*cell], "{family:?}, cell {cell}");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let model = Tiny::new(Family::Llama).load().unwrap();
+            let prefilled = prefill(&model, 600);
+            let logits: Vec<u32> = prefilled.logits.iter().map(|x| x.to_bits()).collect();
+            let caches = caches(&model, &prefilled);
+            let footprints: Vec<_> = caches.iter().map(Cache::footprint).collect();
+            let mut extended = caches[0].clone();
+            let scored = bits(&model.extend(&tiny::tokens(90, 8), &mut extended).unwrap());
+            (logits, footprints, together(&model, caches), scored)
+        })
+    };
+    let one = run(1);
+    for threads in [2, 3] {
+        assert!(one == run(threads), "{threads} threads");
+    }
+}

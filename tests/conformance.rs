@@ -1,0 +1,399 @@
+//! What must hold for every registered method, whatever its settings: on a tiny model for each setting apart, and on
+//! the default model with its defaults.
+
+mod common;
+
+use std::sync::OnceLock;
+
+use candle_core::{Device, Tensor};
+use common::tiny::{Family, Tiny};
+use common::{default_model, tiny};
+use spindle::cache::{LayerCache, Prefix, StoreType};
+use spindle::compress::method::{Method, Plan};
+use spindle::compress::methods::{METHODS, make};
+use spindle::compress::settings::{Accepts, MethodInfo, Value};
+use spindle::compress::size::Size;
+use spindle::compress::solve;
+use spindle::compress::view::LayerView;
+use spindle::error::exit_code;
+use spindle::generate::{Cell, CellCache, compress, decode};
+use spindle::model::decoder::Model;
+use spindle::model::observe::{Observe, Prefilled};
+use spindle::model::tokenizer::ModelTokenizer;
+use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
+
+/// The largest window of any case below.
+const WINDOW: Observe = Observe { window: 32 };
+/// Tokens of prose given to the default model.
+const LEN: usize = 620;
+const KNOBS: [f64; 7] = [0.0, 0.02, 0.1, 0.25, 0.5, 0.8, 1.0];
+
+type Given = Vec<(String, Value)>;
+
+/// A tiny model and its prefill of a prompt of 200 tokens.
+fn small() -> &'static (Model, Prefilled) {
+    static SMALL: OnceLock<(Model, Prefilled)> = OnceLock::new();
+    SMALL.get_or_init(|| {
+        let model = Tiny::new(Family::Llama).load().unwrap();
+        let prefilled = model
+            .prefill(&tiny::tokens(200, 5), WINDOW, StoreType::F32)
+            .unwrap();
+        (model, prefilled)
+    })
+}
+
+fn prose() -> Vec<u32> {
+    let files = resolve(DEFAULT_MODEL, &SourceOptions::default()).unwrap();
+    let text = include_str!("../datasets/haystack/01-harbour-walls.txt");
+    let mut tokens = ModelTokenizer::load(&files)
+        .unwrap()
+        .encode(text, false)
+        .unwrap();
+    tokens.truncate(LEN);
+    assert_eq!(tokens.len(), LEN);
+    tokens
+}
+
+/// The default model's prefill of some prose.
+fn real(store: StoreType) -> Prefilled {
+    default_model::model()
+        .prefill(&prose(), WINDOW, store)
+        .unwrap()
+}
+
+/// Every setting that changes what a method does, each of its values by itself.
+fn variants(info: &MethodInfo) -> Vec<Given> {
+    let mut all = vec![Vec::new()];
+    for setting in info.settings {
+        let values = match setting.accepts {
+            Accepts::Choice(words) => words.iter().map(|w| Value::Text((*w).into())).collect(),
+            Accepts::Flag => vec![Value::Flag(true), Value::Flag(false)],
+            _ => Vec::new(),
+        };
+        let default = setting.default.map(|default| default.value());
+        for value in values {
+            if Some(&value) != default.as_ref() {
+                all.push(vec![(setting.name.to_owned(), value)]);
+            }
+        }
+    }
+    all
+}
+
+fn has(info: &MethodInfo, name: &str) -> bool {
+    info.settings.iter().any(|setting| setting.name == name)
+}
+
+fn number(name: &str, value: f64) -> (String, Value) {
+    (name.to_owned(), Value::Number(value))
+}
+
+/// `given`, exact thresholds where there are any, and a size as a share of `len` tokens by the method's own setting.
+fn sized(info: &MethodInfo, given: &Given, share: f64, len: usize) -> Given {
+    let mut given = given.clone();
+    if has(info, "theta-k") {
+        given.extend([number("theta-k", 1.0), number("theta-v", 1.0)]);
+    }
+    if has(info, "r") {
+        given.push(number("r", share));
+    } else if has(info, "budget") {
+        given.push(number("budget", (share * len as f64).round()));
+    }
+    given
+}
+
+fn cell(info: &'static MethodInfo, given: &Given) -> Cell {
+    Cell::new(info, info.settings(given, "test").unwrap()).unwrap()
+}
+
+/// The method itself, at a size that the caller does not use.
+fn method(info: &'static MethodInfo, given: &Given) -> Option<Box<dyn Method>> {
+    let settings = info.settings(&sized(info, given, 1.0, 1), "test").unwrap();
+    make(info, &settings).unwrap().map(|(method, _)| method)
+}
+
+fn plans<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Plan + 'a>> {
+    let view = |layer| LayerView { prefilled, layer };
+    (0..prefilled.layers.len())
+        .map(|layer| method.plan(view(layer)))
+        .collect()
+}
+
+/// The methods that compress, in every variant.
+fn compressing(prefilled: &Prefilled) -> Vec<(&'static MethodInfo, Given, Box<dyn Method>)> {
+    let mut all = Vec::new();
+    for entry in &METHODS {
+        for given in variants(entry.info) {
+            if let Some(method) = method(entry.info, &given) {
+                assert!(method.observes().window <= WINDOW.window);
+                assert!(prefilled.len > WINDOW.window);
+                all.push((entry.info, given, method));
+            }
+        }
+    }
+    assert!(all.len() > 30, "{} variants", all.len());
+    all
+}
+
+/// Settings in the range of a method's knob, from its smallest cache to its largest.
+fn knobs(method: &dyn Method) -> Vec<f64> {
+    let knob = method.knob();
+    KNOBS
+        .iter()
+        .map(|share| knob.smallest + share * (knob.largest - knob.smallest))
+        .collect()
+}
+
+fn greedy(
+    model: &Model,
+    prefilled: &Prefilled,
+    caches: &mut [CellCache],
+    count: usize,
+) -> Vec<Vec<u32>> {
+    let rows = vec![prefilled.logits.clone(); caches.len()];
+    let first = Tensor::new(rows, &Device::Cpu).unwrap();
+    let mut batch: Vec<_> = caches.iter_mut().map(|made| &mut made.cache).collect();
+    decode(model, &mut batch, &first, &[], count).unwrap()
+}
+
+fn made(model: &Model, prefilled: &Prefilled, cells: &[Cell]) -> Vec<CellCache> {
+    let cells = Vec::from_iter(cells);
+    let caches = compress(model, prefilled, &cells);
+    caches.into_iter().map(|cache| cache.unwrap()).collect()
+}
+
+fn equal(a: &Prefix, b: &Prefix) -> bool {
+    match (a, b) {
+        (Prefix::Dense(a), Prefix::Dense(b)) => a == b,
+        (Prefix::Evicted(a), Prefix::Evicted(b)) => a == b,
+        (Prefix::Coded(a), Prefix::Coded(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// A plan says what it would hold before it builds, what it builds is that, and twice the same; what is kept is
+/// sorted, unique, in range, holds the recent window, and is what the query head attends to.
+fn plans_conform(prefilled: &Prefilled, info: &MethodInfo, given: &Given, method: &dyn Method) {
+    let geometry = prefilled.geometry;
+    let rope = small().0.rope();
+    let window = given_window(info);
+    for (layer, plan) in plans(method, prefilled).iter().enumerate() {
+        for knob in knobs(method) {
+            let at = format!("{} {given:?}, layer {layer}, knob {knob}", info.name);
+            let built = plan.build(knob);
+            assert_eq!(plan.footprint(knob), built.prefix.footprint(), "{at}");
+            assert!(equal(&built.prefix, &plan.build(knob).prefix), "{at}");
+            let Some(kept) = &built.kept else { continue };
+            assert_eq!(kept.len(), geometry.heads, "{at}");
+            for kept in kept {
+                assert!(kept.is_sorted_by(|a, b| a < b), "{at}: {kept:?}");
+                let recent = (prefilled.len - window) as u32..prefilled.len as u32;
+                assert!(kept.ends_with(&Vec::from_iter(recent)), "{at}: {kept:?}");
+            }
+            if let Prefix::Evicted(_) = &built.prefix {
+                let full = &prefilled.layers[layer].kv;
+                let cache = LayerCache::new(geometry, built.prefix.clone(), prefilled.store);
+                for (head, kept) in kept.iter().enumerate() {
+                    let (keys, values) = cache.materialize(head, rope);
+                    let kv_head = head / geometry.group();
+                    assert_eq!(keys, full.keys[kv_head].gather(kept).to_f32(), "{at}");
+                    assert_eq!(values, full.values[kv_head].gather(kept).to_f32(), "{at}");
+                }
+            }
+        }
+    }
+}
+
+/// The recent window that a method keeps by its defaults.
+fn given_window(info: &MethodInfo) -> usize {
+    let settings = info.settings(&[], "test").unwrap();
+    settings
+        .opt_number("window")
+        .map_or(0, |window| window as usize)
+}
+
+#[test]
+fn plans_build_what_they_say_and_keep_what_they_must() {
+    let (_, prefilled) = small();
+    for (info, given, method) in compressing(prefilled) {
+        plans_conform(prefilled, info, &given, method.as_ref());
+    }
+}
+
+#[test]
+fn plans_conform_on_the_default_model() {
+    let prefilled = real(StoreType::F16);
+    for entry in &METHODS {
+        let Some(method) = method(entry.info, &Vec::new()) else {
+            continue;
+        };
+        let plans = plans(method.as_ref(), &prefilled);
+        for knob in knobs(method.as_ref()).into_iter().step_by(3) {
+            for (layer, plan) in plans.iter().enumerate().step_by(13) {
+                let found = plan.build(knob).prefix.footprint();
+                assert_eq!(
+                    plan.footprint(knob),
+                    found,
+                    "{}, layer {layer}",
+                    entry.info.name
+                );
+            }
+        }
+    }
+}
+
+/// With everything kept, and codewords for equal vectors alone, every method decodes as `full` does.
+fn largest_equals_full(model: &Model, prefilled: &Prefilled, cells: &[Cell]) {
+    assert_eq!(cells[0].info.name, "full");
+    let mut caches = made(model, prefilled, cells);
+    let answers = greedy(model, prefilled, &mut caches, 12);
+    for (cell, answer) in cells.iter().zip(&answers) {
+        let what = cell.settings.canonical();
+        assert_eq!(answer, &answers[0], "{} {what}", cell.info.name);
+    }
+}
+
+#[test]
+fn the_largest_size_decodes_as_the_full_cache() {
+    let (model, prefilled) = small();
+    let mut cells = Vec::new();
+    for entry in &METHODS {
+        for given in variants(entry.info) {
+            cells.push(cell(
+                entry.info,
+                &sized(entry.info, &given, 1.0, prefilled.len),
+            ));
+        }
+    }
+    largest_equals_full(model, prefilled, &cells);
+}
+
+#[test]
+fn the_largest_size_decodes_as_the_full_cache_on_the_default_model() {
+    let prefilled = real(StoreType::F32);
+    let largest = |info| cell(info, &sized(info, &Vec::new(), 1.0, prefilled.len));
+    let cells: Vec<Cell> = METHODS.iter().map(|entry| largest(entry.info)).collect();
+    largest_equals_full(default_model::model(), &prefilled, &cells);
+}
+
+/// Several tokens decode, each adds one entry per KV head, and all of it twice gives the same bits.
+#[test]
+fn decoding_goes_on_and_is_deterministic() {
+    let (model, prefilled) = small();
+    let mut cells = Vec::new();
+    for entry in &METHODS {
+        for mut given in variants(entry.info) {
+            if has(entry.info, "r") {
+                given.push(number("r", 0.3));
+            } else if has(entry.info, "budget") {
+                given.push(number("budget", 60.0));
+            }
+            cells.push(cell(entry.info, &given));
+        }
+    }
+    let run = || {
+        let mut caches = made(model, prefilled, &cells);
+        let before: Vec<_> = caches.iter().map(|made| made.cache.footprint()).collect();
+        for (made, before) in caches.iter().zip(&before) {
+            let layers = made.layers.iter().map(|layer| layer.footprint);
+            assert_eq!(layers.sum::<spindle::cache::Footprint>(), *before);
+            let dense = made.layers.iter().map(|layer| layer.bytes_dense);
+            assert_eq!(dense.sum::<u64>(), prefilled.bytes_dense());
+        }
+        let answers = greedy(model, prefilled, &mut caches, 10);
+        let after: Vec<_> = caches.iter().map(|made| made.cache.footprint()).collect();
+        // The last token of an answer is sampled and not run.
+        let added = 9 * prefilled.geometry.kv_heads * prefilled.geometry.layers;
+        for ((made, before), after) in caches.iter().zip(&before).zip(&after) {
+            assert_eq!(after.entries, before.entries + added as u64);
+            assert!(after.bytes() > before.bytes());
+            assert_eq!(made.cache.seen, prefilled.len + 9);
+        }
+        let mut logits = Vec::new();
+        for made in &mut caches {
+            let row = model.step(&[3], &mut [&mut made.cache]).unwrap();
+            logits.push(row.to_vec2::<f32>().unwrap().remove(0));
+        }
+        assert!(logits.iter().flatten().all(|x| x.is_finite()));
+        (before, answers, after, logits)
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn streaming_keeps_the_sinks_and_the_latest() {
+    let (_, prefilled) = small();
+    let entry = METHODS.iter().find(|e| e.info.name == "streaming-llm");
+    let method = method(entry.unwrap().info, &Vec::new()).unwrap();
+    for plan in plans(method.as_ref(), prefilled) {
+        for budget in [4u32, 5, 20, 150, 199] {
+            let built = plan.build(f64::from(budget) / 200.0);
+            let expected: Vec<u32> = (0..4).chain(200 - (budget - 4)..200).collect();
+            assert!(built.kept.unwrap().iter().all(|kept| kept == &expected));
+        }
+    }
+}
+
+#[test]
+fn retention_is_met_by_bytes_or_refused_with_the_range() {
+    let prefilled = real(StoreType::F16);
+    let model = default_model::model();
+    let dense = prefilled.bytes_dense() as f64;
+    let mut reached = Vec::new();
+    for entry in &METHODS {
+        let info = entry.info;
+        let Some(method) = method_for_retention(info) else {
+            continue;
+        };
+        let knob = method.knob();
+        let plans = plans(method.as_ref(), &prefilled);
+        let [smallest, largest] = [knob.smallest, knob.largest]
+            .map(|at| solve::footprint(&plans, at).bytes() as f64 / dense);
+        drop(plans);
+        // One that no method reaches from below, where it has a floor.
+        for target in [0.15, 0.25, 0.4, smallest / 2.0] {
+            if target == 0.0 {
+                continue;
+            }
+            let cell = cell(info, &vec![number("retention", target)]);
+            let result = compress(model, &prefilled, &[&cell]).remove(0);
+            if target < smallest - 0.01 || target > largest + 0.01 {
+                let error = result.err().expect("a target out of reach is refused");
+                let text = error.to_string();
+                assert_eq!(exit_code(&error), 2);
+                let range = format!("reaches {smallest:.3} to {largest:.3}");
+                assert!(text.contains(&range), "{text}, expected {range}");
+                println!("{} {target:.3}: {text}", info.name);
+                continue;
+            }
+            let held = result.unwrap().cache.footprint().bytes() as f64 / dense;
+            let off = held - target;
+            println!("{} {target:.3}: {held:.4}", info.name);
+            assert!(off.abs() <= 0.01, "{} {target}: {held}", info.name);
+            if target >= 0.15 {
+                reached.push((info.name, target));
+            }
+        }
+    }
+    for (name, target) in [
+        ("streaming-llm", 0.15),
+        ("snapkv", 0.25),
+        ("pyramidkv", 0.15),
+        ("spindle", 0.15),
+        ("spindle-evict", 0.15),
+        ("spindle-code", 0.4),
+    ] {
+        assert!(reached.contains(&(name, target)), "{name} {target}");
+    }
+}
+
+/// The method as a cell that asks for a retention makes it.
+fn method_for_retention(info: &'static MethodInfo) -> Option<Box<dyn Method>> {
+    if !has(info, "retention") {
+        return None;
+    }
+    let settings = info.settings(&[number("retention", 0.5)], "test").unwrap();
+    let (method, size) = make(info, &settings).unwrap()?;
+    assert_eq!(size, Size::Retention(0.5));
+    Some(method)
+}
