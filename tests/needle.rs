@@ -158,6 +158,7 @@ fn the_needle_is_there_once_after_a_sentence_at_its_depth() {
 #[test]
 fn distractors_have_other_keys_and_values() {
     for sample in samples(&needle(&NeedleSettings {
+        lengths: vec![700, 2000],
         distractors: vec![8],
         ..wide()
     })) {
