@@ -3,8 +3,9 @@
 //! Data flows one way, and a module uses only those before it:
 //!
 //! `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress`
-//! (methods) -> `generate` (prefill once, decode cells together) -> `dataset` (texts) -> `task` (samples and metrics)
-//! -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `plot`.
+//! (methods) -> `generate` (prefill once, decode cells together) -> `dataset` (texts as tokens) ->
+//! `task` (samples and metrics) -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV)
+//! -> `report`, `plot`.
 
 pub mod cache;
 pub mod compress;
