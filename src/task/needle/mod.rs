@@ -28,7 +28,7 @@ const INSTRUCTION: &str = "Some special magic numbers are hidden within the foll
 const HAYSTACK_MARK: &str = "@@spindle-haystack@@";
 const CITY_MARK: &str = "@@spindle-city@@";
 /// Enough for the needle's sentence.
-const MAX_NEW_TOKENS: usize = 16;
+const MAX_NEW_TOKENS: usize = 24;
 
 /// Which samples there are: one for each length, number of distractors, depth and seed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
