@@ -33,8 +33,10 @@ pub enum Verb {
     #[command(after_help = "Example:\n  spindle figures results/quickstart/2026-11-24")]
     Figures { results: PathBuf },
     /// Print the table of a results folder, from its CSV alone
-    #[command(after_help = "Examples:\n  spindle report results/quickstart/2026-11-24\n  \
-        spindle report results/quickstart/2026-11-24 --splice README.md")]
+    #[command(
+        after_help = "Examples:\n  spindle report results/quickstart/2026-11-24\n  \
+        spindle report results/quickstart/2026-11-24 --splice README.md"
+    )]
     Report {
         results: PathBuf,
         /// Write the table as Markdown between the spindle:report marks of this file

@@ -28,13 +28,22 @@ pub fn load(files: &ModelFiles, device: &Device) -> Result<Loaded> {
             let gguf = weights.gguf().context("a GGUF file")?;
             (DecoderConfig::from_gguf(gguf)?, weights)
         }
-        ModelFileKind::HfFolder { config, weights, .. } => {
+        ModelFileKind::HfFolder {
+            config, weights, ..
+        } => {
             let name = config.display().to_string();
-            let text = std::fs::read_to_string(config).map_err(|error| bad_input!("{name}: {error}"))?;
-            (DecoderConfig::from_hf_json(&text, &name)?, Weights::open_safetensors(weights)?)
+            let text =
+                std::fs::read_to_string(config).map_err(|error| bad_input!("{name}: {error}"))?;
+            (
+                DecoderConfig::from_hf_json(&text, &name)?,
+                Weights::open_safetensors(weights)?,
+            )
         }
     };
-    Ok(Loaded { model: Model::load(config, &weights, device)?, tokenizer })
+    Ok(Loaded {
+        model: Model::load(config, &weights, device)?,
+        tokenizer,
+    })
 }
 
 /// The device of that name.
@@ -45,7 +54,9 @@ pub fn device(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(Device::Cpu),
         "cuda" => Device::new_cuda(0).map_err(|error| {
-            bad_input!("--device cuda: {error}; expected a GPU and a program built with --features cuda")
+            bad_input!(
+                "--device cuda: {error}; expected a GPU and a program built with --features cuda"
+            )
         }),
         other => Err(bad_input!("--device {other}: expected cpu or cuda")),
     }

@@ -26,14 +26,20 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
     };
     let finished = run(&experiment, &options)?;
     if finished.interrupted {
-        eprintln!("interrupted: run the same command again to go on in {}", finished.folder.display());
+        eprintln!(
+            "interrupted: run the same command again to go on in {}",
+            finished.folder.display()
+        );
         return Ok(INTERRUPTED);
     }
     report::print(&finished.folder)?;
     figures::draw(&finished.folder)?;
     println!("results in {}", finished.folder.display());
     if finished.failed > 0 {
-        eprintln!("{} cells failed: see the error column of records.csv", finished.failed);
+        eprintln!(
+            "{} cells failed: see the error column of records.csv",
+            finished.failed
+        );
         return Ok(1);
     }
     Ok(0)
@@ -42,7 +48,9 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
 pub fn sweep(args: &RunArgs) -> Result<i32> {
     let flags = &args.overrides;
     if args.experiment == "quickstart" && flags.method.is_empty() && flags.methods.is_empty() {
-        return Err(bad_input!("sweep: nothing to sweep, expected --methods with --retention, --method, or a file"));
+        return Err(bad_input!(
+            "sweep: nothing to sweep, expected --methods with --retention, --method, or a file"
+        ));
     }
     eval(args)
 }
@@ -54,14 +62,25 @@ fn experiment(args: &RunArgs) -> Result<Experiment> {
     let mut file = original.clone();
     args.overrides.apply(&mut file)?;
     let changed = file != original;
-    let text = if changed { toml::to_string_pretty(&file)? } else { text };
-    let origin = if changed { format!("{} with flags", args.experiment) } else { args.experiment.clone() };
+    let text = if changed {
+        toml::to_string_pretty(&file)?
+    } else {
+        text
+    };
+    let origin = if changed {
+        format!("{} with flags", args.experiment)
+    } else {
+        args.experiment.clone()
+    };
     Experiment::new(file, text, &origin)
 }
 
 /// What a dry run prints.
 fn plan(experiment: &Experiment) -> String {
-    let mut out = format!("experiment {}, model {}\n", experiment.file.name, experiment.file.model.source);
+    let mut out = format!(
+        "experiment {}, model {}\n",
+        experiment.file.name, experiment.file.model.source
+    );
     for task in &experiment.tasks {
         out += &format!("task {}\n", task.summary());
     }

@@ -27,5 +27,8 @@ pub fn require_records(results: &Path) -> Result<()> {
     if results.join(crate::record::RECORDS_FILE).is_file() {
         return Ok(());
     }
-    Err(bad_input!("{}: no records.csv, expected a results folder", results.display()))
+    Err(bad_input!(
+        "{}: no records.csv, expected a results folder",
+        results.display()
+    ))
 }

@@ -23,7 +23,10 @@ pub fn list(what: Option<Listing>) -> Result<i32> {
         println!("experiments");
         for (name, text) in built_in() {
             let file = ExperimentFile::parse(text, name)?;
-            println!("  {name:<14} {}", file.description.trim().lines().next().unwrap_or_default());
+            println!(
+                "  {name:<14} {}",
+                file.description.trim().lines().next().unwrap_or_default()
+            );
         }
     }
     Ok(0)
@@ -32,11 +35,20 @@ pub fn list(what: Option<Listing>) -> Result<i32> {
 fn methods() {
     println!("methods");
     for info in method_infos() {
-        let source = if info.source.is_empty() { String::new() } else { format!(" ({})", info.source) };
+        let source = if info.source.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", info.source)
+        };
         println!("  {:<14} {}{source}", info.name, info.summary);
         for setting in info.settings {
-            let default = setting.default.map_or_else(|| "not set".to_string(), |d| d.value().to_string());
-            println!("      {:<12} {:<11} {}; {}", setting.name, default, setting.help, setting.accepts);
+            let default = setting
+                .default
+                .map_or_else(|| "not set".to_string(), |d| d.value().to_string());
+            println!(
+                "      {:<12} {:<11} {}; {}",
+                setting.name, default, setting.help, setting.accepts
+            );
         }
     }
     println!();

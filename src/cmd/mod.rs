@@ -17,7 +17,9 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
         if threads == 0 {
             return Err(bad_input!("--threads 0: expected at least 1"));
         }
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()?;
     }
     match cli.verb {
         Verb::Eval(args) => eval::eval(&args),

@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::codebook::{BitGraph, Cosines, Preference, greedy, leader, normalise, similarity_graphs};
+use super::codebook::{
+    BitGraph, Cosines, Preference, greedy, leader, normalise, similarity_graphs,
+};
 use super::eviction::{Eviction, Ranking};
 use super::method::{Compressed, Knob, Method, Plan};
 use super::view::LayerView;
@@ -45,23 +47,48 @@ pub struct Spindle {
 
 impl Method for Spindle {
     fn observes(&self) -> Observe {
-        self.eviction.as_ref().map_or(Observe::default(), Eviction::observes)
+        self.eviction
+            .as_ref()
+            .map_or(Observe::default(), Eviction::observes)
     }
 
     fn knob(&self) -> Knob {
         match self.eviction {
-            Some(_) => Knob { name: "share", smallest: 0.0, largest: 1.0 },
-            None => Knob { name: "theta-scale", smallest: 12.0, largest: 0.0 },
+            Some(_) => Knob {
+                name: "share",
+                smallest: 0.0,
+                largest: 1.0,
+            },
+            None => Knob {
+                name: "theta-scale",
+                smallest: 12.0,
+                largest: 0.0,
+            },
         }
     }
 
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {
-        let ranking = self.eviction.as_ref().map(|eviction| Ranking::new(eviction, layer));
+        let ranking = self
+            .eviction
+            .as_ref()
+            .map(|eviction| Ranking::new(eviction, layer));
         let coding = &self.coding;
-        let keys = if coding.rotated_keys { &layer.kv().keys } else { layer.unrotated_keys() };
+        let keys = if coding.rotated_keys {
+            &layer.kv().keys
+        } else {
+            layer.unrotated_keys()
+        };
         let vectors = keys.iter().zip(&layer.kv().values);
-        let heads = vectors.map(|(keys, values)| [Vectors::new(keys), Vectors::new(values)]).collect();
-        Box::new(CodingPlan { method: self, layer, ranking, heads, graphs: OnceLock::new() })
+        let heads = vectors
+            .map(|(keys, values)| [Vectors::new(keys), Vectors::new(values)])
+            .collect();
+        Box::new(CodingPlan {
+            method: self,
+            layer,
+            ranking,
+            heads,
+            graphs: OnceLock::new(),
+        })
     }
 }
 
@@ -110,14 +137,24 @@ impl CodingPlan<'_> {
         let graph = |vectors: &Vectors, theta: f64| {
             similarity_graphs(&vectors.units, self.head_dim(), &[theta as f32]).remove(0)
         };
-        let both = |[keys, values]: &[Vectors; 2]| [graph(keys, thetas[0]), graph(values, thetas[1])];
+        let both =
+            |[keys, values]: &[Vectors; 2]| [graph(keys, thetas[0]), graph(values, thetas[1])];
         self.heads.par_iter().map(both).collect()
     }
 
     /// The codebook of the vectors at `positions`; `weights`: how many query heads keep each.
-    fn learn(&self, all: &Vectors, graph: &BitGraph, positions: &[u32], weights: &[u32], theta: f64) -> Learnt {
+    fn learn(
+        &self,
+        all: &Vectors,
+        graph: &BitGraph,
+        positions: &[u32],
+        weights: &[u32],
+        theta: f64,
+    ) -> Learnt {
         let (coding, d) = (&self.method.coding, self.head_dim());
-        let rows = positions.iter().map(|&p| &all.units[p as usize * d..(p as usize + 1) * d]);
+        let rows = positions
+            .iter()
+            .map(|&p| &all.units[p as usize * d..(p as usize + 1) * d]);
         let units: Vec<f32> = rows.flatten().copied().collect();
         let norms: Vec<f32> = positions.iter().map(|&p| all.norms[p as usize]).collect();
         let graph = graph.subset(positions);
@@ -128,27 +165,64 @@ impl CodingPlan<'_> {
         let store = self.layer.store();
         let codewords = codebook.codewords.vectors(&units, d);
         let rows = if coding.magnitudes {
-            CodedRows::new(d, store, &codewords, &codebook.index, Some(&norms), theta as f32)
+            CodedRows::new(
+                d,
+                store,
+                &codewords,
+                &codebook.index,
+                Some(&norms),
+                theta as f32,
+            )
         } else {
             // Without norms of its own, a vector takes its codeword's: the codeword is kept at its length.
-            let members = codebook.codewords.members().iter().map(|&m| norms[m as usize]);
-            let scaled = codewords.chunks_exact(d).zip(members).flat_map(|(c, norm)| c.iter().map(move |x| x * norm));
-            CodedRows::new(d, store, &scaled.collect::<Vec<f32>>(), &codebook.index, None, theta as f32)
+            let members = codebook
+                .codewords
+                .members()
+                .iter()
+                .map(|&m| norms[m as usize]);
+            let scaled = codewords
+                .chunks_exact(d)
+                .zip(members)
+                .flat_map(|(c, norm)| c.iter().map(move |x| x * norm));
+            CodedRows::new(
+                d,
+                store,
+                &scaled.collect::<Vec<f32>>(),
+                &codebook.index,
+                None,
+                theta as f32,
+            )
         };
-        Learnt { rows, cosines: codebook.cosines(&units, d) }
+        Learnt {
+            rows,
+            cosines: codebook.cosines(&units, d),
+        }
     }
 
-    fn code_head(&self, head: usize, graphs: &[BitGraph; 2], knob: f64) -> (CodedHead, Cosines, Cosines) {
+    fn code_head(
+        &self,
+        head: usize,
+        graphs: &[BitGraph; 2],
+        knob: f64,
+    ) -> (CodedHead, Cosines, Cosines) {
         let (positions, weights, lists) = match &self.ranking {
             Some(ranking) => ranking.held(head, knob),
-            None => ((0..self.layer.len() as u32).collect(), vec![1; self.layer.len()], None),
+            None => (
+                (0..self.layer.len() as u32).collect(),
+                vec![1; self.layer.len()],
+                None,
+            ),
         };
         let [theta_k, theta_v] = self.thetas(knob);
         let [keys, values] = &self.heads[head];
         let keys = self.learn(keys, &graphs[0], &positions, &weights, theta_k);
         let values = self.learn(values, &graphs[1], &positions, &weights, theta_v);
         let positions = (!self.method.coding.rotated_keys).then_some(positions.as_slice());
-        (CodedHead::new(keys.rows, values.rows, positions, lists), keys.cosines, values.cosines)
+        (
+            CodedHead::new(keys.rows, values.rows, positions, lists),
+            keys.cosines,
+            values.cosines,
+        )
     }
 }
 
@@ -160,14 +234,19 @@ impl Plan for CodingPlan<'_> {
     fn build(&self, knob: f64) -> Compressed {
         let fresh;
         let graphs = match self.ranking {
-            Some(_) => self.graphs.get_or_init(|| self.graphs_at(self.thetas(knob))),
+            Some(_) => self
+                .graphs
+                .get_or_init(|| self.graphs_at(self.thetas(knob))),
             None => {
                 fresh = self.graphs_at(self.thetas(knob));
                 &fresh
             }
         };
-        let coded: Vec<(CodedHead, Cosines, Cosines)> =
-            graphs.par_iter().enumerate().map(|(head, graphs)| self.code_head(head, graphs, knob)).collect();
+        let coded: Vec<(CodedHead, Cosines, Cosines)> = graphs
+            .par_iter()
+            .enumerate()
+            .map(|(head, graphs)| self.code_head(head, graphs, knob))
+            .collect();
         let over_heads = |pick: fn(&(CodedHead, Cosines, Cosines)) -> Cosines| Cosines {
             min: coded.iter().map(|c| pick(c).min).fold(1.0, f32::min),
             mean: coded.iter().map(|c| pick(c).mean).sum::<f32>() / coded.len() as f32,
@@ -176,7 +255,10 @@ impl Plan for CodingPlan<'_> {
         let heads = coded.into_iter().map(|(head, ..)| head).collect();
         let codes_decoded = self.method.coding.codes_decoded;
         Compressed {
-            prefix: Prefix::Coded(CodedKv { heads, codes_decoded }),
+            prefix: Prefix::Coded(CodedKv {
+                heads,
+                codes_decoded,
+            }),
             kept: self.ranking.as_ref().map(|ranking| ranking.kept(knob)),
             cosines,
         }

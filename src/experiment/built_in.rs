@@ -8,7 +8,11 @@ static EXPERIMENTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/experiments");
 pub fn built_in() -> Vec<(&'static str, &'static str)> {
     let mut found: Vec<_> = EXPERIMENTS
         .files()
-        .filter(|file| file.path().extension().is_some_and(|extension| extension == "toml"))
+        .filter(|file| {
+            file.path()
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .filter_map(|file| Some((file.path().file_stem()?.to_str()?, file.contents_utf8()?)))
         .collect();
     found.sort_unstable();

@@ -15,31 +15,54 @@ use crate::generate::Cell;
 pub fn cells(table: &toml::Table, origin: &str) -> Result<Vec<Cell>> {
     let name = match table.get("name") {
         Some(toml::Value::String(name)) => name,
-        Some(other) => return Err(bad_input!("{origin}: [[method]] name = {other}: expected a text")),
+        Some(other) => {
+            return Err(bad_input!(
+                "{origin}: [[method]] name = {other}: expected a text"
+            ));
+        }
         None => return Err(bad_input!("{origin}: a [[method]] has no name")),
     };
     let infos = method_infos();
     let Some(info) = infos.iter().find(|info| info.name == name) else {
         let known = infos.iter().map(|info| info.name);
-        return Err(bad_input!("{origin}: method \"{name}\" is not known{}", nearest(name, known)));
+        return Err(bad_input!(
+            "{origin}: method \"{name}\" is not known{}",
+            nearest(name, known)
+        ));
     };
     let mut rows: Vec<Vec<(String, Value)>> = vec![Vec::new()];
     for (key, value) in table.iter().filter(|(key, _)| *key != "name") {
         let values = match value {
-            toml::Value::Array(values) => values.iter().map(|v| scalar(v, key, origin)).collect::<Result<Vec<_>>>()?,
+            toml::Value::Array(values) => values
+                .iter()
+                .map(|v| scalar(v, key, origin))
+                .collect::<Result<Vec<_>>>()?,
             single => vec![scalar(single, key, origin)?],
         };
         if values.is_empty() {
-            return Err(bad_input!("{origin}: method {name}: {key} = []: expected at least one value"));
+            return Err(bad_input!(
+                "{origin}: method {name}: {key} = []: expected at least one value"
+            ));
         }
         let extend = |row: &Vec<(String, Value)>| {
             let row = row.clone();
-            values.iter().map(move |value| row.iter().cloned().chain([(key.clone(), value.clone())]).collect())
+            values
+                .iter()
+                .map(move |value| {
+                    row.iter()
+                        .cloned()
+                        .chain([(key.clone(), value.clone())])
+                        .collect()
+                })
                 .collect::<Vec<_>>()
         };
         rows = rows.iter().flat_map(extend).collect();
     }
-    rows.iter().map(|given| Cell::new(info, info.settings(given, origin)?).map_err(|e| e.context(origin.to_string())))
+    rows.iter()
+        .map(|given| {
+            Cell::new(info, info.settings(given, origin)?)
+                .map_err(|e| e.context(origin.to_string()))
+        })
         .collect()
 }
 
@@ -49,6 +72,8 @@ fn scalar(value: &toml::Value, key: &str, origin: &str) -> Result<Value> {
         toml::Value::Float(number) => Ok(Value::Number(*number)),
         toml::Value::String(text) => Ok(Value::Text(text.clone())),
         toml::Value::Boolean(flag) => Ok(Value::Flag(*flag)),
-        other => Err(bad_input!("{origin}: {key} = {other}: expected a number, a text, true or false, or a list of these")),
+        other => Err(bad_input!(
+            "{origin}: {key} = {other}: expected a number, a text, true or false, or a list of these"
+        )),
     }
 }

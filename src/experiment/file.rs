@@ -64,7 +64,10 @@ pub struct ModelTable {
 
 impl Default for ModelTable {
     fn default() -> Self {
-        Self { source: DEFAULT_MODEL.into(), sha256: None }
+        Self {
+            source: DEFAULT_MODEL.into(),
+            sha256: None,
+        }
     }
 }
 

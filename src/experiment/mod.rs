@@ -43,7 +43,10 @@ pub fn text_of(name_or_path: &str) -> Result<String> {
     }
     if !Path::new(name_or_path).exists() && !name_or_path.ends_with(".toml") {
         let names = known.iter().map(|(name, _)| *name);
-        return Err(bad_input!("experiment \"{name_or_path}\" is not known{}", nearest(name_or_path, names)));
+        return Err(bad_input!(
+            "experiment \"{name_or_path}\" is not known{}",
+            nearest(name_or_path, names)
+        ));
     }
     fs::read_to_string(name_or_path).map_err(|error| bad_input!("{name_or_path}: {error}"))
 }
@@ -54,8 +57,15 @@ impl Experiment {
     /// # Errors
     /// An unknown task, method, key or value; a cell that stands twice.
     pub fn new(file: ExperimentFile, text: String, origin: &str) -> Result<Self> {
-        let store = file.kv_dtype.parse().map_err(|e: anyhow::Error| e.context(origin.to_string()))?;
-        let tasks = file.tasks.iter().map(|table| TaskSpec::parse(table, origin)).collect::<Result<_>>()?;
+        let store = file
+            .kv_dtype
+            .parse()
+            .map_err(|e: anyhow::Error| e.context(origin.to_string()))?;
+        let tasks = file
+            .tasks
+            .iter()
+            .map(|table| TaskSpec::parse(table, origin))
+            .collect::<Result<_>>()?;
         let mut cells = Vec::new();
         for table in &file.methods {
             cells.extend(expand::cells(table, origin)?);
@@ -68,9 +78,18 @@ impl Experiment {
         for cell in &cells {
             if !seen.insert((cell.info.name, cell.settings.canonical())) {
                 let settings = cell.settings.canonical();
-                return Err(bad_input!("{origin}: method {} with {settings} stands twice", cell.info.name));
+                return Err(bad_input!(
+                    "{origin}: method {} with {settings} stands twice",
+                    cell.info.name
+                ));
             }
         }
-        Ok(Self { file, text, store, tasks, cells })
+        Ok(Self {
+            file,
+            text,
+            store,
+            tasks,
+            cells,
+        })
     }
 }

@@ -64,7 +64,10 @@ impl Overrides {
             file.name.clone_from(name);
         }
         if let Some(source) = &self.model {
-            file.model = ModelTable { source: source.clone(), sha256: None };
+            file.model = ModelTable {
+                source: source.clone(),
+                sha256: None,
+            };
         }
         if let Some(kv_dtype) = &self.kv_dtype {
             file.kv_dtype.clone_from(kv_dtype);
@@ -80,16 +83,27 @@ impl Overrides {
     }
 
     fn apply_needle(&self, file: &mut ExperimentFile) -> Result<()> {
-        let list = |values: &[i64]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
+        let list =
+            |values: &[i64]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
         let given = [
             ("lengths", list(&self.lengths)),
             ("depths", list(&self.depths)),
             ("distractors", list(&self.distractors)),
             ("seeds", self.seeds.map(toml::Value::from)),
-            ("haystack", self.haystack.as_ref().map(|folder| toml::Value::from(folder.display().to_string()))),
+            (
+                "haystack",
+                self.haystack
+                    .as_ref()
+                    .map(|folder| toml::Value::from(folder.display().to_string())),
+            ),
         ];
-        for (key, value) in given.into_iter().filter_map(|(key, value)| Some((key, value?))) {
-            let needles = |table: &&mut toml::Table| table.get("name").and_then(toml::Value::as_str) == Some("needle");
+        for (key, value) in given
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+        {
+            let needles = |table: &&mut toml::Table| {
+                table.get("name").and_then(toml::Value::as_str) == Some("needle")
+            };
             let mut found = false;
             for table in file.tasks.iter_mut().filter(needles) {
                 table.insert(key.into(), value.clone());
@@ -103,22 +117,37 @@ impl Overrides {
     }
 
     fn apply_methods(&self, file: &mut ExperimentFile) -> Result<()> {
-        let mut tables = self.method.iter().map(|text| parse_method(text)).collect::<Result<Vec<_>>>()?;
+        let mut tables = self
+            .method
+            .iter()
+            .map(|text| parse_method(text))
+            .collect::<Result<Vec<_>>>()?;
         for name in &self.methods {
-            let mut table = toml::Table::from_iter([("name".to_string(), toml::Value::from(name.clone()))]);
+            let mut table =
+                toml::Table::from_iter([("name".to_string(), toml::Value::from(name.clone()))]);
             let takes_retention = method_infos()
                 .iter()
                 .find(|info| info.name == name)
-                .is_none_or(|info| info.settings.iter().any(|setting| setting.name == "retention"));
+                .is_none_or(|info| {
+                    info.settings
+                        .iter()
+                        .any(|setting| setting.name == "retention")
+                });
             if takes_retention && !self.retention.is_empty() {
-                table.insert("retention".into(), toml::Value::from(self.retention.clone()));
+                table.insert(
+                    "retention".into(),
+                    toml::Value::from(self.retention.clone()),
+                );
             }
             tables.push(table);
         }
         if tables.is_empty() && !self.retention.is_empty() {
             for table in &mut file.methods {
                 if table.contains_key("retention") {
-                    table.insert("retention".into(), toml::Value::from(self.retention.clone()));
+                    table.insert(
+                        "retention".into(),
+                        toml::Value::from(self.retention.clone()),
+                    );
                 }
             }
         }
@@ -135,9 +164,14 @@ fn parse_method(text: &str) -> Result<toml::Table> {
     let mut table = toml::Table::from_iter([("name".to_string(), toml::Value::from(name))]);
     for setting in settings.split(';').filter(|setting| !setting.is_empty()) {
         let Some((key, values)) = setting.split_once('=') else {
-            return Err(bad_input!("--method {text}: \"{setting}\": expected KEY=VALUE"));
+            return Err(bad_input!(
+                "--method {text}: \"{setting}\": expected KEY=VALUE"
+            ));
         };
-        let values: Vec<toml::Value> = values.split(',').map(|value| parse_value(value.trim())).collect();
+        let values: Vec<toml::Value> = values
+            .split(',')
+            .map(|value| parse_value(value.trim()))
+            .collect();
         table.insert(key.trim().into(), toml::Value::Array(values));
     }
     Ok(table)
@@ -158,7 +192,8 @@ mod tests {
     #[test]
     fn a_method_flag_is_the_table_it_stands_for() -> Result<()> {
         let table = parse_method("spindle:retention=0.2,0.4;gqa=mean;magnitudes=false")?;
-        let expected = "name = 'spindle'\nretention = [0.2, 0.4]\ngqa = ['mean']\nmagnitudes = [false]";
+        let expected =
+            "name = 'spindle'\nretention = [0.2, 0.4]\ngqa = ['mean']\nmagnitudes = [false]";
         assert_eq!(table, toml::from_str::<toml::Table>(expected)?);
         assert!(parse_method("spindle:retention").is_err());
         Ok(())

@@ -159,7 +159,11 @@ impl Model {
             Sequences::Each(caches) => caches.iter().map(|cache| cache.seen + 1).max().unwrap_or(0),
         };
         if end > self.rope.max_len() {
-            candle_core::bail!("a token at position {}: the context ends at {}", end - 1, self.rope.max_len());
+            candle_core::bail!(
+                "a token at position {}: the context ends at {}",
+                end - 1,
+                self.rope.max_len()
+            );
         }
         let eps = self.config.norm_eps as f32;
         let ids = Tensor::new(tokens, &self.device)?;

@@ -26,7 +26,14 @@ pub struct Prediction {
 
 impl Prediction {
     fn identity(&self) -> (String, String, String, String, String) {
-        let Self { task, sample, method, settings, compress_at, .. } = self.clone();
+        let Self {
+            task,
+            sample,
+            method,
+            settings,
+            compress_at,
+            ..
+        } = self.clone();
         (task, sample, method, settings, compress_at)
     }
 }
@@ -44,13 +51,23 @@ impl PredictionWriter {
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(PREDICTIONS_FILE);
         let context = || path.display().to_string();
-        let text = if path.exists() { fs::read_to_string(&path).with_context(context)? } else { String::new() };
+        let text = if path.exists() {
+            fs::read_to_string(&path).with_context(context)?
+        } else {
+            String::new()
+        };
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let lines = text[..whole].lines().map(serde_json::from_str::<Prediction>);
+        let lines = text[..whole]
+            .lines()
+            .map(serde_json::from_str::<Prediction>);
         let known = lines
             .map(|line| Ok(line.with_context(context)?.identity()))
             .collect::<Result<_>>()?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).with_context(context)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(context)?;
         file.set_len(whole as u64).with_context(context)?;
         Ok(Self { path, file, known })
     }
@@ -60,6 +77,8 @@ impl PredictionWriter {
             return Ok(());
         }
         let line = serde_json::to_string(prediction)? + "\n";
-        self.file.write_all(line.as_bytes()).with_context(|| self.path.display().to_string())
+        self.file
+            .write_all(line.as_bytes())
+            .with_context(|| self.path.display().to_string())
     }
 }

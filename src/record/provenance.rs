@@ -53,7 +53,10 @@ pub fn program_dirty() -> bool {
 /// CPU, cores, memory in bytes and operating system of this machine.
 pub fn machine() -> (String, usize, u64, String) {
     let system = sysinfo::System::new_all();
-    let cpu = system.cpus().first().map_or_else(String::new, |cpu| cpu.brand().trim().to_string());
+    let cpu = system
+        .cpus()
+        .first()
+        .map_or_else(String::new, |cpu| cpu.brand().trim().to_string());
     let os = sysinfo::System::long_os_version().unwrap_or_default();
     (cpu, system.cpus().len(), system.total_memory(), os)
 }
@@ -72,7 +75,8 @@ impl Provenance {
         let path = dir.join(RUN_FILE);
         match fs::read_to_string(&path) {
             Ok(text) => {
-                let run = serde_json::from_str(&text).map_err(|error| bad_input!("{}: {error}", path.display()))?;
+                let run = serde_json::from_str(&text)
+                    .map_err(|error| bad_input!("{}: {error}", path.display()))?;
                 Ok(Some(run))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

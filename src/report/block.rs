@@ -114,17 +114,28 @@ impl<'a> Block<'a> {
 
     /// Names each cell by what sets it apart within its method.
     fn label(&mut self) {
-        let value = |settings, key: &str| settings_of(settings).find(|(name, _)| *name == key).map(|(_, value)| value);
+        let value = |settings, key: &str| {
+            settings_of(settings)
+                .find(|(name, _)| *name == key)
+                .map(|(_, value)| value)
+        };
         let labels: Vec<String> = self
             .cells
             .iter()
             .map(|cell| {
-                let siblings = || self.cells.iter().filter(|other| other.method == cell.method);
+                let siblings = || {
+                    self.cells
+                        .iter()
+                        .filter(|other| other.method == cell.method)
+                };
                 let tells = |key: &str, own: &str| {
-                    SIZES.contains(&key) || siblings().any(|other| value(other.settings, key) != Some(own))
+                    SIZES.contains(&key)
+                        || siblings().any(|other| value(other.settings, key) != Some(own))
                 };
                 let told = settings_of(cell.settings).filter(|(key, own)| tells(key, own));
-                told.map(|(key, own)| format!("{key}={own}")).collect::<Vec<_>>().join(";")
+                told.map(|(key, own)| format!("{key}={own}"))
+                    .collect::<Vec<_>>()
+                    .join(";")
             })
             .collect();
         for (cell, label) in self.cells.iter_mut().zip(labels) {

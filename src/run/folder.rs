@@ -12,7 +12,10 @@ use crate::record::Provenance;
 /// `<date>`, with a number after it when that is taken by another run.
 pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> Result<PathBuf> {
     let mut folders: Vec<PathBuf> = match fs::read_dir(root) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect(),
+        Ok(entries) => entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.is_dir())
+            .collect(),
         Err(_) => Vec::new(),
     };
     folders.sort_unstable();
@@ -32,7 +35,10 @@ pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> Re
 /// That it cannot, before anything else is done.
 pub fn create(folder: &Path) -> Result<()> {
     let refuse = |error: std::io::Error| {
-        bad_input!("results folder {}: {error}, expected a folder that can be written to", folder.display())
+        bad_input!(
+            "results folder {}: {error}, expected a folder that can be written to",
+            folder.display()
+        )
     };
     fs::create_dir_all(folder).map_err(refuse)?;
     let probe = folder.join(".writable");

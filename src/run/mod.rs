@@ -16,7 +16,8 @@ use crate::experiment::Experiment;
 use crate::generate::Cell;
 use crate::load::{self, Loaded};
 use crate::record::{
-    Prediction, PredictionWriter, Provenance, Record, RecordWriter, machine, program_dirty, program_version,
+    Prediction, PredictionWriter, Provenance, Record, RecordWriter, machine, program_dirty,
+    program_version,
 };
 use crate::source::{self, ModelFiles, SourceOptions};
 use crate::task::Task;
@@ -46,17 +47,28 @@ pub struct Finished {
 /// Runs an experiment, or goes on with it.
 pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let device = load::device(&options.device)?;
-    let source = SourceOptions { sha256: experiment.file.model.sha256.clone(), ..SourceOptions::default() };
+    let source = SourceOptions {
+        sha256: experiment.file.model.sha256.clone(),
+        ..SourceOptions::default()
+    };
     let files = source::resolve(&experiment.file.model.source, &source)?;
     let loaded = load::load(&files, &device)?;
     let tasks = experiment
         .tasks
         .iter()
-        .map(|spec| spec.build(&loaded.tokenizer, loaded.model.config.max_prompt(), experiment.file.seed))
+        .map(|spec| {
+            spec.build(
+                &loaded.tokenizer,
+                loaded.model.config.max_prompt(),
+                experiment.file.seed,
+            )
+        })
         .collect::<Result<Vec<_>>>()?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded);
-    let names = tasks.iter().map(|(task, digest)| (task.name().to_string(), digest.clone()));
+    let names = tasks
+        .iter()
+        .map(|(task, digest)| (task.name().to_string(), digest.clone()));
     provenance.data_sha256 = names.collect();
     let folder = match &options.out {
         Some(out) => out.clone(),
@@ -83,7 +95,10 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     std::fs::write(&text, &experiment.text).with_context(|| text.display().to_string())?;
 
     interrupt::listen()?;
-    let mut out = Output { records: RecordWriter::open(&folder)?, predictions: PredictionWriter::open(&folder)? };
+    let mut out = Output {
+        records: RecordWriter::open(&folder)?,
+        predictions: PredictionWriter::open(&folder)?,
+    };
     let identity = identity(experiment, &files, &options.device);
     let samples: Vec<(&dyn Task, usize)> = tasks
         .iter()
@@ -97,7 +112,11 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     for (task, i) in samples {
         if interrupt::interrupted() {
             progress.abandon();
-            return Ok(Finished { folder, failed, interrupted: true });
+            return Ok(Finished {
+                folder,
+                failed,
+                interrupted: true,
+            });
         }
         progress.set_message(format!("{} {}", task.name(), task.sample_id(i)));
         failed += run_one(experiment, &loaded, task, i, &identity, &mut out)?;
@@ -106,7 +125,11 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     progress.finish_and_clear();
     provenance.end = Some(now());
     provenance.write(&folder)?;
-    Ok(Finished { folder, failed, interrupted: false })
+    Ok(Finished {
+        folder,
+        failed,
+        interrupted: false,
+    })
 }
 
 struct Output {
@@ -135,16 +158,29 @@ fn run_one(
         settings: cell.settings.canonical(),
         ..identity.clone()
     };
-    let cells: Vec<&Cell> =
-        experiment.cells.iter().filter(|cell| !out.records.is_finished(&of_cell(cell).key())).collect();
+    let cells: Vec<&Cell> = experiment
+        .cells
+        .iter()
+        .filter(|cell| !out.records.is_finished(&of_cell(cell).key()))
+        .collect();
     if cells.is_empty() {
         return Ok(0);
     }
     let sample = task.sample(i)?;
-    let outcomes = sample::run_sample(loaded, task, &sample, &cells, experiment.file.compress, experiment.store)?;
+    let outcomes = sample::run_sample(
+        loaded,
+        task,
+        &sample,
+        &cells,
+        experiment.file.compress,
+        experiment.store,
+    )?;
     let mut failed = 0;
     for (cell, outcome) in cells.into_iter().zip(outcomes) {
-        let identity = Record { prompt_tokens: sample.prompt_tokens(), ..of_cell(cell) };
+        let identity = Record {
+            prompt_tokens: sample.prompt_tokens(),
+            ..of_cell(cell)
+        };
         match outcome {
             Ok(outcome) => {
                 out.predictions.append(&Prediction {
@@ -185,7 +221,12 @@ fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Record
     }
 }
 
-fn provenance(experiment: &Experiment, options: &RunOptions, files: &ModelFiles, loaded: &Loaded) -> Provenance {
+fn provenance(
+    experiment: &Experiment,
+    options: &RunOptions,
+    files: &ModelFiles,
+    loaded: &Loaded,
+) -> Provenance {
     let (cpu, cores, memory_bytes, os) = machine();
     Provenance {
         program_version: program_version(),
@@ -227,7 +268,10 @@ fn same_run(a: &Provenance, b: &Provenance) -> bool {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn now() -> String {
@@ -235,8 +279,11 @@ fn now() -> String {
 }
 
 fn progress(samples: usize, folder: &Path) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} samples, {elapsed} gone, {eta} left  {msg}");
-    let bar = ProgressBar::new(samples as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let style = ProgressStyle::with_template(
+        "{bar:24} {pos}/{len} samples, {elapsed} gone, {eta} left  {msg}",
+    );
+    let bar = ProgressBar::new(samples as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(folder.display().to_string());
     bar.enable_steady_tick(std::time::Duration::from_millis(500));
     bar

@@ -5,7 +5,12 @@ use crate::cache::{Footprint, Geometry, StoreType};
 use crate::record::{LayerRecord, Record};
 
 /// The record of a cell, filled into `identity`, and its layers.
-pub fn rows(identity: Record, outcome: &Outcome, geometry: Geometry, store: StoreType) -> (Record, Vec<LayerRecord>) {
+pub fn rows(
+    identity: Record,
+    outcome: &Outcome,
+    geometry: Geometry,
+    store: StoreType,
+) -> (Record, Vec<LayerRecord>) {
     let paper: Vec<PaperRatio> = outcome
         .layers
         .iter()
@@ -50,7 +55,9 @@ pub fn rows(identity: Record, outcome: &Outcome, geometry: Geometry, store: Stor
         bytes_dense: outcome.bytes_dense,
         bytes_held: Some(outcome.held.bytes()),
         retention: Some(outcome.held.bytes() as f64 / outcome.bytes_dense as f64),
-        retention_paper: Some(paper.iter().map(|paper| paper.ratio).sum::<f64>() / paper.len() as f64),
+        retention_paper: Some(
+            paper.iter().map(|paper| paper.ratio).sum::<f64>() / paper.len() as f64,
+        ),
         score: Some(outcome.score),
         new_tokens: Some(outcome.new_tokens),
         nll: Some(outcome.nll),
@@ -77,12 +84,21 @@ impl PaperRatio {
         let r1 = footprint.kept as f64 / (bytes_dense / bytes_entry) as f64;
         let codewords = footprint.codewords_k + footprint.codewords_v;
         if codewords == 0 {
-            return Self { r1, r2: None, ratio: r1 };
+            return Self {
+                r1,
+                r2: None,
+                ratio: r1,
+            };
         }
         let r2 = codewords as f64 / (2 * footprint.kept) as f64;
         // One index and one magnitude beside each codeword of head_dim elements, as the equation charges them.
-        let index_elements = footprint.bytes_indices as f64 / (2 * footprint.entries) as f64 / store.size() as f64;
+        let index_elements =
+            footprint.bytes_indices as f64 / (2 * footprint.entries) as f64 / store.size() as f64;
         let r3 = (geometry.head_dim as f64 + index_elements + 1.0) / geometry.head_dim as f64;
-        Self { r1, r2: Some(r2), ratio: r1 * r2 * r3 }
+        Self {
+            r1,
+            r2: Some(r2),
+            ratio: r1 * r2 * r3,
+        }
     }
 }

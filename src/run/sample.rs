@@ -38,7 +38,10 @@ pub fn run_sample(
     store: StoreType,
 ) -> Result<Vec<Result<Outcome>>> {
     let Loaded { model, tokenizer } = loaded;
-    let observe = cells.iter().map(|cell| cell.observes()).fold(Observe::default(), Observe::union);
+    let observe = cells
+        .iter()
+        .map(|cell| cell.observes())
+        .fold(Observe::default(), Observe::union);
     let (compressed, rest) = match at {
         CompressAt::Prompt => ([&sample.context[..], &sample.question].concat(), &[][..]),
         CompressAt::Context => (sample.context.clone(), &sample.question[..]),
@@ -55,7 +58,9 @@ pub fn run_sample(
         let logits = match rest {
             [] => Tensor::new(&prefilled.logits[..], &Device::Cpu)?,
             question => {
-                let logits = model.extend(question, &mut cell.cache)?.to_device(&Device::Cpu)?;
+                let logits = model
+                    .extend(question, &mut cell.cache)?
+                    .to_device(&Device::Cpu)?;
                 logits.i(question.len() - 1)?
             }
         };
@@ -63,12 +68,22 @@ pub fn run_sample(
         first.push(logits);
     }
     let start = Instant::now();
-    let mut caches: Vec<&mut Cache> = made.iter_mut().flatten().map(|cell| &mut cell.cache).collect();
+    let mut caches: Vec<&mut Cache> = made
+        .iter_mut()
+        .flatten()
+        .map(|cell| &mut cell.cache)
+        .collect();
     let answers = match first.is_empty() {
         true => Vec::new(),
         false => {
             let first = Tensor::stack(&first, 0)?;
-            decode(model, &mut caches, &first, tokenizer.stop_ids(), sample.max_new_tokens)?
+            decode(
+                model,
+                &mut caches,
+                &first,
+                tokenizer.stop_ids(),
+                sample.max_new_tokens,
+            )?
         }
     };
     let decode_ms = milliseconds(start);
@@ -83,7 +98,11 @@ pub fn run_sample(
             let Some((answer, nll)) = results.next() else {
                 anyhow::bail!("fewer answers than cells");
             };
-            let CellCache { cache, layers, compress_ms } = cell;
+            let CellCache {
+                cache,
+                layers,
+                compress_ms,
+            } = cell;
             let response = tokenizer.decode(&answer, true)?;
             Ok(Ok(Outcome {
                 held: layers.iter().map(|layer| layer.footprint).sum(),
@@ -109,14 +128,19 @@ fn answer_nll(loaded: &Loaded, sample: &Sample, cache: &Cache, first: &Tensor) -
     let fed = &sample.reference[..scored.end - 1];
     let mut rows = first.unsqueeze(0)?;
     if !fed.is_empty() {
-        let logits = loaded.model.extend(fed, &mut cache.clone())?.to_device(&Device::Cpu)?;
+        let logits = loaded
+            .model
+            .extend(fed, &mut cache.clone())?
+            .to_device(&Device::Cpu)?;
         rows = Tensor::cat(&[rows, logits], 0)?;
     }
     let mut total = 0.0;
     for place in scored.clone() {
         let row = rows.i(place)?;
         let log_sum = row.log_sum_exp(0)?.to_scalar::<f32>()?;
-        let logit = row.i(sample.reference[place] as usize)?.to_scalar::<f32>()?;
+        let logit = row
+            .i(sample.reference[place] as usize)?
+            .to_scalar::<f32>()?;
         total += f64::from(log_sum - logit);
     }
     Ok(total / scored.len() as f64)

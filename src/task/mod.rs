@@ -7,7 +7,6 @@ pub mod metric;
 pub mod needle;
 pub mod spec;
 
-
 pub use spec::TaskSpec;
 
 use std::ops::Range;

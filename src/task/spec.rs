@@ -15,8 +15,10 @@ use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
 
 /// Every task: name and what it is.
-pub const TASKS: [(&str, &str); 1] =
-    [("needle", "needle in a haystack: recall one planted sentence among prose and k distractors")];
+pub const TASKS: [(&str, &str); 1] = [(
+    "needle",
+    "needle in a haystack: recall one planted sentence among prose and k distractors",
+)];
 
 /// A task as an experiment asks for it, checked but not yet built: that takes a tokenizer.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,17 +43,27 @@ impl TaskSpec {
                 let haystack = match table.remove("haystack") {
                     None => None,
                     Some(toml::Value::String(folder)) => Some(PathBuf::from(folder)),
-                    Some(other) => return Err(bad_input!("{origin}: haystack = {other}: expected a folder")),
+                    Some(other) => {
+                        return Err(bad_input!(
+                            "{origin}: haystack = {other}: expected a folder"
+                        ));
+                    }
                 };
-                let settings = NeedleSettings::deserialize(table)
-                    .map_err(|error| bad_input!("{origin}: task needle: {}", error.to_string().trim()))?;
+                let settings = NeedleSettings::deserialize(table).map_err(|error| {
+                    bad_input!("{origin}: task needle: {}", error.to_string().trim())
+                })?;
                 Ok(Self::Needle(NeedleSpec { haystack, settings }))
             }
             Some(toml::Value::String(name)) => {
                 let known = TASKS.iter().map(|(name, _)| *name);
-                Err(bad_input!("{origin}: task \"{name}\" is not known{}", nearest(&name, known)))
+                Err(bad_input!(
+                    "{origin}: task \"{name}\" is not known{}",
+                    nearest(&name, known)
+                ))
             }
-            Some(other) => Err(bad_input!("{origin}: [[task]] name = {other}: expected a text")),
+            Some(other) => Err(bad_input!(
+                "{origin}: [[task]] name = {other}: expected a text"
+            )),
             None => Err(bad_input!("{origin}: a [[task]] has no name")),
         }
     }
@@ -97,5 +109,9 @@ fn sha256(texts: &[String]) -> String {
         digest.update(text.as_bytes());
         digest.update([0]);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
