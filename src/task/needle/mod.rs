@@ -27,8 +27,11 @@ const INSTRUCTION: &str = "Some special magic numbers are hidden within the foll
 /// Stand where the haystack and the city go while the template is rendered.
 const HAYSTACK_MARK: &str = "@@spindle-haystack@@";
 const CITY_MARK: &str = "@@spindle-city@@";
-/// Enough for the needle's sentence.
+/// What the answer begins with when it is begun for the model.
+const CUE: &str = "The special magic number for @@spindle-city@@ is";
+/// Enough for the needle's sentence, and for the number alone.
 const MAX_NEW_TOKENS: usize = 24;
+const MAX_NEW_TOKENS_AFTER_CUE: usize = 10;
 
 /// Which samples there are: one for each length, number of distractors, depth and seed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -44,6 +47,10 @@ pub struct NeedleSettings {
     pub seeds: u64,
     /// The first seed. A seed decides the texts, cities and numbers.
     pub seed: u64,
+    /// The answer is begun for the model, up to the number: the prompt ends where the number is looked for, as the
+    /// published protocol's does (RULER calls it the answer prefix). Without, methods that score entries by the last
+    /// queries see only the chat template's tokens.
+    pub cue: bool,
 }
 
 impl Default for NeedleSettings {
@@ -54,6 +61,7 @@ impl Default for NeedleSettings {
             distractors: vec![0],
             seeds: 1,
             seed: 0,
+            cue: true,
         }
     }
 }
@@ -99,6 +107,7 @@ pub struct Needle {
     opening: Vec<u32>,
     /// Text after it, with [`CITY_MARK`].
     ending: String,
+    cue: bool,
 }
 
 impl Needle {
@@ -122,11 +131,22 @@ impl Needle {
         let (opening, ending) = rendered
             .split_once(HAYSTACK_MARK)
             .context("the chat template does not show the message")?;
+        let mut ending = ending.to_owned();
+        if settings.cue {
+            // Without a template there is no turn to begin, only a new line.
+            ending.push_str(if tokenizer.has_chat_template() {
+                ""
+            } else {
+                "\n"
+            });
+            ending.push_str(CUE);
+        }
         let task = Self {
             sites: sites(settings),
             haystack,
             opening: tokenizer.encode(opening, !tokenizer.has_chat_template())?,
-            ending: ending.to_owned(),
+            ending,
+            cue: settings.cue,
             tokenizer,
         };
         // The first of each length and number of distractors shows whether they fit.
@@ -183,13 +203,12 @@ impl Needle {
         fact: &Fact,
     ) -> Result<Sample> {
         let number = fact.number.to_string();
-        // Without a template the answer continues the line of the question.
-        let (before, space) = if self.tokenizer.has_chat_template() {
-            ("", "")
-        } else {
-            ("?", " ")
+        // The answer continues the cue, or else the line of the question where no template ends it.
+        let (before, text) = match (self.cue, self.tokenizer.has_chat_template()) {
+            (true, _) => ("is", format!(" {number}.")),
+            (false, true) => ("", fact.sentence()),
+            (false, false) => ("?", format!(" {}", fact.sentence())),
         };
-        let text = format!("{space}{}", fact.sentence());
         let (reference, spans) = self.tokenizer.encode_after(before, &text)?;
         let start = text.rfind(&number).context("no number in the needle")?;
         let scored = |at: &usize| spans[*at].start < start + number.len() && spans[*at].end > start;
@@ -204,7 +223,11 @@ impl Needle {
             answers: vec![number],
             reference,
             reference_scored: first..first + count,
-            max_new_tokens: MAX_NEW_TOKENS,
+            max_new_tokens: if self.cue {
+                MAX_NEW_TOKENS_AFTER_CUE
+            } else {
+                MAX_NEW_TOKENS
+            },
         })
     }
 }
