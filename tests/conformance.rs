@@ -22,8 +22,12 @@ use spindle::model::observe::{Observe, Prefilled};
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
 
-/// The largest window of any case below.
-const WINDOW: Observe = Observe { window: 32 };
+/// All that any case below needs to see.
+const ALL: Observe = Observe {
+    window: 32,
+    column_sums: true,
+    unrotated_keys: true,
+};
 /// Tokens of prose given to the default model.
 const LEN: usize = 620;
 const KNOBS: [f64; 7] = [0.0, 0.02, 0.1, 0.25, 0.5, 0.8, 1.0];
@@ -36,7 +40,7 @@ fn small() -> &'static (Model, Prefilled) {
     SMALL.get_or_init(|| {
         let model = Tiny::new(Family::Llama).load().unwrap();
         let prefilled = model
-            .prefill(&tiny::tokens(200, 5), WINDOW, StoreType::F32)
+            .prefill(&tiny::tokens(200, 5), ALL, StoreType::F32)
             .unwrap();
         (model, prefilled)
     })
@@ -57,7 +61,7 @@ fn prose() -> Vec<u32> {
 /// The default model's prefill of some prose.
 fn real(store: StoreType) -> Prefilled {
     default_model::model()
-        .prefill(&prose(), WINDOW, store)
+        .prefill(&prose(), ALL, store)
         .unwrap()
 }
 
@@ -125,8 +129,8 @@ fn compressing(prefilled: &Prefilled) -> Vec<(&'static MethodInfo, Given, Box<dy
     for entry in &METHODS {
         for given in variants(entry.info) {
             if let Some(method) = method(entry.info, &given) {
-                assert!(method.observes().window <= WINDOW.window);
-                assert!(prefilled.len > WINDOW.window);
+                assert!(method.observes().window <= ALL.window);
+                assert!(prefilled.len > ALL.window);
                 all.push((entry.info, given, method));
             }
         }

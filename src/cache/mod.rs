@@ -4,6 +4,7 @@
 
 mod code_space;
 mod coded;
+mod column_sums;
 mod dense;
 mod evicted;
 mod footprint;

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use super::codebook::{
     BitGraph, Cosines, Preference, greedy, leader, normalise, similarity_graphs,
 };
-use super::eviction::{Eviction, Ranking};
+use super::eviction::Eviction;
 use super::method::{Compressed, Knob, Method, Plan};
+use super::ranking::Ranking;
 use super::view::LayerView;
 use crate::cache::{CodedHead, CodedKv, CodedRows, Footprint, Prefix, Rows};
 use crate::model::observe::Observe;
@@ -47,9 +48,13 @@ pub struct Spindle {
 
 impl Method for Spindle {
     fn observes(&self) -> Observe {
+        let coding = Observe {
+            unrotated_keys: !self.coding.rotated_keys,
+            ..Observe::default()
+        };
         self.eviction
             .as_ref()
-            .map_or(Observe::default(), Eviction::observes)
+            .map_or(coding, |eviction| coding.union(eviction.observes()))
     }
 
     fn knob(&self) -> Knob {
@@ -206,7 +211,7 @@ impl CodingPlan<'_> {
         knob: f64,
     ) -> (CodedHead, Cosines, Cosines) {
         let (positions, weights, lists) = match &self.ranking {
-            Some(ranking) => ranking.held(head, knob),
+            Some(ranking) => ranking.held(head, knob, usize::MAX),
             None => (
                 (0..self.layer.len() as u32).collect(),
                 vec![1; self.layer.len()],

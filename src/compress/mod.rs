@@ -11,6 +11,7 @@ mod matmul;
 pub mod method;
 pub mod methods;
 pub mod pool;
+pub mod ranking;
 pub mod score;
 pub mod select;
 pub mod settings;

@@ -231,7 +231,11 @@ impl Model {
                     values: &values,
                     position,
                 };
-                cache.layers[i].attend(&new, &self.rope)
+                let cache = &mut cache.layers[i];
+                match observer.as_mut().and_then(|seen| seen.column_sums(i)) {
+                    Some(sums) => cache.attend_summing(&new, &self.rope, sums),
+                    None => cache.attend(&new, &self.rope),
+                }
             }
             Sequences::Each(caches) => {
                 let rows = queries

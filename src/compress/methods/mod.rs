@@ -2,11 +2,15 @@
 //! made from the building blocks next door.
 
 mod full;
+mod h2o;
+mod knorm;
 mod parts;
 mod pyramidkv;
+mod random;
 mod snapkv;
 mod spindle;
 mod streaming_llm;
+mod tova;
 
 use super::method::Method;
 use super::settings::{MethodInfo, Settings};
@@ -20,9 +24,13 @@ pub struct Entry {
 }
 
 /// Every method, in the order that `spindle list` shows.
-pub static METHODS: [Entry; 7] = [
+pub static METHODS: [Entry; 11] = [
     full::ENTRY,
+    random::ENTRY,
     streaming_llm::ENTRY,
+    knorm::ENTRY,
+    tova::ENTRY,
+    h2o::ENTRY,
     snapkv::ENTRY,
     pyramidkv::ENTRY,
     spindle::SPINDLE,

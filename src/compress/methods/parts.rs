@@ -86,6 +86,16 @@ pub const fn store(default: &'static str) -> SettingInfo {
     }
 }
 
+pub const SEED: SettingInfo = SettingInfo {
+    name: "seed",
+    accepts: Accepts::Integer {
+        from: 0,
+        to: u32::MAX,
+    },
+    default: Some(Default::Integer(0)),
+    help: "of the draws",
+};
+
 pub fn normalisation(settings: &Settings) -> Normalisation {
     match settings.text("score") {
         "mean" => Normalisation::Mean,

@@ -2,7 +2,7 @@
 
 use super::{Entry, parts};
 use crate::compress::coding::{Coding, Learner, Spindle};
-use crate::compress::eviction::{Eviction, Scorer, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo, Settings};
 
 const SOURCE: &str = "Tang et al. 2025, arXiv 2507.06517";
@@ -177,7 +177,7 @@ fn eviction(settings: &Settings) -> anyhow::Result<Eviction> {
             normalisation: parts::normalisation(settings),
             pooling: parts::pooling(settings)?,
         },
-        window: settings.integer("window"),
+        recent: Recent::Tokens(settings.integer("window")),
         grouping: parts::grouping(settings),
         shape,
         store: Store::KvHead,
