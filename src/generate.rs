@@ -15,8 +15,8 @@ use crate::compress::view::LayerView;
 use crate::model::decoder::Model;
 use crate::model::observe::{Observe, Prefilled};
 
-/// Settings that say how small, not how: cells that differ in these alone share their plans.
-const SIZES: [&str; 4] = ["retention", "budget", "r", "theta-scale"];
+/// Settings that, beside a method's knob, say how small, not how: cells that differ in these alone share their plans.
+const SIZES: [&str; 3] = ["retention", "budget", "r"];
 
 /// One method with its settings.
 pub struct Cell {
@@ -44,7 +44,9 @@ impl Cell {
     }
 
     fn family(&self) -> (&'static str, String) {
-        (self.info.name, self.settings.canonical_without(&SIZES))
+        let knob = self.method.as_ref().map(|(method, _)| method.knob().name);
+        let sizes: Vec<&str> = SIZES.into_iter().chain(knob).collect();
+        (self.info.name, self.settings.canonical_without(&sizes))
     }
 }
 
@@ -52,6 +54,9 @@ impl Cell {
 pub struct CellCache {
     pub cache: Cache,
     pub layers: Vec<LayerFacts>,
+    /// Bytes of what was alive when compression ended: the dense cache, keys before RoPE where the method reads them,
+    /// and the cache made. Scores, graphs and the like are not cache and not counted.
+    pub bytes_peak: u64,
     pub compress_ms: f64,
 }
 
@@ -86,7 +91,8 @@ pub fn compress(
             };
             caches.push(made.map(|layers| {
                 let compress_ms = share_ms + milliseconds(start);
-                assemble(model, prefilled, layers, compress_ms)
+                let read = prefilled.bytes_read(cell.observes());
+                assemble(model, prefilled, layers, read, compress_ms)
             }));
         }
     }
@@ -124,8 +130,15 @@ fn assemble(
     model: &Model,
     prefilled: &Prefilled,
     compressed: Vec<Compressed>,
+    bytes_read: u64,
     compress_ms: f64,
 ) -> CellCache {
+    let made = compressed.iter().map(|layer| match &layer.prefix {
+        // The dense cache itself.
+        Prefix::Dense(_) => 0,
+        prefix => prefix.footprint().bytes(),
+    });
+    let bytes_peak = bytes_read + made.sum::<u64>();
     let layers = compressed
         .iter()
         .zip(&prefilled.layers)
@@ -147,6 +160,7 @@ fn assemble(
     CellCache {
         cache,
         layers,
+        bytes_peak,
         compress_ms,
     }
 }

@@ -210,6 +210,7 @@ impl Method for Eviction {
             name: "share",
             smallest: 0.0,
             largest: 1.0,
+            cheap: &[],
         }
     }
 

@@ -27,6 +27,9 @@ pub struct Knob {
     pub smallest: f64,
     /// Largest cache.
     pub largest: f64,
+    /// Values at which footprints are cheap, because a plan makes them all in one pass, from the smallest cache to the
+    /// largest, both ends included. Empty: none are.
+    pub cheap: &'static [f64],
 }
 
 /// One layer, ready to be compressed to any size. Pure: the same knob gives the same prefix.

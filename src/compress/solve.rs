@@ -20,7 +20,7 @@ pub fn footprint(plans: &[Box<dyn Plan + '_>], knob: f64) -> Footprint {
 }
 
 /// The knob at which `plans` hold `target` of `bytes_dense`, by false position (Illinois) between the ends of its
-/// range; bytes need only rise on the whole.
+/// range, or between two of its cheap values where it has them; bytes need only rise on the whole.
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
@@ -48,6 +48,16 @@ pub fn solve(
     } else {
         (above.abs(), high)
     };
+    for pair in knob.cheap.windows(2) {
+        let (first, second) = (retention(pair[0]) - target, retention(pair[1]) - target);
+        if first < 0.0 && second >= 0.0 {
+            (low, below, high, above) = (pair[0], first, pair[1], second);
+            best = [best, (first.abs(), low), (second.abs(), high)]
+                .into_iter()
+                .fold(best, |a, b| if b.0 < a.0 { b } else { a });
+            break;
+        }
+    }
     let mut last_moved_low = None;
     for _ in 0..STEPS {
         if best.0 <= TOLERANCE || below >= 0.0 || above <= 0.0 {

@@ -56,6 +56,16 @@ impl Prefilled {
             .map(|layer| layer.kv.footprint().bytes())
             .sum()
     }
+
+    /// Bytes of what a method that observes this reads: the dense cache, and keys before RoPE where it asks for them.
+    pub fn bytes_read(&self, observe: Observe) -> u64 {
+        let unrotated = self.layers.iter().flat_map(|layer| &layer.unrotated_keys);
+        let unrotated: u64 = unrotated
+            .filter(|_| observe.unrotated_keys)
+            .map(Rows::bytes)
+            .sum();
+        self.bytes_dense() + unrotated
+    }
 }
 
 /// Gathers while a prefill runs.

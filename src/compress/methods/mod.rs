@@ -1,6 +1,7 @@
 //! The methods by name, one file each: what it is called, its settings with their published defaults, and how it is
 //! made from the building blocks next door.
 
+mod cam;
 mod full;
 mod h2o;
 mod knorm;
@@ -24,13 +25,14 @@ pub struct Entry {
 }
 
 /// Every method, in the order that `spindle list` shows.
-pub static METHODS: [Entry; 11] = [
+pub static METHODS: [Entry; 12] = [
     full::ENTRY,
     random::ENTRY,
     streaming_llm::ENTRY,
     knorm::ENTRY,
     tova::ENTRY,
     h2o::ENTRY,
+    cam::ENTRY,
     snapkv::ENTRY,
     pyramidkv::ENTRY,
     spindle::SPINDLE,
