@@ -508,7 +508,7 @@ impl State {
         let positions: u64 = self.positions.iter().map(|p| bytes(p)).sum();
         prop_assert_eq!(found.bytes_positions, if rotated { 0 } else { positions });
         let indices: u64 = self.indices.iter().map(|i| bytes(i)).sum();
-        if theta < -1.0 || theta > 1.0 {
+        if !(-1.0..=1.0).contains(&theta) {
             prop_assert_eq!(found.bytes_indices, indices);
         } else {
             prop_assert!(found.bytes_indices >= indices);

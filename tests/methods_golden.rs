@@ -8,11 +8,10 @@ use std::sync::Arc;
 use common::tiny::{Family, Tiny};
 use serde::Deserialize;
 use spindle::cache::{DenseKv, Geometry, LayerCache, NewTokens, Rows, StoreType};
-use spindle::compress::method::Method;
-use spindle::compress::methods::{METHODS, make};
+use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
-use spindle::compress::size::Size;
 use spindle::compress::view::LayerView;
+use spindle::model::decoder::PrunedLayer;
 use spindle::model::observe::{Prefilled, PrefilledLayer};
 
 #[derive(Deserialize)]
@@ -40,6 +39,7 @@ struct WholePrompt {
     kvpress_tova: Vec<Vec<u32>>,
     kvpress_knorm: Vec<Vec<u32>>,
     kvpress_observed: Vec<f32>,
+    pyramidinfer: Vec<u32>,
     h2o_kvcf: Vec<Vec<u32>>,
 }
 
@@ -104,6 +104,7 @@ impl Golden {
             geometry,
             store: StoreType::F32,
             layers: vec![layer],
+            tokens: vec![0; len],
             len,
             logits: Vec::new(),
         }
@@ -115,16 +116,16 @@ impl Golden {
         let mut all = vec![("budget".to_owned(), Value::Number(budget as f64))];
         all.extend(given.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
         let settings = info.settings(&all, "test").unwrap();
-        let (method, size): (Box<dyn Method>, Size) = make(info, &settings).unwrap().unwrap();
+        let Made::Compress(method, size) = make(info, &settings).unwrap() else {
+            panic!("{name} compresses a dense prefill");
+        };
         let prefilled = self.prefilled();
-        let plans = [method.plan(LayerView {
+        let plan = method.plan(LayerView {
             prefilled: &prefilled,
             layer: 0,
-        })];
-        let knob = size
-            .knob(method.as_ref(), &plans, prefilled.len, 1)
-            .unwrap();
-        plans[0].build(knob).kept.unwrap()
+        });
+        let knob = size.knob(method.knob(), |_| 0, prefilled.len, 1).unwrap();
+        plan.build(knob).kept.unwrap()
     }
 
     /// One row per KV head, for each of its query heads.
@@ -192,6 +193,26 @@ fn h2o_keeps_what_kvcache_factory_keeps() {
         golden.kept("h2o", &[("recent", window(&golden))], expected.kept),
         expected.h2o_kvcf
     );
+}
+
+#[test]
+fn pyramidinfer_passes_on_what_its_code_passes_on() {
+    let golden = Golden::read();
+    let prefilled = golden.prefilled();
+    let info = METHODS.iter().find(|m| m.info.name == "pyramidinfer");
+    let info = info.unwrap().info;
+    let settings = info.settings(&[], "test").unwrap();
+    let Made::Prune(method, _) = make(info, &settings).unwrap() else {
+        panic!("pyramidinfer prunes in its prefill");
+    };
+    let layer = PrunedLayer {
+        prompt: golden.shape.len,
+        geometry: prefilled.geometry,
+        kv: &prefilled.layers[0].kv,
+        queries: &prefilled.layers[0].queries,
+    };
+    let expected = &golden.whole_prompt.pyramidinfer;
+    assert_eq!(&method.keep(&layer, expected.len()), expected);
 }
 
 /// By default half of what is kept is recent, and the other half is the heaviest of the rest.

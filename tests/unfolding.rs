@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spindle::cache::{DenseKv, Geometry, Prefix, Rows, StoreType};
 use spindle::compress::codebook::{BitGraph, normalise, similarity_graphs};
-use spindle::compress::methods::{METHODS, make};
+use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::Model;
@@ -62,6 +62,7 @@ fn prefilled(seed: u64, len: usize, group: usize) -> Prefilled {
         },
         store: StoreType::F32,
         layers: vec![layer],
+        tokens: vec![0; len],
         len,
         logits: Vec::new(),
     }
@@ -127,7 +128,7 @@ proptest! {
         let given = [("r", share), ("theta-k", thetas.0), ("theta-v", thetas.1), ("kernel", 1.0)];
         let given = given.map(|(name, value)| (name.to_owned(), Value::Number(value)));
         let settings = info.settings(&given, "test").unwrap();
-        let (method, _) = make(info, &settings).unwrap().unwrap();
+        let Made::Compress(method, _) = make(info, &settings).unwrap() else { panic!("spindle compresses") };
         let plan = method.plan(LayerView { prefilled: &prefilled, layer: 0 });
         let built = plan.build(share);
         let kept = built.kept.unwrap();

@@ -57,11 +57,17 @@ def whole_prompt(module, hidden, queries, keys, embeddings, kept=20):
     observed = ObservedAttentionPress(0.5).score(*given, attention, {})[0]
     sums = attention[0].sum(dim=1)
     recent = list(range(LENGTH - WINDOW, LENGTH))
+    # PyramidInfer's choice after one layer, recent_ratio 0.2, 4 sinks, distance_weight 1.2.
+    last = 1 + int(LENGTH * 0.2)
+    to_context = attention[0].mean(dim=0)[-last:, :-last] * torch.linspace(1.0, 1.2, last)[:, None]
+    to_context = to_context.mean(dim=0)
+    to_context[:4] = float("inf")
     return {
         "kept": kept,
         "kvpress_tova": [top(row, kept) for row in tova],
         "kvpress_knorm": [top(row, kept) for row in knorm],
         "kvpress_observed": flat(observed),
+        "pyramidinfer": top(to_context, kept) + list(range(LENGTH - last, LENGTH)),
         "h2o_kvcf": [top(row[:-WINDOW], kept - WINDOW) + recent for row in sums],
     }
 

@@ -19,18 +19,18 @@ pub fn footprint(plans: &[Box<dyn Plan + '_>], knob: f64) -> Footprint {
     layers.into_iter().sum()
 }
 
-/// The knob at which `plans` hold `target` of `bytes_dense`, by false position (Illinois) between the ends of its
+/// The knob at which `bytes` are `target` of `bytes_dense`, by false position (Illinois) between the ends of its
 /// range, or between two of its cheap values where it has them; bytes need only rise on the whole.
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
 pub fn solve(
-    plans: &[Box<dyn Plan + '_>],
     knob: Knob,
+    bytes: impl Fn(f64) -> u64,
     target: f64,
     bytes_dense: u64,
 ) -> anyhow::Result<f64> {
-    let retention = |at: f64| footprint(plans, at).bytes() as f64 / bytes_dense as f64;
+    let retention = |at: f64| bytes(at) as f64 / bytes_dense as f64;
     let (mut low, mut high) = (knob.smallest, knob.largest);
     let (smallest, largest) = (retention(low), retention(high));
     let (mut below, mut above) = (smallest - target, largest - target);

@@ -42,7 +42,9 @@ pub struct Prefilled {
     pub geometry: Geometry,
     pub store: StoreType,
     pub layers: Vec<PrefilledLayer>,
-    /// Tokens of the prompt.
+    /// The prompt.
+    pub tokens: Vec<u32>,
+    /// How many tokens it has.
     pub len: usize,
     /// Logits of its last position, `[vocab]`.
     pub logits: Vec<f32>,

@@ -60,7 +60,7 @@ pub fn run_sample(
     let mut nll = Vec::new();
     for cell in made.iter_mut().flatten() {
         let logits = match rest {
-            [] => Tensor::new(&prefilled.logits[..], &Device::Cpu)?,
+            [] => Tensor::new(&cell.logits[..], &Device::Cpu)?,
             question => {
                 let logits = model
                     .extend(question, &mut cell.cache)?
@@ -107,6 +107,7 @@ pub fn run_sample(
                 layers,
                 bytes_peak,
                 compress_ms,
+                ..
             } = cell;
             let response = tokenizer.decode(&answer, true)?;
             Ok(Ok(Outcome {

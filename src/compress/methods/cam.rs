@@ -11,7 +11,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::cache::{DenseKv, EvictedKv, Footprint, Prefix, Rows};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::{Grouping, reduce};
@@ -48,7 +48,7 @@ pub const ENTRY: Entry = Entry {
             budget: settings.integer("merge-budget"),
             seed: settings.integer("seed") as u64,
         };
-        Ok(Some((Box::new(cam), parts::size(settings, "cam")?)))
+        Ok(Made::Compress(Box::new(cam), parts::size(settings, "cam")?))
     },
 };
 

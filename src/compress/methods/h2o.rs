@@ -6,7 +6,7 @@
 //! instead, as KVCache-Factory does (its window of 8). Published H2O goes on to evict while it decodes; as in
 //! KVCache-Factory, only the prompt is evicted from here.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
 use crate::compress::settings::{Accepts, MethodInfo, SettingInfo};
 
@@ -39,6 +39,9 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: parts::stored(settings),
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "h2o")?)))
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "h2o")?,
+        ))
     },
 };

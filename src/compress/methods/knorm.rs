@@ -1,6 +1,6 @@
 //! Knorm (Devoto et al. 2024, arXiv 2406.11430): entries whose keys are short, chosen per KV head from the keys alone.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::settings::MethodInfo;
@@ -20,6 +20,9 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "knorm")?)))
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "knorm")?,
+        ))
     },
 };

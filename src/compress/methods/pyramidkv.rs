@@ -1,6 +1,6 @@
 //! PyramidKV (Cai et al. 2024, arXiv 2406.02069): SnapKV's scores under a budget that shrinks with depth.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
 use crate::compress::score::Normalisation;
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
@@ -52,9 +52,9 @@ pub const ENTRY: Entry = Entry {
             shape,
             store: parts::stored(settings),
         };
-        Ok(Some((
+        Ok(Made::Compress(
             Box::new(eviction),
             parts::size(settings, "pyramidkv")?,
-        )))
+        ))
     },
 };

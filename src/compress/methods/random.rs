@@ -1,6 +1,6 @@
 //! Entries by chance: what a choice of any kind has to beat.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::settings::MethodInfo;
@@ -22,6 +22,9 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "random")?)))
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "random")?,
+        ))
     },
 };

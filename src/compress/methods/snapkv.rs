@@ -1,6 +1,6 @@
 //! SnapKV (Li et al. 2024, arXiv 2404.14469), constants of its LongBench configurations.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
 use crate::compress::settings::MethodInfo;
 
@@ -30,6 +30,9 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: parts::stored(settings),
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "snapkv")?)))
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "snapkv")?,
+        ))
     },
 };

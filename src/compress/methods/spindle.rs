@@ -1,6 +1,6 @@
 //! SpindleKV (Tang et al. 2025, arXiv 2507.06517), and each of its two parts alone.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::bad_input;
 use crate::compress::coding::{Coding, Scope, Spindle};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
@@ -153,7 +153,10 @@ pub const SPINDLE: Entry = Entry {
             eviction: Some(eviction(settings)?),
             coding: coding(settings, settings.flag("window-coded")),
         };
-        Ok(Some((Box::new(spindle), parts::size(settings, "spindle")?)))
+        Ok(Made::Compress(
+            Box::new(spindle),
+            parts::size(settings, "spindle")?,
+        ))
     },
 };
 
@@ -175,10 +178,10 @@ pub const EVICT: Entry = Entry {
         ],
     },
     make: |settings| {
-        Ok(Some((
+        Ok(Made::Compress(
             Box::new(eviction(settings)?),
             parts::size(settings, "spindle-evict")?,
-        )))
+        ))
     },
 };
 
@@ -217,7 +220,7 @@ pub const CODE: Entry = Entry {
             ));
         }
         let size = parts::size_or(settings, "spindle-code", knob, Some(otherwise))?;
-        Ok(Some((Box::new(spindle), size)))
+        Ok(Made::Compress(Box::new(spindle), size))
     },
 };
 

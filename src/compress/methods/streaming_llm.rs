@@ -1,6 +1,6 @@
 //! StreamingLLM (Xiao et al. 2023, arXiv 2309.17453): the first few entries and the latest, original positions kept.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
@@ -29,9 +29,9 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Some((
+        Ok(Made::Compress(
             Box::new(eviction),
             parts::size(settings, "streaming-llm")?,
-        )))
+        ))
     },
 };

@@ -4,7 +4,7 @@
 //! Two differences from the paper. It drops one token at every step of decoding as well; here, as in every method,
 //! the prompt alone is evicted from. And the last token is kept whatever it gives itself, as kvpress does.
 
-use super::{Entry, parts};
+use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
@@ -29,6 +29,9 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "tova")?)))
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "tova")?,
+        ))
     },
 };
