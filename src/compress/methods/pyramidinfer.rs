@@ -8,9 +8,8 @@
 //! kept: the code's compression of generated tokens is left out, as for every method here.
 //!
 //! How the paper's authors met a size is not known; here it is the decay of the schedule, `prefill-decay-ratio`. The
-//! size follows from it and the prompt's length alone. The last fifth of the prompt (`recent-ratio`) always stays,
-//! which sets how small it gets; and as shallow layers
-//! hold what deep ones drop, without it more than a third of the bytes do as well.
+//! size follows from it and the prompt's length alone. It has a floor: the last fifth of the prompt (`recent-ratio`)
+//! always stays, and shallow layers hold what only deeper ones drop, a third of all bytes or more.
 
 use std::f64::consts::PI;
 
