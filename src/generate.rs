@@ -8,50 +8,65 @@ use rayon::prelude::*;
 
 use crate::cache::{Cache, Footprint, LayerCache, Prefix};
 use crate::compress::codebook::Cosines;
-use crate::compress::method::{Compressed, Method, Plan};
+use crate::compress::method::{Compressed, Method, Plan, Pruning};
+use crate::compress::methods::Made;
 use crate::compress::settings::{MethodInfo, Settings};
 use crate::compress::size::Size;
+use crate::compress::solve::footprint;
 use crate::compress::view::LayerView;
-use crate::model::decoder::Model;
+use crate::model::decoder::{Model, PrunedLayer};
 use crate::model::observe::{Observe, Prefilled};
 
-/// Settings that say how small, not how: cells that differ in these alone share their plans.
-const SIZES: [&str; 4] = ["retention", "budget", "r", "theta-scale"];
+/// Settings that, beside a method's knob, say how small, not how: cells that differ in these alone share their plans.
+const SIZES: [&str; 3] = ["retention", "budget", "r"];
 
 /// One method with its settings.
 pub struct Cell {
     pub info: &'static MethodInfo,
     pub settings: Settings,
-    /// None: the full cache.
-    method: Option<(Box<dyn Method>, Size)>,
+    made: Made,
 }
 
 impl Cell {
     pub fn new(info: &'static MethodInfo, settings: Settings) -> anyhow::Result<Self> {
-        let method = crate::compress::methods::make(info, &settings)?;
+        let made = crate::compress::methods::make(info, &settings)?;
         Ok(Self {
             info,
             settings,
-            method,
+            made,
         })
     }
 
     /// What the prefill must gather for this cell.
     pub fn observes(&self) -> Observe {
-        self.method
-            .as_ref()
-            .map_or(Observe::default(), |(method, _)| method.observes())
+        match &self.made {
+            Made::Compress(method, _) => method.observes(),
+            Made::Full | Made::Prune(..) => Observe::default(),
+        }
     }
 
     fn family(&self) -> (&'static str, String) {
-        (self.info.name, self.settings.canonical_without(&SIZES))
+        let knob = match &self.made {
+            Made::Full => None,
+            Made::Compress(method, _) => Some(method.knob().name),
+            Made::Prune(method, _) => Some(method.knob().name),
+        };
+        let sizes: Vec<&str> = SIZES.into_iter().chain(knob).collect();
+        (self.info.name, self.settings.canonical_without(&sizes))
     }
 }
 
 /// A cell's cache right after compression.
 pub struct CellCache {
     pub cache: Cache,
+    /// Logits of the prompt's last position, `[vocab]`: the dense prefill's, or those of the cell's own.
+    pub logits: Vec<f32>,
     pub layers: Vec<LayerFacts>,
+    /// Bytes of what was alive when compression ended: the dense cache, keys before RoPE where the method reads them,
+    /// and the cache made. Scores, graphs and the like are not cache and not counted. A method that prunes in its own
+    /// prefill never holds more than what it ends with.
+    pub bytes_peak: u64,
+    /// Its own prefill included, where a method has one.
     pub compress_ms: f64,
 }
 
@@ -71,22 +86,21 @@ pub fn compress(
     let mut caches = Vec::with_capacity(cells.len());
     for family in cells.chunk_by(|a, b| a.family() == b.family()) {
         let start = Instant::now();
-        let plans = family[0]
-            .method
-            .as_ref()
-            .map(|(method, _)| plan(method.as_ref(), prefilled));
+        let plans = match &family[0].made {
+            Made::Compress(method, _) => plan(method.as_ref(), prefilled),
+            Made::Full | Made::Prune(..) => Vec::new(),
+        };
         let share_ms = milliseconds(start) / family.len() as f64;
         for cell in family {
             let start = Instant::now();
-            let made = match (&cell.method, &plans) {
-                (Some((method, size)), Some(plans)) => {
-                    build(method.as_ref(), *size, plans, prefilled)
-                }
-                _ => Ok(whole(prefilled)),
+            let made = match &cell.made {
+                Made::Full => Ok(whole(prefilled)),
+                Made::Compress(method, size) => build(method.as_ref(), *size, &plans, prefilled),
+                Made::Prune(method, size) => prune(model, method.as_ref(), *size, prefilled),
             };
-            caches.push(made.map(|layers| {
+            caches.push(made.map(|made| {
                 let compress_ms = share_ms + milliseconds(start);
-                assemble(model, prefilled, layers, compress_ms)
+                assemble(model, prefilled, cell, made, compress_ms)
             }));
         }
     }
@@ -101,31 +115,70 @@ fn plan<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Pla
         .collect()
 }
 
+/// The layers of one cell's cache, and the logits after the prompt.
+type Layers = (Vec<Compressed>, Vec<f32>);
+
 fn build(
     method: &dyn Method,
     size: Size,
     plans: &[Box<dyn Plan + '_>],
     prefilled: &Prefilled,
-) -> anyhow::Result<Vec<Compressed>> {
-    let knob = size.knob(method, plans, prefilled.len, prefilled.bytes_dense())?;
-    Ok(plans.par_iter().map(|plan| plan.build(knob)).collect())
+) -> anyhow::Result<Layers> {
+    let bytes = |knob: f64| footprint(plans, knob).bytes();
+    let knob = size.knob(method.knob(), bytes, prefilled.len, prefilled.bytes_dense())?;
+    let layers = plans.par_iter().map(|plan| plan.build(knob)).collect();
+    Ok((layers, prefilled.logits.clone()))
 }
 
-fn whole(prefilled: &Prefilled) -> Vec<Compressed> {
+/// A prefill of its own. Bytes follow from the prompt's length, so that a size costs no prefills to solve for.
+fn prune(
+    model: &Model,
+    method: &dyn Pruning,
+    size: Size,
+    prefilled: &Prefilled,
+) -> anyhow::Result<Layers> {
+    let (len, layers) = (prefilled.len, prefilled.geometry.layers);
+    let dense = prefilled.bytes_dense();
+    let bytes_token = dense / (len * layers) as u64;
+    let bytes = |knob: f64| {
+        let tokens: usize = method.lengths(knob, len, layers).iter().sum();
+        tokens as u64 * bytes_token
+    };
+    let knob = size.knob(method.knob(), bytes, len, dense)?;
+    let lengths = method.lengths(knob, len, layers);
+    let keep = |layer: &PrunedLayer<'_>, count: usize| method.keep(layer, count);
+    let pruned = model.prefill_pruned(&prefilled.tokens, prefilled.store, &lengths, keep)?;
+    let layers = pruned.layers.into_iter().map(|kv| Compressed {
+        prefix: Prefix::Dense(kv),
+        kept: None,
+        cosines: None,
+    });
+    Ok((layers.collect(), pruned.logits))
+}
+
+fn whole(prefilled: &Prefilled) -> Layers {
     let whole = |layer: &crate::model::observe::PrefilledLayer| Compressed {
         prefix: Prefix::Dense(layer.kv.clone()),
         kept: None,
         cosines: None,
     };
-    prefilled.layers.iter().map(whole).collect()
+    let layers = prefilled.layers.iter().map(whole).collect();
+    (layers, prefilled.logits.clone())
 }
 
 fn assemble(
     model: &Model,
     prefilled: &Prefilled,
-    compressed: Vec<Compressed>,
+    cell: &Cell,
+    (compressed, logits): Layers,
     compress_ms: f64,
 ) -> CellCache {
+    let held = compressed.iter().map(|layer| layer.prefix.footprint());
+    let held = held.sum::<Footprint>().bytes();
+    let bytes_peak = match cell.made {
+        Made::Full | Made::Prune(..) => held,
+        Made::Compress(..) => prefilled.bytes_read(cell.observes()) + held,
+    };
     let layers = compressed
         .iter()
         .zip(&prefilled.layers)
@@ -146,7 +199,9 @@ fn assemble(
     };
     CellCache {
         cache,
+        logits,
         layers,
+        bytes_peak,
         compress_ms,
     }
 }

@@ -12,8 +12,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spindle::cache::{
-    CodedHead, CodedKv, CodedRows, DenseKv, EvictedKv, Footprint, Geometry, Indices, LayerCache,
-    NewTokens, Prefix, Rows, StoreType,
+    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, EvictedKv, Footprint, Geometry,
+    Indices, LayerCache, NewTokens, Prefix, Rows, StoreType,
 };
 use spindle::model::config::{Architecture, DecoderConfig};
 use spindle::model::rope::Rope;
@@ -292,7 +292,11 @@ impl State {
         theta: f32,
     ) -> Prefix {
         let (d, n) = (case.head_dim, case.len);
-        let mut heads = Vec::new();
+        let mut books = Vec::new();
+        let mut whole = DenseKv {
+            keys: Vec::new(),
+            values: Vec::new(),
+        };
         for _ in 0..case.kv_heads {
             // Codewords, the index of each entry and what each entry is rebuilt to.
             let mut learn = || {
@@ -327,13 +331,14 @@ impl State {
                 self.indices.push(index.clone());
                 self.footprint.bytes_magnitudes += if magnitudes { n as u64 * size } else { 0 };
                 let norms = magnitudes.then_some(norms.as_slice());
-                let rows = CodedRows::new(d, case.store, &codewords, &index, norms, theta);
-                (rows, rebuilt, count as u64)
+                let rows = CodedRows::new(case.store, &index, norms);
+                let codewords = Codewords::new(d, case.store, &codewords, magnitudes, theta);
+                (rows, rebuilt, codewords)
             };
-            let (keys, mut key_rows, codewords_k) = learn();
-            let (values, value_rows, codewords_v) = learn();
-            self.footprint.codewords_k += codewords_k;
-            self.footprint.codewords_v += codewords_v;
+            let (keys, mut key_rows, key_codewords) = learn();
+            let (values, value_rows, value_codewords) = learn();
+            self.footprint.codewords_k += key_codewords.len() as u64;
+            self.footprint.codewords_v += value_codewords.len() as u64;
             self.footprint.entries += n as u64;
             // Survivors of a longer prompt, so that place and position differ.
             let mut positions: Vec<u32> = (0..prompt(case) as u32).collect();
@@ -351,13 +356,27 @@ impl State {
                 .rng
                 .random_bool(0.5)
                 .then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
+            // Entries beside the coded ones, which every query head sees.
+            let beside = self.rng.random_range(0..4);
+            let mut rows = || Rows::from_f32(d, case.store, &normal(&mut self.rng, beside * d));
+            whole.keys.push(rows());
+            whole.values.push(rows());
+            let (whole_keys, whole_values) = (
+                whole.keys.last().unwrap().to_f32(),
+                whole.values.last().unwrap().to_f32(),
+            );
+            self.footprint.entries += beside as u64;
+            self.footprint.kept += (beside * lists.as_ref().map_or(1, Vec::len)) as u64;
+            self.footprint.bytes_entries += 2 * (beside * d * case.store.size()) as u64;
             for member in 0..case.group {
                 let list = match &lists {
                     Some(lists) => lists[member].clone(),
                     None => (0..n as u32).collect(),
                 };
-                self.keys.push(pick(&key_rows, d, &list));
-                self.values.push(pick(&value_rows, d, &list));
+                self.keys
+                    .push([&whole_keys[..], &pick(&key_rows, d, &list)].concat());
+                self.values
+                    .push([&whole_values[..], &pick(&value_rows, d, &list)].concat());
             }
             self.footprint.kept += match &lists {
                 Some(lists) => lists.iter().map(|list| list.len() as u64).sum(),
@@ -366,10 +385,15 @@ impl State {
             self.footprint.bytes_lists += lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
             let lists = lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect());
             let positions = (!rotated).then_some(positions.as_slice());
-            heads.push(CodedHead::new(keys, values, positions, lists));
+            books.push(CodedBook {
+                keys: key_codewords,
+                values: value_codewords,
+                heads: vec![CodedHead::new(keys, values, positions, lists)],
+            });
         }
         Prefix::Coded(CodedKv {
-            heads,
+            books,
+            whole,
             codes_decoded,
         })
     }
@@ -460,7 +484,7 @@ impl State {
             prop_assert_eq!(found.bytes_entries, before.bytes_entries + bytes);
             return Ok(());
         };
-        prop_assert_eq!(found.bytes_entries, 0);
+        prop_assert_eq!(found.bytes_entries, before.bytes_entries);
         let new_codewords =
             found.codewords_k + found.codewords_v - before.codewords_k - before.codewords_v;
         let expected = match theta {
@@ -484,7 +508,7 @@ impl State {
         let positions: u64 = self.positions.iter().map(|p| bytes(p)).sum();
         prop_assert_eq!(found.bytes_positions, if rotated { 0 } else { positions });
         let indices: u64 = self.indices.iter().map(|i| bytes(i)).sum();
-        if theta < -1.0 || theta > 1.0 {
+        if !(-1.0..=1.0).contains(&theta) {
             prop_assert_eq!(found.bytes_indices, indices);
         } else {
             prop_assert!(found.bytes_indices >= indices);

@@ -60,7 +60,11 @@ fn caches(model: &Model, prefilled: &Prefilled) -> Vec<Cache> {
 }
 
 fn prefill(model: &Model, len: usize) -> Prefilled {
-    let observe = Observe { window: 32 };
+    let observe = Observe {
+        window: 32,
+        column_sums: true,
+        unrotated_keys: true,
+    };
     model
         .prefill(&tiny::tokens(len, 4), observe, StoreType::F16)
         .unwrap()

@@ -10,7 +10,7 @@ use common::tiny::{Family, Tiny};
 use common::{default_model, tiny};
 use spindle::cache::{LayerCache, Prefix, StoreType};
 use spindle::compress::method::{Method, Plan};
-use spindle::compress::methods::{METHODS, make};
+use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::{Accepts, MethodInfo, Value};
 use spindle::compress::size::Size;
 use spindle::compress::solve;
@@ -22,8 +22,12 @@ use spindle::model::observe::{Observe, Prefilled};
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
 
-/// The largest window of any case below.
-const WINDOW: Observe = Observe { window: 32 };
+/// All that any case below needs to see.
+const ALL: Observe = Observe {
+    window: 32,
+    column_sums: true,
+    unrotated_keys: true,
+};
 /// Tokens of prose given to the default model.
 const LEN: usize = 620;
 const KNOBS: [f64; 7] = [0.0, 0.02, 0.1, 0.25, 0.5, 0.8, 1.0];
@@ -36,7 +40,7 @@ fn small() -> &'static (Model, Prefilled) {
     SMALL.get_or_init(|| {
         let model = Tiny::new(Family::Llama).load().unwrap();
         let prefilled = model
-            .prefill(&tiny::tokens(200, 5), WINDOW, StoreType::F32)
+            .prefill(&tiny::tokens(200, 5), ALL, StoreType::F32)
             .unwrap();
         (model, prefilled)
     })
@@ -57,7 +61,7 @@ fn prose() -> Vec<u32> {
 /// The default model's prefill of some prose.
 fn real(store: StoreType) -> Prefilled {
     default_model::model()
-        .prefill(&prose(), WINDOW, store)
+        .prefill(&prose(), ALL, store)
         .unwrap()
 }
 
@@ -94,6 +98,13 @@ fn sized(info: &MethodInfo, given: &Given, share: f64, len: usize) -> Given {
     if has(info, "theta-k") {
         given.extend([number("theta-k", 1.0), number("theta-v", 1.0)]);
     }
+    if has(info, "prefill-decay-ratio") {
+        given.push(number("prefill-decay-ratio", share));
+    }
+    let means = Value::Text("spherical-k-means".into());
+    if given.iter().any(|(_, value)| *value == means) {
+        given.push(number("codewords", 1.0));
+    }
     if has(info, "r") {
         given.push(number("r", share));
     } else if has(info, "budget") {
@@ -109,7 +120,10 @@ fn cell(info: &'static MethodInfo, given: &Given) -> Cell {
 /// The method itself, at a size that the caller does not use.
 fn method(info: &'static MethodInfo, given: &Given) -> Option<Box<dyn Method>> {
     let settings = info.settings(&sized(info, given, 1.0, 1), "test").unwrap();
-    make(info, &settings).unwrap().map(|(method, _)| method)
+    match make(info, &settings).unwrap() {
+        Made::Compress(method, _) => Some(method),
+        Made::Full | Made::Prune(..) => None,
+    }
 }
 
 fn plans<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Plan + 'a>> {
@@ -125,8 +139,8 @@ fn compressing(prefilled: &Prefilled) -> Vec<(&'static MethodInfo, Given, Box<dy
     for entry in &METHODS {
         for given in variants(entry.info) {
             if let Some(method) = method(entry.info, &given) {
-                assert!(method.observes().window <= WINDOW.window);
-                assert!(prefilled.len > WINDOW.window);
+                assert!(method.observes().window <= ALL.window);
+                assert!(prefilled.len > ALL.window);
                 all.push((entry.info, given, method));
             }
         }
@@ -144,13 +158,8 @@ fn knobs(method: &dyn Method) -> Vec<f64> {
         .collect()
 }
 
-fn greedy(
-    model: &Model,
-    prefilled: &Prefilled,
-    caches: &mut [CellCache],
-    count: usize,
-) -> Vec<Vec<u32>> {
-    let rows = vec![prefilled.logits.clone(); caches.len()];
+fn greedy(model: &Model, caches: &mut [CellCache], count: usize) -> Vec<Vec<u32>> {
+    let rows: Vec<Vec<f32>> = caches.iter().map(|made| made.logits.clone()).collect();
     let first = Tensor::new(rows, &Device::Cpu).unwrap();
     let mut batch: Vec<_> = caches.iter_mut().map(|made| &mut made.cache).collect();
     decode(model, &mut batch, &first, &[], count).unwrap()
@@ -197,7 +206,9 @@ fn plans_conform(prefilled: &Prefilled, info: &MethodInfo, given: &Given, method
                     let (keys, values) = cache.materialize(head, rope);
                     let kv_head = head / geometry.group();
                     assert_eq!(keys, full.keys[kv_head].gather(kept).to_f32(), "{at}");
-                    assert_eq!(values, full.values[kv_head].gather(kept).to_f32(), "{at}");
+                    if info.name != "cam" {
+                        assert_eq!(values, full.values[kv_head].gather(kept).to_f32(), "{at}");
+                    }
                 }
             }
         }
@@ -246,7 +257,7 @@ fn plans_conform_on_the_default_model() {
 fn largest_equals_full(model: &Model, prefilled: &Prefilled, cells: &[Cell]) {
     assert_eq!(cells[0].info.name, "full");
     let mut caches = made(model, prefilled, cells);
-    let answers = greedy(model, prefilled, &mut caches, 12);
+    let answers = greedy(model, &mut caches, 12);
     for (cell, answer) in cells.iter().zip(&answers) {
         let what = cell.settings.canonical();
         assert_eq!(answer, &answers[0], "{} {what}", cell.info.name);
@@ -300,7 +311,7 @@ fn decoding_goes_on_and_is_deterministic() {
             let dense = made.layers.iter().map(|layer| layer.bytes_dense);
             assert_eq!(dense.sum::<u64>(), prefilled.bytes_dense());
         }
-        let answers = greedy(model, prefilled, &mut caches, 10);
+        let answers = greedy(model, &mut caches, 10);
         let after: Vec<_> = caches.iter().map(|made| made.cache.footprint()).collect();
         // The last token of an answer is sampled and not run.
         let added = 9 * prefilled.geometry.kv_heads * prefilled.geometry.layers;
@@ -387,13 +398,43 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
     }
 }
 
+/// Bytes follow from the knob and the length: every target within reach is met, and the cache has what they say.
+#[test]
+fn pruning_in_the_prefill_meets_a_retention() {
+    let prefilled = real(StoreType::F16);
+    let dense = prefilled.bytes_dense() as f64;
+    let info = METHODS.iter().find(|m| m.info.name == "pyramidinfer");
+    let info = info.unwrap().info;
+    for target in [0.1, 0.55, 0.7, 0.85, 1.0] {
+        let cell = cell(info, &vec![number("retention", target)]);
+        let result = compress(default_model::model(), &prefilled, &[&cell]).remove(0);
+        if target == 0.1 {
+            let error = result.err().expect("a target out of reach is refused");
+            assert_eq!(exit_code(&error), 2);
+            println!("{error}");
+            continue;
+        }
+        let made = result.unwrap();
+        let held: Vec<u64> = made.layers.iter().map(|l| l.footprint.entries).collect();
+        assert!(held.is_sorted_by(|a, b| a >= b), "{held:?}");
+        assert_eq!(made.bytes_peak, made.cache.footprint().bytes());
+        let off = made.bytes_peak as f64 / dense - target;
+        assert!(off.abs() <= 0.01, "{target}: {off}");
+        if target == 1.0 {
+            assert_eq!(made.logits, prefilled.logits);
+        }
+    }
+}
+
 /// The method as a cell that asks for a retention makes it.
 fn method_for_retention(info: &'static MethodInfo) -> Option<Box<dyn Method>> {
     if !has(info, "retention") {
         return None;
     }
     let settings = info.settings(&[number("retention", 0.5)], "test").unwrap();
-    let (method, size) = make(info, &settings).unwrap()?;
+    let Made::Compress(method, size) = make(info, &settings).unwrap() else {
+        return None;
+    };
     assert_eq!(size, Size::Retention(0.5));
     Some(method)
 }

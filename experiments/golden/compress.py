@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
-from kvpress import PyramidKVPress
+from kvpress import KnormPress, ObservedAttentionPress, PyramidKVPress, TOVAPress
 from kvpress.presses.snapkv_press import SnapKVPress
 from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRotaryEmbedding, apply_rotary_pos_emb
@@ -43,7 +43,33 @@ def attention():
     queries, keys = apply_rotary_pos_emb(queries, keys, *embeddings)
     press = SnapKVPress(0.5, window_size=WINDOW, kernel_size=5)
     scores = press.score(module, hidden, keys, None, None, {"position_embeddings": embeddings})
-    return queries[0, :, -WINDOW:], keys[0], scores[0, :, :-WINDOW]
+    return queries[0], keys[0], scores[0, :, :-WINDOW], whole_prompt(module, hidden, queries, keys, embeddings)
+
+
+def whole_prompt(module, hidden, queries, keys, embeddings, kept=20):
+    """Methods that score the whole prompt: kvpress' TOVA, Knorm and observed attention, and H2O as KVCache-Factory has it."""
+    given = module, hidden, keys, None
+    causal = torch.full((LENGTH, LENGTH), float("-inf")).triu(1)
+    logits = queries @ keys.repeat_interleave(GROUP, dim=1).transpose(2, 3) / HEAD_DIM**0.5
+    attention = F.softmax(logits + causal, dim=-1, dtype=torch.float32)
+    tova = TOVAPress(0.5).score(*given, None, {"position_embeddings": embeddings})[0]
+    knorm = KnormPress(0.5).score(*given, None, {})[0]
+    observed = ObservedAttentionPress(0.5).score(*given, attention, {})[0]
+    sums = attention[0].sum(dim=1)
+    recent = list(range(LENGTH - WINDOW, LENGTH))
+    # PyramidInfer's choice after one layer, recent_ratio 0.2, 4 sinks, distance_weight 1.2.
+    last = 1 + int(LENGTH * 0.2)
+    to_context = attention[0].mean(dim=0)[-last:, :-last] * torch.linspace(1.0, 1.2, last)[:, None]
+    to_context = to_context.mean(dim=0)
+    to_context[:4] = float("inf")
+    return {
+        "kept": kept,
+        "kvpress_tova": [top(row, kept) for row in tova],
+        "kvpress_knorm": [top(row, kept) for row in knorm],
+        "kvpress_observed": flat(observed),
+        "pyramidinfer": top(to_context, kept) + list(range(LENGTH - last, LENGTH)),
+        "h2o_kvcf": [top(row[:-WINDOW], kept - WINDOW) + recent for row in sums],
+    }
 
 
 def kvcache_factory(queries, keys):
@@ -113,7 +139,8 @@ def clusters():
 
 
 def main():
-    queries, keys, kvpress_scores = attention()
+    all_queries, keys, kvpress_scores, whole = attention()
+    queries = all_queries[:, -WINDOW:]
     summed, pooled_max, pooled_avg = kvcache_factory(queries, keys)
     vectors, units, thetas = clusters()
     pyramids = [(64, 4000, 8, 32), (128, 240, 8, 32), (128, 241, 8, 32), (128, 100, 8, 30), (512, 4000, 8, 30), (512, 1100, 32, 28)]
@@ -121,6 +148,7 @@ def main():
         "made_with": {name: version(name) for name in ["torch", "numpy", "transformers", "kvpress"]},
         "shape": {"window": WINDOW, "group": GROUP, "kv_heads": KV_HEADS, "head_dim": HEAD_DIM, "len": LENGTH},
         "queries": flat(queries),
+        "all_queries": flat(all_queries),
         "keys": flat(keys),
         "summed": flat(summed),
         "pooled_max_7": flat(pooled_max),
@@ -134,6 +162,7 @@ def main():
             {"ratio": ratio, "len": length, "layers": layers, "budgets": pyramid_kvpress(ratio, length, 8, layers)}
             for ratio, length, layers in [(0.5, 2000, 30), (0.75, 4096, 32), (0.8, 1900, 30)]
         ],
+        "whole_prompt": whole,
         "vectors": flat(vectors),
         "d": vectors.shape[1],
         "algorithm_1": [{"theta": theta, **algorithm_1(units, theta)} for theta in thetas],

@@ -3,7 +3,8 @@
 
 use multiversion::multiversion;
 
-use super::coded::CodedRows;
+use super::coded::{CodedRows, Codewords};
+use super::dense::DenseKv;
 use super::footprint::Footprint;
 use super::indices::Indices;
 use super::matmul::{add_weighted, times_transposed};
@@ -51,16 +52,9 @@ impl CodedHead {
         self.keys.is_empty()
     }
 
-    /// Appends one token's key and value, `[head_dim]` each.
-    fn push(&mut self, unrotated_key: &[f32], key: &[f32], value: &[f32], position: usize) {
-        match &mut self.positions {
-            Some(positions) => {
-                self.keys.push(unrotated_key);
-                positions.push(position as u32);
-            }
-            None => self.keys.push(key),
-        }
-        self.values.push(value);
+    /// Query heads that have a list of their own; 1 where all see the same.
+    fn lists(&self) -> usize {
+        self.lists.as_ref().map_or(1, Vec::len)
     }
 
     /// The entries that one query head sees: its list of the prompt's, then the first `appended` of those added since.
@@ -72,8 +66,8 @@ impl CodedHead {
         }
     }
 
+    /// All but the codewords, which are the book's.
     fn footprint(&self) -> Footprint {
-        let (keys, values) = (self.keys.footprint(), self.values.footprint());
         let entries = self.len() as u64;
         let appended = entries - self.prompt_entries as u64;
         let lists = self.lists.as_deref().unwrap_or_default();
@@ -83,38 +77,83 @@ impl CodedHead {
                 [] => entries,
                 lists => lists.iter().map(|list| list.len() as u64 + appended).sum(),
             },
-            codewords_k: self.keys.codewords().len() as u64,
-            codewords_v: self.values.codewords().len() as u64,
-            bytes_entries: 0,
-            bytes_codewords: keys.bytes_codewords + values.bytes_codewords,
-            bytes_indices: keys.bytes_indices + values.bytes_indices,
-            bytes_magnitudes: keys.bytes_magnitudes + values.bytes_magnitudes,
+            bytes_indices: self.keys.bytes_indices() + self.values.bytes_indices(),
+            bytes_magnitudes: self.keys.bytes_magnitudes() + self.values.bytes_magnitudes(),
             bytes_positions: self.positions.as_ref().map_or(0, Indices::bytes),
             bytes_lists: lists.iter().map(Indices::bytes).sum(),
+            ..Footprint::default()
         }
     }
 }
 
-/// One layer in coded form, a [`CodedHead`] per KV head.
+/// A codebook of keys and one of values, and the KV heads whose entries are written in them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodedBook {
+    pub keys: Codewords,
+    pub values: Codewords,
+    pub heads: Vec<CodedHead>,
+}
+
+impl CodedBook {
+    /// Appends one token's key and value to a head, `[head_dim]` each.
+    fn push(
+        &mut self,
+        head: usize,
+        unrotated_key: &[f32],
+        key: &[f32],
+        value: &[f32],
+        position: usize,
+    ) {
+        let head = &mut self.heads[head];
+        match &mut head.positions {
+            Some(positions) => {
+                head.keys.push(&mut self.keys, unrotated_key);
+                positions.push(position as u32);
+            }
+            None => head.keys.push(&mut self.keys, key),
+        }
+        head.values.push(&mut self.values, value);
+    }
+
+    /// What it holds; codewords shared by several heads count once.
+    pub fn footprint(&self) -> Footprint {
+        let codewords = Footprint {
+            codewords_k: self.keys.len() as u64,
+            codewords_v: self.values.len() as u64,
+            bytes_codewords: self.keys.bytes() + self.values.bytes(),
+            ..Footprint::default()
+        };
+        let heads = self.heads.iter().map(CodedHead::footprint);
+        heads.chain([codewords]).sum()
+    }
+}
+
+/// One layer in coded form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CodedKv {
-    pub heads: Vec<CodedHead>,
+    /// One for each KV head, or one for all of them; each with equally many heads.
+    pub books: Vec<CodedBook>,
+    /// Entries of the prompt kept whole beside the coded ones, which every query head sees.
+    pub whole: DenseKv,
     /// Whether tokens decoded later are coded too (the paper's way) or kept whole beside it.
     pub codes_decoded: bool,
 }
 
 impl CodedKv {
+    /// The book of a KV head, and which of the book's heads it is.
+    fn place(&self, kv_head: usize) -> (usize, usize) {
+        let shared = self.books[0].heads.len();
+        (kv_head / shared, kv_head % shared)
+    }
+
     /// Appends one token: `[kv_heads, head_dim]` each; `unrotated` and `rotated` are its keys before and after RoPE.
     pub fn push(&mut self, unrotated: &[f32], rotated: &[f32], values: &[f32], position: usize) {
-        let d = self.heads[0].keys.codewords().dim();
-        for (h, head) in self.heads.iter_mut().enumerate() {
-            let span = h * d..(h + 1) * d;
-            head.push(
-                &unrotated[span.clone()],
-                &rotated[span.clone()],
-                &values[span],
-                position,
-            );
+        let d = self.books[0].keys.dim();
+        for kv_head in 0..values.len() / d {
+            let (book, head) = self.place(kv_head);
+            let span = kv_head * d..(kv_head + 1) * d;
+            let (unrotated, rotated) = (&unrotated[span.clone()], &rotated[span.clone()]);
+            self.books[book].push(head, unrotated, rotated, &values[span], position);
         }
     }
 
@@ -128,12 +167,13 @@ impl CodedKv {
         tokens: usize,
         appended: impl Fn(usize) -> usize,
     ) {
-        let head = &self.heads[kv_head];
+        let (book, head) = self.place(kv_head);
+        let (book, head) = (&self.books[book], &self.books[book].heads[head]);
         let (mut key_scratch, mut value_scratch) = (Vec::new(), Vec::new());
-        let key_codewords = block(head.keys.codewords(), &mut key_scratch);
-        let value_codewords = block(head.values.codewords(), &mut value_scratch);
+        let key_codewords = book.keys.block(&mut key_scratch);
+        let value_codewords = book.values.block(&mut value_scratch);
         let (key_factors, value_factors) = (head.keys.factors(), head.values.factors());
-        let d = head.keys.codewords().dim();
+        let d = book.keys.dim();
         for row in 0..attending.rows() {
             let entries = head.seen(row / tokens, appended(row % tokens));
             let codewords: Vec<usize> = entries
@@ -161,39 +201,51 @@ impl CodedKv {
                 *score *= key_factors[entry];
             }
             attending.weigh(row, &mut scores);
-            let mut weights = vec![0.0; head.values.codewords().len()];
+            let mut weights = vec![0.0; book.values.len()];
             for (weight, &entry) in scores.iter().zip(&entries) {
                 weights[head.values.index(entry)] += weight * value_factors[entry];
             }
             add_weighted(&weights, value_codewords, d, attending.out(row));
         }
+        let whole = self.whole.len(kv_head);
+        self.whole
+            .absorb(kv_head, attending, 0, attending.rows(), |_| whole);
     }
 
     /// Keys (rotated) and values one query head attends to, `[n, head_dim]` each, with every appended entry.
     pub fn materialize(&self, kv_head: usize, member: usize, rope: &Rope) -> (Vec<f32>, Vec<f32>) {
-        let head = &self.heads[kv_head];
-        let d = head.keys.codewords().dim();
+        let (book, head) = self.place(kv_head);
+        let (book, head) = (&self.books[book], &self.books[book].heads[head]);
+        let d = book.keys.dim();
         let entries = head.seen(member, head.len() - head.prompt_entries);
         let mut keys = vec![0.0; entries.len() * d];
         let mut values = vec![0.0; entries.len() * d];
         for (i, &entry) in entries.iter().enumerate() {
             let key = &mut keys[i * d..(i + 1) * d];
-            head.keys.rebuild(entry, key);
+            head.keys.rebuild(&book.keys, entry, key);
             if let Some(positions) = &head.positions {
                 rope.rotate_in_place(key, positions.get(entry));
             }
-            head.values.rebuild(entry, &mut values[i * d..(i + 1) * d]);
+            let value = &mut values[i * d..(i + 1) * d];
+            head.values.rebuild(&book.values, entry, value);
         }
-        (keys, values)
+        let (whole_keys, whole_values) = (&self.whole.keys[kv_head], &self.whole.values[kv_head]);
+        let first = |whole: &Rows, coded: Vec<f32>| [whole.to_f32(), coded].concat();
+        (first(whole_keys, keys), first(whole_values, values))
     }
 
     pub fn footprint(&self) -> Footprint {
-        self.heads.iter().map(CodedHead::footprint).sum()
+        let heads = self.books.iter().flat_map(|book| &book.heads);
+        let whole = Footprint {
+            kept: heads
+                .enumerate()
+                .map(|(kv_head, head)| (self.whole.len(kv_head) * head.lists()) as u64)
+                .sum(),
+            ..self.whole.footprint()
+        };
+        let books = self.books.iter().map(CodedBook::footprint);
+        books.chain([whole]).sum()
     }
-}
-
-fn block<'a>(rows: &'a Rows, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-    rows.block(0..rows.len(), scratch)
 }
 
 /// For each codeword the vector whose product with a position's `[cos, sin]` is the score of a key with that

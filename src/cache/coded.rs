@@ -2,41 +2,88 @@
 
 use multiversion::multiversion;
 
-use super::footprint::Footprint;
 use super::indices::Indices;
 use super::rows::{Rows, StoreType};
 use super::simd;
 
-/// The keys or the values of one KV head in coded form.
+/// The codewords that keys or values are written in. Grows where an appended vector is like none of them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CodedRows {
-    /// `[codewords, head_dim]`: unit vectors, or whole vectors where no magnitudes are kept.
-    codewords: Rows,
-    /// Which codeword stands for each entry.
-    index: Indices,
-    /// Norm of each entry, `[len, 1]`. None: the codeword is used as it is.
-    magnitudes: Option<Rows>,
+pub struct Codewords {
+    /// `[codewords, head_dim]`.
+    vectors: Rows,
+    /// Unit vectors, that entries multiply by their norms; else whole vectors, used as they are.
+    are_units: bool,
     /// An appended vector joins a codeword when their cosine is above this.
     theta: f32,
 }
 
-impl CodedRows {
-    /// * `codewords`: `[c, dim]`; unit vectors when `magnitudes` is given.
-    /// * `index`: one codeword per entry.
-    /// * `magnitudes`: one norm per entry.
-    pub fn new(
-        dim: usize,
-        store: StoreType,
-        codewords: &[f32],
-        index: &[u32],
-        magnitudes: Option<&[f32]>,
-        theta: f32,
-    ) -> Self {
+impl Codewords {
+    /// `vectors`: `[codewords, dim]`.
+    pub fn new(dim: usize, store: StoreType, vectors: &[f32], are_units: bool, theta: f32) -> Self {
         Self {
-            codewords: Rows::from_f32(dim, store, codewords),
+            vectors: Rows::from_f32(dim, store, vectors),
+            are_units,
+            theta,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.vectors.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.vectors.is_empty()
+    }
+
+    pub fn dim(&self) -> usize {
+        self.vectors.dim()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.vectors.bytes()
+    }
+
+    /// All of them as f32, `[codewords, head_dim]`, borrowed where they are stored so.
+    pub fn block<'a>(&'a self, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        self.vectors.block(0..self.vectors.len(), scratch)
+    }
+
+    /// The codeword for one more vector, and the vector's norm: the nearest whose cosine is above the threshold, else
+    /// a new one.
+    fn join(&mut self, vector: &[f32]) -> (u32, f32) {
+        let norm = simd::dot(vector, vector).sqrt();
+        let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+        let unit: Vec<f32> = vector.iter().map(|x| x * inverse).collect();
+        let mut scratch = Vec::new();
+        let near = nearest(&unit, self.block(&mut scratch), self.are_units);
+        let index = match near {
+            Some((index, cosine)) if cosine > self.theta => index,
+            _ => {
+                self.vectors
+                    .push(if self.are_units { &unit } else { vector });
+                self.len() - 1
+            }
+        };
+        (index as u32, norm)
+    }
+}
+
+/// The keys or the values of one KV head in coded form, beside the [`Codewords`] they are written in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodedRows {
+    /// Which codeword stands for each entry.
+    index: Indices,
+    /// Norm of each entry, `[len, 1]`. None: the codeword is used as it is.
+    magnitudes: Option<Rows>,
+}
+
+impl CodedRows {
+    /// * `index`: one codeword per entry.
+    /// * `magnitudes`: one norm per entry, where codewords are unit vectors.
+    pub fn new(store: StoreType, index: &[u32], magnitudes: Option<&[f32]>) -> Self {
+        Self {
             index: Indices::from_slice(index),
             magnitudes: magnitudes.map(|m| Rows::from_f32(1, store, m)),
-            theta,
         }
     }
 
@@ -46,10 +93,6 @@ impl CodedRows {
 
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
-    }
-
-    pub fn codewords(&self) -> &Rows {
-        &self.codewords
     }
 
     /// The codeword that stands for entry `i`.
@@ -65,38 +108,18 @@ impl CodedRows {
         }
     }
 
-    /// Appends one vector: the nearest codeword if its cosine is above the threshold, else a new codeword.
-    pub fn push(&mut self, vector: &[f32]) {
-        let norm = simd::dot(vector, vector).sqrt();
-        let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        let unit: Vec<f32> = vector.iter().map(|x| x * inverse).collect();
-        let index = match self.nearest(&unit) {
-            Some((index, cosine)) if cosine > self.theta => index,
-            _ => {
-                self.codewords.push(if self.magnitudes.is_some() {
-                    &unit
-                } else {
-                    vector
-                });
-                self.codewords.len() - 1
-            }
-        };
-        self.index.push(index as u32);
+    /// Appends one vector in the nearest codeword above the threshold, else in a new one.
+    pub fn push(&mut self, codewords: &mut Codewords, vector: &[f32]) {
+        let (index, norm) = codewords.join(vector);
+        self.index.push(index);
         if let Some(rows) = &mut self.magnitudes {
             rows.push(&[norm]);
         }
     }
 
-    /// The codeword with the greatest cosine to a unit vector; the first of equals.
-    fn nearest(&self, unit: &[f32]) -> Option<(usize, f32)> {
-        let mut scratch = Vec::new();
-        let codewords = self.codewords.block(0..self.codewords.len(), &mut scratch);
-        nearest(unit, codewords, self.magnitudes.is_some())
-    }
-
     /// Entry `i` rebuilt (equation 14), into `out`.
-    pub fn rebuild(&self, i: usize, out: &mut [f32]) {
-        self.codewords.read(self.index.get(i), out);
+    pub fn rebuild(&self, codewords: &Codewords, i: usize, out: &mut [f32]) {
+        codewords.vectors.read(self.index.get(i), out);
         if let Some(rows) = &self.magnitudes {
             let mut magnitude = [0.0];
             rows.read(i, &mut magnitude);
@@ -104,14 +127,14 @@ impl CodedRows {
         }
     }
 
-    /// Codewords, indices and magnitudes; the codeword count goes into `codewords_k` or `codewords_v` by the caller.
-    pub fn footprint(&self) -> Footprint {
-        Footprint {
-            bytes_codewords: self.codewords.bytes(),
-            bytes_indices: self.index.bytes(),
-            bytes_magnitudes: self.magnitudes.as_ref().map_or(0, Rows::bytes),
-            ..Footprint::default()
-        }
+    /// Bytes of the indices.
+    pub fn bytes_indices(&self) -> u64 {
+        self.index.bytes()
+    }
+
+    /// Bytes of the magnitudes.
+    pub fn bytes_magnitudes(&self) -> u64 {
+        self.magnitudes.as_ref().map_or(0, Rows::bytes)
     }
 }
 
@@ -136,33 +159,28 @@ mod tests {
 
     #[test]
     fn an_appended_vector_joins_the_nearest_codeword_above_the_threshold_or_becomes_one() {
-        let mut coded = CodedRows::new(
-            2,
-            StoreType::F32,
-            &[1.0, 0.0, 0.0, 1.0],
-            &[0, 1],
-            Some(&[2.0, 3.0]),
-            0.9,
-        );
-        coded.push(&[0.1, 5.0]);
-        coded.push(&[3.0, 3.0]);
-        assert_eq!((coded.len(), coded.codewords().len()), (4, 3));
+        let mut codewords = Codewords::new(2, StoreType::F32, &[1.0, 0.0, 0.0, 1.0], true, 0.9);
+        let mut coded = CodedRows::new(StoreType::F32, &[0, 1], Some(&[2.0, 3.0]));
+        coded.push(&mut codewords, &[0.1, 5.0]);
+        coded.push(&mut codewords, &[3.0, 3.0]);
+        assert_eq!((coded.len(), codewords.len()), (4, 3));
         assert_eq!([coded.index(2), coded.index(3)], [1, 2]);
         let mut out = [0.0; 2];
-        coded.rebuild(3, &mut out);
+        coded.rebuild(&codewords, 3, &mut out);
         assert!((out[0] - 3.0).abs() < 1e-5 && (out[1] - 3.0).abs() < 1e-5);
     }
 
     #[test]
     fn without_magnitudes_the_codeword_is_the_whole_vector() {
-        let mut coded = CodedRows::new(2, StoreType::F32, &[2.0, 0.0], &[0], None, 0.9);
-        coded.push(&[5.0, 0.0]);
-        coded.push(&[0.0, 4.0]);
+        let mut codewords = Codewords::new(2, StoreType::F32, &[2.0, 0.0], false, 0.9);
+        let mut coded = CodedRows::new(StoreType::F32, &[0], None);
+        coded.push(&mut codewords, &[5.0, 0.0]);
+        coded.push(&mut codewords, &[0.0, 4.0]);
         let mut out = [0.0; 2];
-        coded.rebuild(1, &mut out);
+        coded.rebuild(&codewords, 1, &mut out);
         assert_eq!(out, [2.0, 0.0]);
-        coded.rebuild(2, &mut out);
+        coded.rebuild(&codewords, 2, &mut out);
         assert_eq!(out, [0.0, 4.0]);
-        assert_eq!(coded.footprint().bytes_magnitudes, 0);
+        assert_eq!(coded.bytes_magnitudes(), 0);
     }
 }

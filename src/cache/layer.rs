@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 use super::code_space::CodedKv;
+use super::column_sums::column_sums;
 use super::dense::DenseKv;
 use super::evicted::EvictedKv;
 use super::footprint::Footprint;
@@ -103,6 +104,23 @@ impl LayerCache {
 
     /// Appends new tokens and attends their queries causally to everything held. Returns `[n, heads * head_dim]`.
     pub fn attend(&mut self, new: &NewTokens<'_>, rope: &Rope) -> Vec<f32> {
+        self.append(new);
+        self.attend_rows(new, rope, None)
+    }
+
+    /// As [`LayerCache::attend`] in a prefill, which starts from an empty cache: also adds the attention that each
+    /// entry draws to `sums`, per query head, which grow with the entries.
+    pub fn attend_summing(
+        &mut self,
+        new: &NewTokens<'_>,
+        rope: &Rope,
+        sums: &mut [Vec<f32>],
+    ) -> Vec<f32> {
+        self.append(new);
+        self.attend_rows(new, rope, Some(sums))
+    }
+
+    fn append(&mut self, new: &NewTokens<'_>) {
         let width = self.geometry.kv_heads * self.geometry.head_dim;
         let count = new.keys.len() / width;
         for t in 0..count {
@@ -115,13 +133,17 @@ impl LayerCache {
                 _ => self.tail.push(keys, values),
             }
         }
-        let before = self.appended;
         self.appended += count;
-        self.attend_rows(new.queries, count, before, rope)
     }
 
-    /// Every query head of every token, by KV head and block of tokens. Token `t` sees `before + t + 1` appended.
-    fn attend_rows(&self, queries: &[f32], count: usize, before: usize, rope: &Rope) -> Vec<f32> {
+    /// Every query head of every new token, by KV head and block of tokens. Of `count` new tokens, token `t` sees
+    /// all entries appended but the last `count - t - 1`.
+    fn attend_rows(
+        &self,
+        new: &NewTokens<'_>,
+        rope: &Rope,
+        mut sums: Option<&mut [Vec<f32>]>,
+    ) -> Vec<f32> {
         let Geometry {
             heads,
             kv_heads,
@@ -129,10 +151,13 @@ impl LayerCache {
             ..
         } = self.geometry;
         let group = self.geometry.group();
+        let count = new.queries.len() / (heads * head_dim);
+        let before = self.appended - count;
+        let summing = sums.is_some();
         let blocks: Vec<(usize, usize)> = (0..kv_heads)
             .flat_map(|h| (0..count).step_by(TOKENS).map(move |t| (h, t)))
             .collect();
-        let outputs: Vec<Vec<f32>> = blocks
+        let outputs: Vec<(Vec<f32>, Vec<f32>)> = blocks
             .par_iter()
             .map(|&(kv_head, first)| {
                 let tokens = TOKENS.min(count - first);
@@ -140,23 +165,36 @@ impl LayerCache {
                 for member in 0..group {
                     for t in first..first + tokens {
                         let start = (t * heads + kv_head * group + member) * head_dim;
-                        rows.extend_from_slice(&queries[start..start + head_dim]);
+                        rows.extend_from_slice(&new.queries[start..start + head_dim]);
                     }
                 }
                 let mut attending = Attending::new(rows, head_dim);
-                self.absorb(kv_head, &mut attending, tokens, rope, |t| {
-                    before + first + t + 1
-                });
-                attending.finish()
+                let seen = |t: usize| before + first + t + 1;
+                self.absorb(kv_head, &mut attending, tokens, rope, seen);
+                let columns = if summing {
+                    let seen = |row: usize| seen(row % tokens);
+                    column_sums(&self.tail, kv_head, &attending, tokens, seen)
+                } else {
+                    Vec::new()
+                };
+                (attending.finish(), columns)
             })
             .collect();
         let mut out = vec![0.0; count * heads * head_dim];
-        for (&(kv_head, first), block) in blocks.iter().zip(&outputs) {
+        for (&(kv_head, first), (block, _)) in blocks.iter().zip(&outputs) {
             let tokens = TOKENS.min(count - first);
             for (row, values) in block.chunks_exact(head_dim).enumerate() {
                 let (member, t) = (row / tokens, first + row % tokens);
                 let start = (t * heads + kv_head * group + member) * head_dim;
                 out[start..start + head_dim].copy_from_slice(values);
+            }
+        }
+        for (&(kv_head, _), (_, columns)) in blocks.iter().zip(&outputs) {
+            let Some(sums) = &mut sums else { break };
+            let sums = &mut sums[kv_head * group..(kv_head + 1) * group];
+            for (sums, columns) in sums.iter_mut().zip(columns.chunks(columns.len() / group)) {
+                sums.resize(columns.len().max(sums.len()), 0.0);
+                sums.iter_mut().zip(columns).for_each(|(s, c)| *s += c);
             }
         }
         out

@@ -4,6 +4,7 @@
 
 mod code_space;
 mod coded;
+mod column_sums;
 mod dense;
 mod evicted;
 mod footprint;
@@ -14,8 +15,8 @@ mod rows;
 pub(crate) mod simd;
 mod softmax;
 
-pub use code_space::{CodedHead, CodedKv};
-pub use coded::CodedRows;
+pub use code_space::{CodedBook, CodedHead, CodedKv};
+pub use coded::{CodedRows, Codewords};
 pub use dense::DenseKv;
 pub use evicted::{EvictedKv, places, union};
 pub use footprint::Footprint;

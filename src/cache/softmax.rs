@@ -47,6 +47,16 @@ impl Attending {
         self.state.max.len()
     }
 
+    /// Scaled queries, `[rows, dim]`.
+    pub fn queries(&self) -> &[f32] {
+        &self.queries
+    }
+
+    /// Logarithm of the sum of exponentiated scores of one row so far.
+    pub fn log_sum(&self, row: usize) -> f32 {
+        self.state.max[row] + self.state.sum[row].ln()
+    }
+
     /// Scaled query of one row, `[dim]`.
     pub fn query(&self, row: usize) -> &[f32] {
         &self.queries[row * self.dim..(row + 1) * self.dim]

@@ -1,43 +1,49 @@
-//! Codebook replacement of what eviction leaves (PAPER sections 1.5 and 1.6): per KV head, keys and values apart,
-//! learnt from this prompt. With nothing evicted it is the codebook alone.
+//! Codebook replacement of what eviction leaves (PAPER sections 1.5 and 1.6): keys and values apart, per KV head or per
+//! layer, learnt from this prompt. With nothing evicted it is the codebook alone.
 
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::codebook::{
-    BitGraph, Cosines, Preference, greedy, leader, normalise, similarity_graphs,
-};
-use super::eviction::{Eviction, Ranking};
+use super::codebook::{BitGraph, Cosines, similarity_graphs};
+use super::eviction::Eviction;
+use super::learn::{Learner, Learnt, Recipe, Vectors};
 use super::method::{Compressed, Knob, Method, Plan};
+use super::ranking::{Held, Ranking};
 use super::view::LayerView;
-use crate::cache::{CodedHead, CodedKv, CodedRows, Footprint, Prefix, Rows};
+use crate::cache::{
+    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Footprint, Geometry, Prefix,
+};
 use crate::model::observe::Observe;
 
-/// Which vectors become codewords.
+/// How far the thresholds are from 1, in multiples of the settings', at which all layers are measured in one pass
+/// when a size is solved for without eviction.
+const SCALES: [f64; 12] = [12.0, 10.0, 8.0, 6.5, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5, 0.0];
+
+/// Which KV heads share a codebook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Learner {
-    /// Algorithm 1: greedy maximum-degree cover.
-    Greedy,
-    /// One pass in the order of the text; a vector joins the most alike earlier codeword above the threshold.
-    Leader,
+pub enum Scope {
+    KvHead,
+    /// All of a layer's: the codewords are stored once for all of them.
+    Layer,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coding {
-    pub learner: Learner,
+    pub recipe: Recipe,
     pub theta_k: f64,
     pub theta_v: f64,
+    pub scope: Scope,
     /// Keys are coded before RoPE and rotated when they are used (the paper's), or as they are, rotated.
     pub rotated_keys: bool,
-    /// A norm per vector; without, every vector takes its codeword's own.
-    pub magnitudes: bool,
+    /// The recent window is coded like the rest, or kept whole beside it.
+    pub codes_window: bool,
     /// Tokens decoded later join the codebooks, or stay whole.
     pub codes_decoded: bool,
 }
 
-/// SpindleKV: eviction, then coding, in every layer. The knob is the share that eviction keeps, or how far the
-/// thresholds are from 1 where nothing is evicted.
+/// SpindleKV: eviction, then coding, in every layer. The knob is the share that eviction keeps; where nothing is
+/// evicted, how far the thresholds are from 1, or the share of codewords for a learner that takes no threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spindle {
     /// None: nothing is evicted.
@@ -47,22 +53,29 @@ pub struct Spindle {
 
 impl Method for Spindle {
     fn observes(&self) -> Observe {
+        let coding = Observe {
+            unrotated_keys: !self.coding.rotated_keys,
+            ..Observe::default()
+        };
         self.eviction
             .as_ref()
-            .map_or(Observe::default(), Eviction::observes)
+            .map_or(coding, |eviction| coding.union(eviction.observes()))
     }
 
     fn knob(&self) -> Knob {
-        match self.eviction {
-            Some(_) => Knob {
-                name: "share",
-                smallest: 0.0,
-                largest: 1.0,
+        match &self.eviction {
+            Some(eviction) => eviction.knob(),
+            None if self.coding.recipe.learner.takes_threshold() => Knob {
+                name: "theta-scale",
+                smallest: SCALES[0],
+                largest: SCALES[SCALES.len() - 1],
+                cheap: &SCALES,
             },
             None => Knob {
-                name: "theta-scale",
-                smallest: 12.0,
-                largest: 0.0,
+                name: "codewords",
+                smallest: 0.0,
+                largest: 1.0,
+                cheap: &[],
             },
         }
     }
@@ -72,195 +85,215 @@ impl Method for Spindle {
             .eviction
             .as_ref()
             .map(|eviction| Ranking::new(eviction, layer));
-        let coding = &self.coding;
-        let keys = if coding.rotated_keys {
+        let keys = if self.coding.rotated_keys {
             &layer.kv().keys
         } else {
             layer.unrotated_keys()
         };
-        let vectors = keys.iter().zip(&layer.kv().values);
-        let heads = vectors
-            .map(|(keys, values)| [Vectors::new(keys), Vectors::new(values)])
+        let shared = match self.coding.scope {
+            Scope::KvHead => 1,
+            Scope::Layer => keys.len(),
+        };
+        let vectors = keys.chunks(shared).zip(layer.kv().values.chunks(shared));
+        let books: Vec<Book> = vectors
+            .map(|(keys, values)| Book {
+                vectors: [Vectors::new(keys), Vectors::new(values)],
+                alike: [OnceLock::new(), OnceLock::new()],
+            })
             .collect();
         Box::new(CodingPlan {
             method: self,
             layer,
             ranking,
-            heads,
-            graphs: OnceLock::new(),
+            books,
+            at_scales: OnceLock::new(),
         })
     }
 }
 
-/// All keys or all values of one head: directions `[len, head_dim]` and norms `[len]`.
-struct Vectors {
-    units: Vec<f32>,
-    norms: Vec<f32>,
+/// What a codebook of keys and one of values are learnt from.
+struct Book {
+    vectors: [Vectors; 2],
+    /// What is alike among all keys and all values at the method's own thresholds; whatever eviction leaves is a part.
+    alike: [OnceLock<BitGraph>; 2],
 }
 
-impl Vectors {
-    fn new(rows: &Rows) -> Self {
-        let (units, norms) = normalise(&rows.to_f32(), rows.dim());
-        Self { units, norms }
-    }
-}
-
-/// The codeword of each kept vector of a head.
-struct Learnt {
-    rows: CodedRows,
-    cosines: Cosines,
-}
+/// What is alike among keys and values; none for a learner that takes no threshold.
+type Graphs<'a> = [Option<&'a BitGraph>; 2];
 
 struct CodingPlan<'a> {
     method: &'a Spindle,
     layer: LayerView<'a>,
     ranking: Option<Ranking<'a>>,
-    /// Keys and values of each KV head.
-    heads: Vec<[Vectors; 2]>,
-    /// What is alike among all of them at the method's thresholds; whatever eviction leaves is a part of it.
-    graphs: OnceLock<Vec<[BitGraph; 2]>>,
+    books: Vec<Book>,
+    /// What each of [`SCALES`] would hold.
+    at_scales: OnceLock<Vec<Footprint>>,
 }
 
 impl CodingPlan<'_> {
-    fn head_dim(&self) -> usize {
-        self.layer.geometry().head_dim
+    fn geometry(&self) -> Geometry {
+        self.layer.geometry()
     }
 
     /// Keys' and values' thresholds. Without eviction the knob scales how far from 1 they are.
-    fn thetas(&self, knob: f64) -> [f64; 2] {
-        let scale = if self.ranking.is_some() { 1.0 } else { knob };
+    fn thetas(&self, knob: f64) -> [f32; 2] {
         let coding = &self.method.coding;
-        [coding.theta_k, coding.theta_v].map(|theta| 1.0 - scale * (1.0 - theta))
+        let fixed = self.ranking.is_some() || !coding.recipe.learner.takes_threshold();
+        let scale = if fixed { 1.0 } else { knob };
+        [coding.theta_k, coding.theta_v].map(|theta| (1.0 - scale * (1.0 - theta)) as f32)
     }
 
-    fn graphs_at(&self, thetas: [f64; 2]) -> Vec<[BitGraph; 2]> {
-        let graph = |vectors: &Vectors, theta: f64| {
-            similarity_graphs(&vectors.units, self.head_dim(), &[theta as f32]).remove(0)
-        };
-        let both =
-            |[keys, values]: &[Vectors; 2]| [graph(keys, thetas[0]), graph(values, thetas[1])];
-        self.heads.par_iter().map(both).collect()
+    fn recipe(&self, knob: f64) -> Recipe {
+        let mut recipe = self.method.coding.recipe;
+        if let (None, Learner::SphericalKMeans { codewords }) = (&self.ranking, &mut recipe.learner)
+        {
+            *codewords = knob;
+        }
+        recipe
     }
 
-    /// The codebook of the vectors at `positions`; `weights`: how many query heads keep each.
-    fn learn(
-        &self,
-        all: &Vectors,
-        graph: &BitGraph,
-        positions: &[u32],
-        weights: &[u32],
-        theta: f64,
-    ) -> Learnt {
-        let (coding, d) = (&self.method.coding, self.head_dim());
-        let rows = positions
-            .iter()
-            .map(|&p| &all.units[p as usize * d..(p as usize + 1) * d]);
-        let units: Vec<f32> = rows.flatten().copied().collect();
-        let norms: Vec<f32> = positions.iter().map(|&p| all.norms[p as usize]).collect();
-        let graph = graph.subset(positions);
-        let codebook = match coding.learner {
-            Learner::Greedy => greedy(&graph, weights),
-            Learner::Leader => leader(&graph, &units, d, Preference::Best),
-        };
-        let store = self.layer.store();
-        let codewords = codebook.codewords.vectors(&units, d);
-        let rows = if coding.magnitudes {
-            CodedRows::new(
-                d,
-                store,
-                &codewords,
-                &codebook.index,
-                Some(&norms),
-                theta as f32,
-            )
-        } else {
-            // Without norms of its own, a vector takes its codeword's: the codeword is kept at its length.
-            let members = codebook
-                .codewords
-                .members()
-                .iter()
-                .map(|&m| norms[m as usize]);
-            let scaled = codewords
-                .chunks_exact(d)
-                .zip(members)
-                .flat_map(|(c, norm)| c.iter().map(move |x| x * norm));
-            CodedRows::new(
-                d,
-                store,
-                &scaled.collect::<Vec<f32>>(),
-                &codebook.index,
-                None,
-                theta as f32,
-            )
-        };
-        Learnt {
-            rows,
-            cosines: codebook.cosines(&units, d),
+    fn graphs(&self, vectors: &Vectors, thetas: &[f32]) -> Vec<BitGraph> {
+        similarity_graphs(&vectors.units, self.geometry().head_dim, thetas)
+    }
+
+    /// What one KV head codes.
+    fn held(&self, kv_head: usize, knob: f64) -> Held {
+        let len = self.layer.len();
+        match &self.ranking {
+            Some(ranking) if self.method.coding.codes_window => {
+                ranking.held(kv_head, knob, usize::MAX)
+            }
+            Some(ranking) => ranking.held(kv_head, knob, 0),
+            None => ((0..len as u32).collect(), vec![1; len], None),
         }
     }
 
-    fn code_head(
-        &self,
-        head: usize,
-        graphs: &[BitGraph; 2],
-        knob: f64,
-    ) -> (CodedHead, Cosines, Cosines) {
-        let (positions, weights, lists) = match &self.ranking {
-            Some(ranking) => ranking.held(head, knob),
-            None => (
-                (0..self.layer.len() as u32).collect(),
-                vec![1; self.layer.len()],
-                None,
-            ),
+    /// The recent window of every KV head, where it is kept whole.
+    fn whole(&self, knob: f64) -> DenseKv {
+        let recent = match &self.ranking {
+            Some(ranking) if !self.method.coding.codes_window => ranking.budget(knob).recent,
+            _ => 0,
         };
-        let [theta_k, theta_v] = self.thetas(knob);
-        let [keys, values] = &self.heads[head];
-        let keys = self.learn(keys, &graphs[0], &positions, &weights, theta_k);
-        let values = self.learn(values, &graphs[1], &positions, &weights, theta_v);
-        let positions = (!self.method.coding.rotated_keys).then_some(positions.as_slice());
-        (
-            CodedHead::new(keys.rows, values.rows, positions, lists),
-            keys.cosines,
-            values.cosines,
-        )
+        let len = self.layer.len() as u32;
+        let window: Vec<u32> = (len - recent as u32..len).collect();
+        let full = self.layer.kv();
+        DenseKv {
+            keys: full.keys.iter().map(|rows| rows.gather(&window)).collect(),
+            values: full
+                .values
+                .iter()
+                .map(|rows| rows.gather(&window))
+                .collect(),
+        }
+    }
+
+    /// The codebooks of the `number`-th group of heads, coded with what is alike at the knob's thresholds.
+    fn code(&self, number: usize, knob: f64, graphs: Graphs<'_>) -> (CodedBook, [Cosines; 2]) {
+        let (d, len) = (self.geometry().head_dim, self.layer.len());
+        let shared = self.geometry().kv_heads / self.books.len();
+        let held: Vec<Held> = (number * shared..(number + 1) * shared)
+            .map(|kv_head| self.held(kv_head, knob))
+            .collect();
+        let places = held.iter().enumerate().flat_map(|(head, (positions, ..))| {
+            positions.iter().map(move |p| (head * len) as u32 + p)
+        });
+        let places: Vec<u32> = places.collect();
+        let weights: Vec<u32> = held.iter().flat_map(|held| held.1.clone()).collect();
+        let (recipe, [theta_k, theta_v]) = (self.recipe(knob), self.thetas(knob));
+        let vectors = &self.books[number].vectors;
+        let [keys, values] =
+            [0, 1].map(|kind| recipe.learn(&vectors[kind], &places, &weights, graphs[kind]));
+        let store = self.layer.store();
+        let codewords = |learnt: &Learnt, theta: f32| {
+            Codewords::new(d, store, &learnt.codewords, recipe.magnitudes, theta)
+        };
+        let mut start = 0;
+        let mut heads = Vec::with_capacity(shared);
+        for (positions, _, lists) in held {
+            let span = start..start + positions.len();
+            start = span.end;
+            let rows = |learnt: &Learnt| {
+                let norms = learnt.norms.as_ref().map(|norms| &norms[span.clone()]);
+                CodedRows::new(store, &learnt.index[span.clone()], norms)
+            };
+            let positions = (!self.method.coding.rotated_keys).then_some(positions.as_slice());
+            heads.push(CodedHead::new(rows(&keys), rows(&values), positions, lists));
+        }
+        let book = CodedBook {
+            keys: codewords(&keys, theta_k),
+            values: codewords(&values, theta_v),
+            heads,
+        };
+        (book, [keys.cosines, values.cosines])
+    }
+
+    /// As [`CodingPlan::code`], with graphs made for it; those of an eviction's fixed thresholds are kept.
+    fn code_afresh(&self, number: usize, knob: f64) -> (CodedBook, [Cosines; 2]) {
+        let (book, thetas) = (&self.books[number], self.thetas(knob));
+        let graph = |kind: usize| self.graphs(&book.vectors[kind], &[thetas[kind]]).remove(0);
+        if !self.method.coding.recipe.learner.takes_threshold() {
+            return self.code(number, knob, [None, None]);
+        }
+        if self.ranking.is_some() {
+            let alike = [0, 1].map(|kind| Some(book.alike[kind].get_or_init(|| graph(kind))));
+            return self.code(number, knob, alike);
+        }
+        let [keys, values] = [0, 1].map(graph);
+        self.code(number, knob, [Some(&keys), Some(&values)])
+    }
+
+    /// What each of [`SCALES`] would hold: the products of all pairs are computed once for all of them.
+    fn measure_scales(&self) -> Vec<Footprint> {
+        let thetas = SCALES.map(|scale| self.thetas(scale));
+        let books: Vec<Vec<Footprint>> = (0..self.books.len())
+            .into_par_iter()
+            .map(|number| {
+                let [keys, values] = [0, 1].map(|kind| {
+                    let thetas = thetas.map(|pair| pair[kind]);
+                    self.graphs(&self.books[number].vectors[kind], &thetas)
+                });
+                let graphs = keys.iter().zip(&values).zip(SCALES);
+                graphs
+                    .map(|((keys, values), scale)| {
+                        let graphs = [Some(keys), Some(values)];
+                        self.code(number, scale, graphs).0.footprint()
+                    })
+                    .collect()
+            })
+            .collect();
+        let at = |scale: usize| books.iter().map(|book| book[scale]).sum();
+        (0..SCALES.len()).map(at).collect()
     }
 }
 
 impl Plan for CodingPlan<'_> {
     fn footprint(&self, knob: f64) -> Footprint {
-        self.build(knob).prefix.footprint()
+        let scale = SCALES.iter().position(|&scale| scale == knob);
+        match scale.filter(|_| self.method.knob().cheap == SCALES) {
+            Some(scale) => self.at_scales.get_or_init(|| self.measure_scales())[scale],
+            None => self.build(knob).prefix.footprint(),
+        }
     }
 
     fn build(&self, knob: f64) -> Compressed {
-        let fresh;
-        let graphs = match self.ranking {
-            Some(_) => self
-                .graphs
-                .get_or_init(|| self.graphs_at(self.thetas(knob))),
-            None => {
-                fresh = self.graphs_at(self.thetas(knob));
-                &fresh
-            }
-        };
-        let coded: Vec<(CodedHead, Cosines, Cosines)> = graphs
-            .par_iter()
-            .enumerate()
-            .map(|(head, graphs)| self.code_head(head, graphs, knob))
+        let coded: Vec<(CodedBook, [Cosines; 2])> = (0..self.books.len())
+            .into_par_iter()
+            .map(|number| self.code_afresh(number, knob))
             .collect();
-        let over_heads = |pick: fn(&(CodedHead, Cosines, Cosines)) -> Cosines| Cosines {
-            min: coded.iter().map(|c| pick(c).min).fold(1.0, f32::min),
-            mean: coded.iter().map(|c| pick(c).mean).sum::<f32>() / coded.len() as f32,
+        let (books, cosines): (Vec<CodedBook>, Vec<[Cosines; 2]>) = coded.into_iter().unzip();
+        // Where every book has as many vectors, the mean over books is that over vectors.
+        let over_books = |kind: usize| Cosines {
+            min: cosines.iter().map(|c| c[kind].min).fold(1.0, f32::min),
+            mean: cosines.iter().map(|c| c[kind].mean).sum::<f32>() / cosines.len() as f32,
         };
-        let cosines = Some((over_heads(|c| c.1), over_heads(|c| c.2)));
-        let heads = coded.into_iter().map(|(head, ..)| head).collect();
-        let codes_decoded = self.method.coding.codes_decoded;
         Compressed {
+            cosines: Some((over_books(0), over_books(1))),
             prefix: Prefix::Coded(CodedKv {
-                heads,
-                codes_decoded,
+                books,
+                whole: self.whole(knob),
+                codes_decoded: self.method.coding.codes_decoded,
             }),
             kept: self.ranking.as_ref().map(|ranking| ranking.kept(knob)),
-            cosines,
         }
     }
 }

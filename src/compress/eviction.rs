@@ -1,26 +1,65 @@
 //! Eviction: score entries, rank them for each KV head, keep the best within each layer's budget and the recent
 //! window besides. Every method that drops entries after the prefill is this with its own scorer and budget.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::budget;
 use super::group::{self, Grouping};
-use super::method::{Compressed, Knob, Method, Plan};
+use super::method::{Knob, Method, Plan};
 use super::pool::{Pooling, pool};
-use super::score::{Normalisation, WindowShape, window_attention};
+use super::ranking::Ranking;
+use super::score::{Normalisation, WindowShape, key_norms, window_attention};
 use super::select::Ranked;
 use super::view::LayerView;
-use crate::cache::{EvictedKv, Footprint, Indices, Prefix, places};
 use crate::model::observe::Observe;
 
 /// How entries before the recent window are scored; the higher are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scorer {
-    /// Attention of the window's queries, in f32, reduced per query head and pooled along the sequence.
+    /// Attention of the queries in the recent window, of fixed size, in f32, reduced per query head and pooled along
+    /// the sequence (SnapKV; TOVA with a window of one).
     Window {
         normalisation: Normalisation,
         pooling: Pooling,
     },
+    /// Attention of all queries of the prompt, added up per query head (H2O).
+    ColumnSums,
+    /// The smaller the norm of its key, the better (Knorm).
+    KeyNorm,
+    /// Chance, by KV head (a control).
+    Random { seed: u64 },
     /// The first `sinks` entries, then the latest (StreamingLLM).
     Age { sinks: usize },
+    /// The earliest entries (the start that CaM keeps).
+    First,
+}
+
+/// Last tokens that are kept whatever their score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recent {
+    /// This many, or all where there are fewer.
+    Tokens(usize),
+    /// Half of what is kept, rounded up (H2O's and CaM's equal ratios).
+    Half,
+}
+
+impl Recent {
+    /// How many there are under every budget, in a prompt of `len` tokens.
+    fn least(self, len: usize) -> usize {
+        match self {
+            Self::Tokens(tokens) => tokens.min(len),
+            Self::Half => 0,
+        }
+    }
+
+    /// How many there are among `kept` entries of a prompt of `len` tokens.
+    pub fn among(self, kept: usize, len: usize) -> usize {
+        match self {
+            Self::Tokens(tokens) => tokens.min(len),
+            Self::Half => kept.div_ceil(2),
+        }
+    }
 }
 
 /// How the budget, a share of the prompt on average, is spread over the layers.
@@ -48,18 +87,17 @@ pub enum Store {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Eviction {
     pub scorer: Scorer,
-    /// Last tokens that are kept whatever their score; their queries score the rest.
-    pub window: usize,
+    pub recent: Recent,
     pub grouping: Grouping,
     pub shape: Shape,
     pub store: Store,
 }
 
 impl Eviction {
-    /// Entries each query head keeps in this layer, window included, for a mean share of the prompt.
+    /// Entries each query head keeps in this layer, the recent ones included, for a mean share of the prompt.
     pub fn budget(&self, share: f64, layer: LayerView<'_>) -> usize {
         let (len, layers) = (layer.len(), layer.geometry().layers);
-        let window = self.window.min(len);
+        let window = self.recent.least(len);
         let capacity = ((share * len as f64).round() as usize).clamp(window, len);
         let budgets = match self.shape {
             Shape::Uniform => budget::uniform(capacity, len, layers),
@@ -76,170 +114,94 @@ impl Eviction {
         budgets[layer.layer].clamp(window, len)
     }
 
-    /// Rankings of the entries before the window, per KV head.
+    /// Rankings, per KV head, of the entries that some budget could drop: those before the least recent window.
     pub fn rank(&self, layer: LayerView<'_>) -> Vec<Ranked> {
         let geometry = layer.geometry();
-        let window = self.window.min(layer.len());
-        let before = layer.len() - window;
-        (0..geometry.kv_heads)
-            .map(|kv_head| match self.scorer {
-                Scorer::Window {
-                    normalisation,
-                    pooling,
-                } => {
-                    let shape = WindowShape {
-                        group: geometry.group(),
-                        window,
-                        head_dim: geometry.head_dim,
-                    };
-                    let queries = layer.window_queries(kv_head, window);
-                    let keys = layer.kv().keys[kv_head].to_f32();
-                    let scores = window_attention(&queries, &keys, shape, normalisation);
-                    let scores = group::reduce(&scores, geometry.group(), self.grouping);
-                    let pooled: Vec<f32> = scores
-                        .chunks_exact(before.max(1))
-                        .flat_map(|row| pool(row, pooling))
-                        .collect();
-                    Ranked::new(&pooled, self.grouping.rows(geometry.group()))
-                }
-                Scorer::Age { sinks } => {
-                    let age = |i: usize| if i < sinks { f32::INFINITY } else { i as f32 };
-                    Ranked::new(&(0..before).map(age).collect::<Vec<f32>>(), 1)
-                }
-            })
-            .collect()
-    }
-}
-
-/// A layer's rankings and what a share of it would hold.
-pub struct Ranking<'a> {
-    pub eviction: &'a Eviction,
-    pub layer: LayerView<'a>,
-    /// Per KV head.
-    pub ranked: Vec<Ranked>,
-}
-
-impl<'a> Ranking<'a> {
-    pub fn new(eviction: &'a Eviction, layer: LayerView<'a>) -> Self {
-        Self {
-            eviction,
-            layer,
-            ranked: eviction.rank(layer),
-        }
-    }
-
-    fn window(&self) -> usize {
-        self.eviction.window.min(self.layer.len())
-    }
-
-    /// Ranked entries each row keeps: the budget without the window.
-    pub fn ranked_budget(&self, share: f64) -> usize {
-        self.eviction.budget(share, self.layer) - self.window()
-    }
-
-    /// Per query head, the positions it keeps, ascending, window included.
-    pub fn kept(&self, share: f64) -> Vec<Vec<u32>> {
-        let k = self.ranked_budget(share);
-        let len = self.layer.len();
-        let window = (len - self.window()) as u32..len as u32;
-        let group = self.layer.geometry().group();
-        let mut kept = Vec::with_capacity(self.layer.geometry().heads);
-        for ranked in &self.ranked {
-            let rows: Vec<Vec<u32>> = ranked
-                .kept_at(k)
-                .into_iter()
-                .map(|row| row.into_iter().chain(window.clone()).collect())
-                .collect();
-            kept.extend((0..group).map(|member| rows[member % rows.len()].clone()));
-        }
-        kept
-    }
-}
-
-/// Positions held for a KV head, how many rows keep each, and each query head's places among them where they differ.
-pub type Held = (Vec<u32>, Vec<u32>, Option<Vec<Indices>>);
-
-impl Ranking<'_> {
-    /// What one KV head holds when every entry is stored once.
-    pub fn held(&self, kv_head: usize, share: f64) -> Held {
-        let (k, len) = (self.ranked_budget(share), self.layer.len());
-        let ranked = &self.ranked[kv_head];
-        let (mut positions, mut weights) = ranked.union_at(k);
-        let rows = ranked.kept_at(k);
-        let window = (len - self.window()) as u32..len as u32;
-        positions.extend(window.clone());
-        weights.extend(window.clone().map(|_| rows.len() as u32));
-        let lists = (positions.len() > k + self.window()).then(|| {
-            let list = |row: &Vec<u32>| {
-                let kept: Vec<u32> = row.iter().copied().chain(window.clone()).collect();
-                Indices::from_slice(&places(&kept, &positions))
-            };
-            rows.iter().map(list).collect()
-        });
-        (positions, weights, lists)
-    }
-}
-
-impl Plan for Ranking<'_> {
-    fn footprint(&self, share: f64) -> Footprint {
-        let geometry = self.layer.geometry();
-        let (k, window) = (self.ranked_budget(share), self.window());
-        let bytes_entry = (2 * geometry.head_dim * self.layer.store().size()) as u64;
-        let kept = (geometry.heads * (k + window)) as u64;
-        if self.eviction.store == Store::QueryHead {
-            return Footprint {
-                entries: kept,
-                kept,
-                bytes_entries: kept * bytes_entry,
-                ..Footprint::default()
-            };
-        }
-        let held: Vec<usize> = self
-            .ranked
-            .iter()
-            .map(|ranked| ranked.entries_at(k) + window)
+        let n = layer.len() - self.recent.least(layer.len());
+        let scores: Vec<Vec<f32>> = (0..geometry.kv_heads)
+            .map(|kv_head| self.scores(kv_head, n, layer))
             .collect();
-        let entries = held.iter().sum::<usize>() as u64;
-        let mut footprint = Footprint {
-            entries,
-            kept: entries,
-            bytes_entries: entries * bytes_entry,
-            ..Footprint::default()
-        };
-        if held.iter().any(|&held| held > k + window) {
-            // The window is in every list, so the largest number in a list is that of the last entry held.
-            let group = geometry.group() as u64;
-            footprint.kept = kept;
-            footprint.bytes_lists = held
-                .iter()
-                .map(|&held| group * (k + window) as u64 * Indices::width(held - 1))
-                .sum();
+        if !self.scores_query_heads() {
+            return scores.iter().map(|row| Ranked::new(row, 1)).collect();
         }
-        footprint
+        let ranked = |scores: &[f32], of: usize| {
+            let reduced = group::reduce(scores, of, self.grouping);
+            let rows = reduced.chunks_exact(n.max(1));
+            let pooled: Vec<f32> = rows.flat_map(|row| self.pooled(row)).collect();
+            Ranked::new(&pooled, self.grouping.rows(of))
+        };
+        match self.grouping {
+            Grouping::Layer => {
+                vec![ranked(&scores.concat(), geometry.heads); geometry.kv_heads]
+            }
+            _ => {
+                let of_group = |scores: &Vec<f32>| ranked(scores, geometry.group());
+                scores.iter().map(of_group).collect()
+            }
+        }
     }
 
-    fn build(&self, share: f64) -> Compressed {
-        let kept = self.kept(share);
-        let full = self.layer.kv();
-        let evicted = match self.eviction.store {
-            Store::KvHead => EvictedKv::shared(full, &kept),
-            Store::QueryHead => EvictedKv::repeated(full, &kept),
-        };
-        Compressed {
-            prefix: Prefix::Evicted(evicted),
-            kept: Some(kept),
-            cosines: None,
+    fn scores_query_heads(&self) -> bool {
+        matches!(self.scorer, Scorer::Window { .. } | Scorer::ColumnSums)
+    }
+
+    fn pooled(&self, row: &[f32]) -> Vec<f32> {
+        match self.scorer {
+            Scorer::Window { pooling, .. } => pool(row, pooling),
+            _ => row.to_vec(),
+        }
+    }
+
+    /// Scores of the first `n` entries of one KV head, `[group, n]` where query heads score apart, else `[n]`.
+    fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32> {
+        let geometry = layer.geometry();
+        match self.scorer {
+            Scorer::Window { normalisation, .. } => {
+                let shape = WindowShape {
+                    group: geometry.group(),
+                    window: layer.len() - n,
+                    head_dim: geometry.head_dim,
+                };
+                let queries = layer.window_queries(kv_head, shape.window);
+                let keys = layer.kv().keys[kv_head].to_f32();
+                window_attention(&queries, &keys, shape, normalisation)
+            }
+            Scorer::ColumnSums => {
+                let sums = layer.column_sums(kv_head);
+                let rows = sums.chunks_exact(layer.len());
+                rows.flat_map(|row| row[..n].to_vec()).collect()
+            }
+            Scorer::KeyNorm => {
+                let keys = layer.kv().keys[kv_head].to_f32();
+                let norms = key_norms(&keys, geometry.head_dim);
+                norms[..n].iter().map(|norm| -norm).collect()
+            }
+            Scorer::Random { seed } => {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream((layer.layer * geometry.kv_heads + kv_head) as u64);
+                (0..n).map(|_| rng.random()).collect()
+            }
+            Scorer::Age { sinks } => {
+                let age = |i: usize| if i < sinks { f32::INFINITY } else { i as f32 };
+                (0..n).map(age).collect()
+            }
+            Scorer::First => (0..n).map(|i| -(i as f32)).collect(),
         }
     }
 }
 
 impl Method for Eviction {
     fn observes(&self) -> Observe {
-        match self.scorer {
-            Scorer::Window { .. } => Observe {
-                window: self.window,
+        match (self.scorer, self.recent) {
+            (Scorer::Window { .. }, Recent::Tokens(window)) => Observe {
+                window,
+                ..Observe::default()
             },
-            Scorer::Age { .. } => Observe::default(),
+            (Scorer::ColumnSums, _) => Observe {
+                column_sums: true,
+                ..Observe::default()
+            },
+            _ => Observe::default(),
         }
     }
 
@@ -248,6 +210,7 @@ impl Method for Eviction {
             name: "share",
             smallest: 0.0,
             largest: 1.0,
+            cheap: &[],
         }
     }
 

@@ -11,6 +11,9 @@ pub enum Grouping {
     Max,
     /// One ranking by the sum over the group. Ranks as [`Grouping::Mean`] does.
     Sum,
+    /// One ranking for all KV heads of a layer, by the mean over all of its query heads (TOVA): what is reduced is
+    /// the layer, not a group.
+    Layer,
 }
 
 impl Grouping {
@@ -44,7 +47,7 @@ pub fn reduce(scores: &[f32], group: usize, grouping: Grouping) -> Vec<f32> {
         Grouping::Unfold => scores.to_vec(),
         Grouping::Sum => fold(|a, b| a + b),
         Grouping::Max => fold(f32::max),
-        Grouping::Mean => {
+        Grouping::Mean | Grouping::Layer => {
             let mut row = fold(|a, b| a + b);
             row.iter_mut().for_each(|a| *a /= group as f32);
             row
@@ -73,6 +76,7 @@ mod tests {
             Grouping::Mean,
             Grouping::Max,
             Grouping::Sum,
+            Grouping::Layer,
         ] {
             assert_eq!(reduce(&[1.0, 2.0], 1, grouping), [1.0, 2.0]);
         }

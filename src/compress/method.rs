@@ -3,6 +3,7 @@
 use super::codebook::Cosines;
 use super::view::LayerView;
 use crate::cache::{Footprint, Prefix};
+use crate::model::decoder::PrunedLayer;
 use crate::model::observe::Observe;
 
 /// A way to make the cache of a prompt smaller. One number, its knob, sets how small; everything else is fixed when
@@ -18,6 +19,19 @@ pub trait Method: Send + Sync {
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a>;
 }
 
+/// A way to make the cache smaller while the prompt is processed: tokens drop out on their way through the layers, so
+/// the method has a prefill of its own. How many is decided by the knob and the prompt's length alone.
+pub trait Pruning: Send + Sync {
+    /// The range of its knob. Bytes rise from the first end to the second.
+    fn knob(&self) -> Knob;
+
+    /// Tokens that reach each layer, and that it holds; all of the prompt reach the first.
+    fn lengths(&self, knob: f64, prompt: usize, layers: usize) -> Vec<usize>;
+
+    /// Which `count` of a layer's tokens go on, ascending.
+    fn keep(&self, layer: &PrunedLayer<'_>, count: usize) -> Vec<u32>;
+}
+
 /// A method's size knob.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Knob {
@@ -27,6 +41,9 @@ pub struct Knob {
     pub smallest: f64,
     /// Largest cache.
     pub largest: f64,
+    /// Values at which footprints are cheap, because a plan makes them all in one pass, from the smallest cache to the
+    /// largest, both ends included. Empty: none are.
+    pub cheap: &'static [f64],
 }
 
 /// One layer, ready to be compressed to any size. Pure: the same knob gives the same prefix.

@@ -58,24 +58,15 @@ pub fn window_attention(
         "a window of {window} tokens needs as many keys, there are {len}"
     );
     let before = len - window;
-    let scale = 1.0 / (head_dim as f32).sqrt();
     let mut scores = vec![0f32; group * before];
     if before == 0 || window == 0 {
         return scores;
     }
-    let mut logits = vec![0f32; window * len];
     for (head, sums) in queries
         .chunks_exact(window * head_dim)
         .zip(scores.chunks_exact_mut(before))
     {
-        dot_products(head, keys, head_dim, scale, &mut logits);
-        for (query, row) in logits.chunks_exact_mut(len).enumerate() {
-            let visible = &mut row[..=before + query];
-            let inverse = 1.0 / exponentiate(visible);
-            for (sum, e) in sums.iter_mut().zip(visible.iter()) {
-                *sum += e * inverse;
-            }
-        }
+        add_attention(head, keys, head_dim, |_| 1.0, sums);
         match normalisation {
             Normalisation::Sum => {}
             Normalisation::Mean => sums.iter_mut().for_each(|s| *s /= window as f32),
@@ -86,6 +77,36 @@ pub fn window_attention(
         }
     }
     scores
+}
+
+/// Queries whose products with all keys are held at once, which bounds the memory for them.
+const QUERIES: usize = 64;
+
+/// Adds to `sums`, one for each entry before the window, the attention of the window's queries times the weight of each
+/// query: `queries: [window, head_dim]` are those of the last tokens of `keys: [len, head_dim]`, both rotated.
+/// Softmax as in [`window_attention`].
+pub fn add_attention(
+    queries: &[f32],
+    keys: &[f32],
+    head_dim: usize,
+    weight: impl Fn(usize) -> f32,
+    sums: &mut [f32],
+) {
+    let (len, before) = (keys.len() / head_dim, sums.len());
+    let scale = 1.0 / (head_dim as f32).sqrt();
+    let mut logits = Vec::new();
+    for (block, queries) in queries.chunks(QUERIES * head_dim).enumerate() {
+        logits.resize(queries.len() / head_dim * len, 0.0);
+        dot_products(queries, keys, head_dim, scale, &mut logits);
+        for (i, row) in logits.chunks_exact_mut(len).enumerate() {
+            let query = block * QUERIES + i;
+            let visible = &mut row[..=before + query];
+            let factor = weight(query) / exponentiate(visible);
+            for (sum, e) in sums.iter_mut().zip(visible.iter()) {
+                *sum += e * factor;
+            }
+        }
+    }
 }
 
 /// The Euclidean norm of each key of `keys: [len, head_dim]`. Knorm (kvpress) scores an entry `-norm`: it keeps low norms.

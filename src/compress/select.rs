@@ -68,9 +68,26 @@ impl Ranked {
             scores.len()
         );
         let n = scores.len() / rows;
-        let ranks: Vec<Vec<u32>> = (0..rows)
+        let ranks = (0..rows)
             .map(|row| rank_of(&ranking(&scores[row * n..(row + 1) * n])))
             .collect();
+        Self::of(ranks, n)
+    }
+
+    /// The rankings of the first `n` positions alone, in the order that all of them have.
+    pub fn first(&self, n: usize) -> Self {
+        let among_first = |ranks: &Vec<u32>| {
+            let order: Vec<u32> = rank_of(ranks)
+                .into_iter()
+                .filter(|&position| (position as usize) < n)
+                .collect();
+            rank_of(&order)
+        };
+        Self::of(self.ranks.iter().map(among_first).collect(), n)
+    }
+
+    /// From the ranks of `n` positions, per row.
+    fn of(ranks: Vec<Vec<u32>>, n: usize) -> Self {
         let least: Vec<u32> = (0..n)
             .map(|position| {
                 ranks
@@ -166,6 +183,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_positions_rank_as_if_they_were_all((rows, scores) in scores(40), part in 0.0f64..=1.0) {
+            let n = scores.len() / rows;
+            let first = (n as f64 * part) as usize;
+            let cut: Vec<f32> = (0..rows).flat_map(|row| scores[row * n..][..first].to_vec()).collect();
+            let (got, want) = (Ranked::new(&scores, rows).first(first), Ranked::new(&cut, rows));
+            for k in 0..=first {
+                prop_assert_eq!(got.kept_at(k), want.kept_at(k));
+                prop_assert_eq!(got.union_at(k), want.union_at(k));
+                prop_assert_eq!(got.entries_at(k), want.entries_at(k));
+            }
+        }
+
         #[test]
         fn top_k_is_sorted_unique_in_range_and_best((_, scores) in scores(60), k in 0usize..70) {
             let top = top_k(&scores, k);

@@ -1,6 +1,6 @@
 //! How small a method is asked to make a cache.
 
-use super::method::{Method, Plan};
+use super::method::Knob;
 use super::solve::solve;
 
 /// Of `retention` and a method's own knobs, the one that is given.
@@ -15,19 +15,19 @@ pub enum Size {
 }
 
 impl Size {
-    /// The knob that gives this size on a prompt of `len` tokens whose layers are `plans`.
+    /// The knob that gives this size on a prompt of `len` tokens, of which `bytes` are held at a knob.
     ///
     /// # Errors
     /// A retention that the method cannot reach.
     pub fn knob(
         self,
-        method: &dyn Method,
-        plans: &[Box<dyn Plan + '_>],
+        knob: Knob,
+        bytes: impl Fn(f64) -> u64,
         len: usize,
         bytes_dense: u64,
     ) -> anyhow::Result<f64> {
         match self {
-            Self::Retention(target) => solve(plans, method.knob(), target, bytes_dense),
+            Self::Retention(target) => solve(knob, bytes, target, bytes_dense),
             Self::Budget(entries) => Ok((entries as f64 / len as f64).min(1.0)),
             Self::Knob(knob) => Ok(knob),
         }

@@ -19,18 +19,18 @@ pub fn footprint(plans: &[Box<dyn Plan + '_>], knob: f64) -> Footprint {
     layers.into_iter().sum()
 }
 
-/// The knob at which `plans` hold `target` of `bytes_dense`, by false position (Illinois) between the ends of its
-/// range; bytes need only rise on the whole.
+/// The knob at which `bytes` are `target` of `bytes_dense`, by false position (Illinois) between the ends of its
+/// range, or between two of its cheap values where it has them; bytes need only rise on the whole.
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
 pub fn solve(
-    plans: &[Box<dyn Plan + '_>],
     knob: Knob,
+    bytes: impl Fn(f64) -> u64,
     target: f64,
     bytes_dense: u64,
 ) -> anyhow::Result<f64> {
-    let retention = |at: f64| footprint(plans, at).bytes() as f64 / bytes_dense as f64;
+    let retention = |at: f64| bytes(at) as f64 / bytes_dense as f64;
     let (mut low, mut high) = (knob.smallest, knob.largest);
     let (smallest, largest) = (retention(low), retention(high));
     let (mut below, mut above) = (smallest - target, largest - target);
@@ -48,6 +48,16 @@ pub fn solve(
     } else {
         (above.abs(), high)
     };
+    for pair in knob.cheap.windows(2) {
+        let (first, second) = (retention(pair[0]) - target, retention(pair[1]) - target);
+        if first < 0.0 && second >= 0.0 {
+            (low, below, high, above) = (pair[0], first, pair[1], second);
+            best = [best, (first.abs(), low), (second.abs(), high)]
+                .into_iter()
+                .fold(best, |a, b| if b.0 < a.0 { b } else { a });
+            break;
+        }
+    }
     let mut last_moved_low = None;
     for _ in 0..STEPS {
         if best.0 <= TOLERANCE || below >= 0.0 || above <= 0.0 {

@@ -34,8 +34,24 @@ impl<'a> LayerView<'a> {
     }
 
     /// Keys before RoPE, per KV head `[len, head_dim]`.
+    ///
+    /// # Panics
+    /// When the prefill did not observe them.
     pub fn unrotated_keys(&self) -> &'a [Rows] {
-        &self.prefilled.layers[self.layer].unrotated_keys
+        let keys = &self.prefilled.layers[self.layer].unrotated_keys;
+        assert!(!keys.is_empty(), "keys before RoPE were not observed");
+        keys
+    }
+
+    /// Attention that each entry draws from all queries of one KV head's group, `[group, len]`.
+    ///
+    /// # Panics
+    /// When the prefill did not observe it.
+    pub fn column_sums(&self, kv_head: usize) -> Vec<f32> {
+        let sums = &self.prefilled.layers[self.layer].column_sums;
+        assert!(!sums.is_empty(), "column sums were not observed");
+        let group = self.geometry().group();
+        sums[kv_head * group..(kv_head + 1) * group].concat()
     }
 
     /// Rotated queries of the last `window` tokens for one KV head's group, `[group, window, head_dim]`.

@@ -3,10 +3,14 @@
 //! Linear layers run as tensors on the model's device; attention runs in the cache's own representation on the
 //! host. Activations are f32.
 
+mod prune;
+
 use candle_core::{DType, Device, IndexOp, Result, Tensor};
 use candle_nn::ops::{rms_norm, silu};
 use rayon::prelude::*;
 use std::sync::Arc;
+
+pub use prune::{Pruned, PrunedLayer};
 
 use super::config::DecoderConfig;
 use super::linear::{Linear, RowKind};
@@ -125,6 +129,7 @@ impl Model {
             geometry,
             store,
             layers: observer.finish(cache.layers),
+            tokens: tokens.to_vec(),
             len: tokens.len(),
             logits,
         })
@@ -165,28 +170,57 @@ impl Model {
                 self.rope.max_len()
             );
         }
-        let eps = self.config.norm_eps as f32;
         let ids = Tensor::new(tokens, &self.device)?;
         let mut x = self.embedding.index_select(&ids, 0)?;
         for (i, layer) in self.layers.iter().enumerate() {
-            let qkv = layer
-                .qkv
-                .forward(&rms_norm(&x, &layer.attention_norm, eps)?, kind)?;
-            let attended = self.attend(i, layer, &qkv, &mut sequences)?;
-            x = (x + layer.output.forward(&attended, kind)?)?;
-            let gate_up = layer
-                .gate_up
-                .forward(&rms_norm(&x, &layer.mlp_norm, eps)?, kind)?;
-            let gate = gate_up.narrow(1, 0, self.config.intermediate)?;
-            let up = gate_up.narrow(1, self.config.intermediate, self.config.intermediate)?;
-            let inner = (silu(&gate)? * up)?;
-            x = (x + layer.down.forward(&inner, kind)?)?;
+            let attend = |qkv: &Tensor| self.attend(i, layer, qkv, &mut sequences);
+            x = self.block(layer, &x, kind, attend)?;
         }
         match sequences {
             Sequences::One(cache, _) => cache.seen += tokens.len(),
             Sequences::Each(caches) => caches.iter_mut().for_each(|cache| cache.seen += 1),
         }
         Ok(x)
+    }
+
+    /// One layer, attention and MLP, over hidden states `x`, `[n, hidden]`; `attend` makes of
+    /// `[n, (heads + 2 kv_heads) * head_dim]` what the heads put out, `[n, heads * head_dim]`.
+    fn block(
+        &self,
+        layer: &Layer,
+        x: &Tensor,
+        kind: RowKind,
+        attend: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let eps = self.config.norm_eps as f32;
+        let qkv = layer.qkv.forward(
+            &rms_norm(&x.contiguous()?, &layer.attention_norm, eps)?,
+            kind,
+        )?;
+        let x = (x + layer.output.forward(&attend(&qkv)?, kind)?)?;
+        let gate_up = layer
+            .gate_up
+            .forward(&rms_norm(&x, &layer.mlp_norm, eps)?, kind)?;
+        let gate = gate_up.narrow(1, 0, self.config.intermediate)?;
+        let up = gate_up.narrow(1, self.config.intermediate, self.config.intermediate)?;
+        let inner = (silu(&gate)? * up)?;
+        x + layer.down.forward(&inner, kind)?
+    }
+
+    /// Queries, keys and values of `qkv` on the host, none of them rotated.
+    fn project(&self, layer: &Layer, qkv: &Tensor) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
+        let d = self.config.head_dim;
+        let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
+        let part = |start, width| qkv.narrow(1, start, width)?.contiguous();
+        let (mut queries, mut keys) = (part(0, query_width)?, part(query_width, key_width)?);
+        let values = part(query_width + key_width, key_width)?;
+        if let Some((query_norm, key_norm)) = &layer.query_key_norms {
+            let eps = self.config.norm_eps as f32;
+            queries = rms_norm(&queries.reshape(((), d))?, query_norm, eps)?;
+            keys = rms_norm(&keys.reshape(((), d))?, key_norm, eps)?;
+        }
+        let host = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        Ok((host(&queries)?, host(&keys)?, host(&values)?))
     }
 
     /// Attention of one layer: `qkv` `[n, (heads + 2 kv_heads) * head_dim]` to `[n, heads * head_dim]`.
@@ -199,16 +233,7 @@ impl Model {
     ) -> Result<Tensor> {
         let d = self.config.head_dim;
         let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
-        let part = |start, width| qkv.narrow(1, start, width)?.contiguous();
-        let (mut queries, mut keys) = (part(0, query_width)?, part(query_width, key_width)?);
-        let values = part(query_width + key_width, key_width)?;
-        if let Some((query_norm, key_norm)) = &layer.query_key_norms {
-            let eps = self.config.norm_eps as f32;
-            queries = rms_norm(&queries.reshape(((), d))?, query_norm, eps)?;
-            keys = rms_norm(&keys.reshape(((), d))?, key_norm, eps)?;
-        }
-        let host = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
-        let (mut queries, unrotated_keys, values) = (host(&queries)?, host(&keys)?, host(&values)?);
+        let (mut queries, unrotated_keys, values) = self.project(layer, qkv)?;
         let mut keys = unrotated_keys.clone();
         let n = qkv.dim(0)?;
         let attended = match sequences {
@@ -231,7 +256,11 @@ impl Model {
                     values: &values,
                     position,
                 };
-                cache.layers[i].attend(&new, &self.rope)
+                let cache = &mut cache.layers[i];
+                match observer.as_mut().and_then(|seen| seen.column_sums(i)) {
+                    Some(sums) => cache.attend_summing(&new, &self.rope, sums),
+                    None => cache.attend(&new, &self.rope),
+                }
             }
             Sequences::Each(caches) => {
                 let rows = queries

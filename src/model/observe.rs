@@ -9,12 +9,18 @@ use crate::cache::{DenseKv, Geometry, LayerCache, Rows, StoreType};
 pub struct Observe {
     /// Queries of this many last tokens are kept.
     pub window: usize,
+    /// The attention that each entry draws from all queries is added up: costs a second pass over the keys.
+    pub column_sums: bool,
+    /// Keys are also kept as they are before RoPE: half of a dense cache more.
+    pub unrotated_keys: bool,
 }
 
 impl Observe {
     pub fn union(self, other: Self) -> Self {
         Self {
             window: self.window.max(other.window),
+            column_sums: self.column_sums || other.column_sums,
+            unrotated_keys: self.unrotated_keys || other.unrotated_keys,
         }
     }
 }
@@ -23,10 +29,12 @@ impl Observe {
 pub struct PrefilledLayer {
     /// The dense cache, keys rotated; shared with every cell that holds it whole.
     pub kv: Arc<DenseKv>,
-    /// Keys before RoPE, per KV head `[len, head_dim]`.
+    /// Keys before RoPE, per KV head `[len, head_dim]`; none where they were not asked for.
     pub unrotated_keys: Vec<Rows>,
     /// Rotated queries of the last `window` tokens, `[window, heads, head_dim]`.
     pub queries: Vec<f32>,
+    /// Attention that each entry draws from all queries, per query head `[len]`; none where it was not asked for.
+    pub column_sums: Vec<Vec<f32>>,
 }
 
 /// A dense prefill of one prompt: what every cell of a sample starts from.
@@ -34,7 +42,9 @@ pub struct Prefilled {
     pub geometry: Geometry,
     pub store: StoreType,
     pub layers: Vec<PrefilledLayer>,
-    /// Tokens of the prompt.
+    /// The prompt.
+    pub tokens: Vec<u32>,
+    /// How many tokens it has.
     pub len: usize,
     /// Logits of its last position, `[vocab]`.
     pub logits: Vec<f32>,
@@ -48,6 +58,16 @@ impl Prefilled {
             .map(|layer| layer.kv.footprint().bytes())
             .sum()
     }
+
+    /// Bytes of what a method that observes this reads: the dense cache, and keys before RoPE where it asks for them.
+    pub fn bytes_read(&self, observe: Observe) -> u64 {
+        let unrotated = self.layers.iter().flat_map(|layer| &layer.unrotated_keys);
+        let unrotated: u64 = unrotated
+            .filter(|_| observe.unrotated_keys)
+            .map(Rows::bytes)
+            .sum();
+        self.bytes_dense() + unrotated
+    }
 }
 
 /// Gathers while a prefill runs.
@@ -59,15 +79,21 @@ pub(super) struct Observer {
 struct Observed {
     unrotated_keys: Vec<Rows>,
     queries: Vec<f32>,
+    column_sums: Vec<Vec<f32>>,
 }
 
 impl Observer {
     pub fn new(observe: Observe, geometry: Geometry, store: StoreType, len: usize) -> Self {
         let layer = || Observed {
             unrotated_keys: (0..geometry.kv_heads)
+                .filter(|_| observe.unrotated_keys)
                 .map(|_| Rows::with_capacity(geometry.head_dim, store, len))
                 .collect(),
             queries: Vec::new(),
+            column_sums: (0..geometry.heads)
+                .filter(|_| observe.column_sums)
+                .map(|_| Vec::with_capacity(len))
+                .collect(),
         };
         Self {
             observe,
@@ -78,16 +104,10 @@ impl Observer {
     /// `keys`: `[n, kv_heads, head_dim]` before RoPE; `queries`: `[n, heads, head_dim]` rotated, `width` a token.
     pub fn see(&mut self, layer: usize, keys: &[f32], queries: &[f32], width: usize) {
         let observed = &mut self.layers[layer];
-        let d = observed.unrotated_keys[0].dim();
         let heads = observed.unrotated_keys.len();
-        for token in keys.chunks_exact(heads * d) {
-            for (rows, key) in observed
-                .unrotated_keys
-                .iter_mut()
-                .zip(token.chunks_exact(d))
-            {
-                rows.push(key);
-            }
+        for (head, rows) in observed.unrotated_keys.iter_mut().enumerate() {
+            let keys = keys.chunks_exact(rows.dim()).skip(head).step_by(heads);
+            keys.for_each(|key| rows.push(key));
         }
         let wanted = self.observe.window * width;
         observed
@@ -95,6 +115,12 @@ impl Observer {
             .extend_from_slice(&queries[queries.len().saturating_sub(wanted)..]);
         let surplus = observed.queries.len().saturating_sub(wanted);
         observed.queries.drain(..surplus);
+    }
+
+    /// The running column sums of a layer, per query head, where they are asked for.
+    pub fn column_sums(&mut self, layer: usize) -> Option<&mut [Vec<f32>]> {
+        let sums = &mut self.layers[layer].column_sums;
+        self.observe.column_sums.then_some(sums)
     }
 
     pub fn finish(self, caches: Vec<LayerCache>) -> Vec<PrefilledLayer> {
@@ -105,6 +131,7 @@ impl Observer {
                 kv: Arc::new(cache.into_tail()),
                 unrotated_keys: observed.unrotated_keys,
                 queries: observed.queries,
+                column_sums: observed.column_sums,
             })
             .collect()
     }

@@ -74,6 +74,11 @@ pub struct Record {
     pub program_version: String,
     /// Why there is no score; empty when there is one.
     pub error: String,
+    /// Most bytes of cache alive while this cell was compressed: the dense cache, keys before RoPE where the method
+    /// reads them, and what it made. Every cell is counted as if it were compressed alone.
+    pub bytes_peak: Option<u64>,
+    /// Bytes held when the answer ended, all that decoding added included.
+    pub bytes_end: Option<u64>,
 }
 
 /// One layer of one sample's compressed cache: a row of `layers.csv`, columns in this order.
@@ -106,6 +111,9 @@ pub struct LayerRecord {
     pub r2: Option<f64>,
     pub cosine_min_k: Option<f64>,
     pub cosine_min_v: Option<f64>,
+    /// Over the coded vectors, each counted once.
+    pub cosine_mean_k: Option<f64>,
+    pub cosine_mean_v: Option<f64>,
 }
 
 /// How a layer row names its record: what a record is of, without the versions, which never mix

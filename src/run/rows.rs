@@ -46,6 +46,8 @@ pub fn rows(
                 r2: paper.r2,
                 cosine_min_k: layer.cosines.map(|(keys, _)| keys.min.into()),
                 cosine_min_v: layer.cosines.map(|(_, values)| values.min.into()),
+                cosine_mean_k: layer.cosines.map(|(keys, _)| keys.mean.into()),
+                cosine_mean_v: layer.cosines.map(|(_, values)| values.mean.into()),
             }
         })
         .collect();
@@ -64,6 +66,8 @@ pub fn rows(
         prefill_ms: Some(outcome.prefill_ms),
         compress_ms: Some(outcome.compress_ms),
         decode_ms: Some(outcome.decode_ms),
+        bytes_peak: Some(outcome.bytes_peak),
+        bytes_end: Some(outcome.bytes_end),
         ..identity
     };
     (record, layers)
@@ -90,7 +94,9 @@ impl PaperRatio {
                 ratio: r1,
             };
         }
-        let r2 = codewords as f64 / (2 * footprint.kept) as f64;
+        // A vector kept whole beside the coded ones stands for itself alone.
+        let whole = 2 * (footprint.bytes_entries / bytes_entry);
+        let r2 = (codewords + whole) as f64 / (2 * footprint.kept) as f64;
         // One index and one magnitude beside each codeword of head_dim elements, as the equation charges them.
         let index_elements =
             footprint.bytes_indices as f64 / (2 * footprint.entries) as f64 / store.size() as f64;

@@ -17,6 +17,10 @@ pub struct Outcome {
     pub layers: Vec<LayerFacts>,
     pub held: Footprint,
     pub bytes_dense: u64,
+    /// See [`CellCache::bytes_peak`].
+    pub bytes_peak: u64,
+    /// Held when the answer ended.
+    pub bytes_end: u64,
     pub seen: usize,
     pub response: String,
     pub score: f64,
@@ -56,7 +60,7 @@ pub fn run_sample(
     let mut nll = Vec::new();
     for cell in made.iter_mut().flatten() {
         let logits = match rest {
-            [] => Tensor::new(&prefilled.logits[..], &Device::Cpu)?,
+            [] => Tensor::new(&cell.logits[..], &Device::Cpu)?,
             question => {
                 let logits = model
                     .extend(question, &mut cell.cache)?
@@ -101,13 +105,17 @@ pub fn run_sample(
             let CellCache {
                 cache,
                 layers,
+                bytes_peak,
                 compress_ms,
+                ..
             } = cell;
             let response = tokenizer.decode(&answer, true)?;
             Ok(Ok(Outcome {
                 held: layers.iter().map(|layer| layer.footprint).sum(),
                 layers,
                 bytes_dense,
+                bytes_peak,
+                bytes_end: cache.footprint().bytes(),
                 seen: cache.seen,
                 score: task.score(sample, &response),
                 response,

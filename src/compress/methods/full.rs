@@ -1,6 +1,6 @@
 //! The dense cache, whole: what every other method is compared with.
 
-use super::Entry;
+use super::{Entry, Made};
 use crate::compress::settings::MethodInfo;
 
 pub const ENTRY: Entry = Entry {
@@ -10,5 +10,5 @@ pub const ENTRY: Entry = Entry {
         source: "",
         settings: &[],
     },
-    make: |_| Ok(None),
+    make: |_| Ok(Made::Full),
 };

@@ -86,6 +86,16 @@ pub const fn store(default: &'static str) -> SettingInfo {
     }
 }
 
+pub const SEED: SettingInfo = SettingInfo {
+    name: "seed",
+    accepts: Accepts::Integer {
+        from: 0,
+        to: u32::MAX,
+    },
+    default: Some(Default::Integer(0)),
+    help: "of the draws",
+};
+
 pub fn normalisation(settings: &Settings) -> Normalisation {
     match settings.text("score") {
         "mean" => Normalisation::Mean,
@@ -120,15 +130,19 @@ pub fn stored(settings: &Settings) -> Store {
     }
 }
 
-/// The one size that is given among `retention` and the method's own knobs; else `otherwise`, a knob.
-pub fn size_or(settings: &Settings, method: &str, otherwise: Option<f64>) -> anyhow::Result<Size> {
+/// The one size that is given among `retention` and the method's own knobs, `budget` or `knob`; else `otherwise`.
+pub fn size_or(
+    settings: &Settings,
+    method: &str,
+    knob: &str,
+    otherwise: Option<f64>,
+) -> anyhow::Result<Size> {
     let given = [
         settings.opt_number("retention").map(Size::Retention),
         settings
             .opt_number("budget")
             .map(|budget| Size::Budget(budget as usize)),
-        settings.opt_number("r").map(Size::Knob),
-        settings.opt_number("theta-scale").map(Size::Knob),
+        settings.opt_number(knob).map(Size::Knob),
     ];
     let mut given = given.into_iter().flatten();
     match (given.next(), given.next(), otherwise) {
@@ -143,7 +157,7 @@ pub fn size_or(settings: &Settings, method: &str, otherwise: Option<f64>) -> any
     }
 }
 
-/// As [`size_or`], for a method that has no size of its own.
+/// As [`size_or`], for eviction, which has no size of its own and keeps a share `r`.
 pub fn size(settings: &Settings, method: &str) -> anyhow::Result<Size> {
-    size_or(settings, method, None)
+    size_or(settings, method, "r", None)
 }

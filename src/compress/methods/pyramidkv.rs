@@ -1,7 +1,7 @@
 //! PyramidKV (Cai et al. 2024, arXiv 2406.02069): SnapKV's scores under a budget that shrinks with depth.
 
-use super::{Entry, parts};
-use crate::compress::eviction::{Eviction, Scorer, Shape};
+use super::{Entry, Made, parts};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
 use crate::compress::score::Normalisation;
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
 
@@ -47,14 +47,14 @@ pub const ENTRY: Entry = Entry {
                 normalisation: Normalisation::Sum,
                 pooling: parts::pooling(settings)?,
             },
-            window: settings.integer("window"),
+            recent: Recent::Tokens(settings.integer("window")),
             grouping: parts::grouping(settings),
             shape,
             store: parts::stored(settings),
         };
-        Ok(Some((
+        Ok(Made::Compress(
             Box::new(eviction),
             parts::size(settings, "pyramidkv")?,
-        )))
+        ))
     },
 };

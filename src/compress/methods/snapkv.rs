@@ -1,7 +1,7 @@
 //! SnapKV (Li et al. 2024, arXiv 2404.14469), constants of its LongBench configurations.
 
-use super::{Entry, parts};
-use crate::compress::eviction::{Eviction, Scorer, Shape};
+use super::{Entry, Made, parts};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
 use crate::compress::settings::MethodInfo;
 
 pub const ENTRY: Entry = Entry {
@@ -25,11 +25,14 @@ pub const ENTRY: Entry = Entry {
                 normalisation: crate::compress::score::Normalisation::Sum,
                 pooling: parts::pooling(settings)?,
             },
-            window: settings.integer("window"),
+            recent: Recent::Tokens(settings.integer("window")),
             grouping: parts::grouping(settings),
             shape: Shape::Uniform,
             store: parts::stored(settings),
         };
-        Ok(Some((Box::new(eviction), parts::size(settings, "snapkv")?)))
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "snapkv")?,
+        ))
     },
 };

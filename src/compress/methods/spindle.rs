@@ -1,8 +1,10 @@
 //! SpindleKV (Tang et al. 2025, arXiv 2507.06517), and each of its two parts alone.
 
-use super::{Entry, parts};
-use crate::compress::coding::{Coding, Learner, Spindle};
-use crate::compress::eviction::{Eviction, Scorer, Shape, Store};
+use super::{Entry, Made, parts};
+use crate::bad_input;
+use crate::compress::coding::{Coding, Scope, Spindle};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::learn::{Learner, Recipe};
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo, Settings};
 
 const SOURCE: &str = "Tang et al. 2025, arXiv 2507.06517";
@@ -56,9 +58,46 @@ const THETA_SCALE: SettingInfo = SettingInfo {
 
 const LEARNER: SettingInfo = SettingInfo {
     name: "learner",
-    accepts: Accepts::Choice(&["greedy", "leader"]),
+    accepts: Accepts::Choice(&["greedy", "leader", "spherical-k-means"]),
     default: Some(Default::Text("greedy")),
-    help: "how codewords are chosen: the paper's greedy cover, or one pass over the text",
+    help: "how codewords are chosen: the paper's greedy cover, one pass over the text, or a set number of means",
+};
+
+/// The share of codewords, with its default.
+const fn codewords(default: Option<Default>) -> SettingInfo {
+    SettingInfo {
+        name: "codewords",
+        accepts: Accepts::Number {
+            above: 0.0,
+            up_to: 1.0,
+        },
+        default,
+        help: "share of the vectors coded that spherical k-means makes codewords for",
+    }
+}
+
+/// The share of codewords where none is given.
+const CODEWORDS: f64 = 0.25;
+
+const SCOPE: SettingInfo = SettingInfo {
+    name: "scope",
+    accepts: Accepts::Choice(&["kv-head", "layer"]),
+    default: Some(Default::Text("kv-head")),
+    help: "a codebook for each KV head, or one that all of a layer's share",
+};
+
+const CODEWORD: SettingInfo = SettingInfo {
+    name: "codeword",
+    accepts: Accepts::Choice(&["member", "mean"]),
+    default: Some(Default::Text("member")),
+    help: "a codeword is one of the vectors it stands for (the paper's), or their mean",
+};
+
+const WINDOW_CODED: SettingInfo = SettingInfo {
+    name: "window-coded",
+    accepts: Accepts::Flag,
+    default: Some(Default::Flag(true)),
+    help: "the recent window is coded like the rest, or kept whole",
 };
 
 const KEYS: SettingInfo = SettingInfo {
@@ -100,17 +139,24 @@ pub const SPINDLE: Entry = Entry {
             THETA_K,
             THETA_V,
             LEARNER,
+            codewords(Some(Default::Number(CODEWORDS))),
+            SCOPE,
+            CODEWORD,
             KEYS,
             MAGNITUDES,
+            WINDOW_CODED,
             DECODE,
         ],
     },
     make: |settings| {
         let spindle = Spindle {
             eviction: Some(eviction(settings)?),
-            coding: coding(settings),
+            coding: coding(settings, settings.flag("window-coded")),
         };
-        Ok(Some((Box::new(spindle), parts::size(settings, "spindle")?)))
+        Ok(Made::Compress(
+            Box::new(spindle),
+            parts::size(settings, "spindle")?,
+        ))
     },
 };
 
@@ -132,10 +178,10 @@ pub const EVICT: Entry = Entry {
         ],
     },
     make: |settings| {
-        Ok(Some((
+        Ok(Made::Compress(
             Box::new(eviction(settings)?),
             parts::size(settings, "spindle-evict")?,
-        )))
+        ))
     },
 };
 
@@ -150,6 +196,9 @@ pub const CODE: Entry = Entry {
             THETA_K,
             THETA_V,
             LEARNER,
+            codewords(None),
+            SCOPE,
+            CODEWORD,
             KEYS,
             MAGNITUDES,
             DECODE,
@@ -158,10 +207,20 @@ pub const CODE: Entry = Entry {
     make: |settings| {
         let spindle = Spindle {
             eviction: None,
-            coding: coding(settings),
+            coding: coding(settings, true),
         };
-        let size = parts::size_or(settings, "spindle-code", Some(1.0))?;
-        Ok(Some((Box::new(spindle), size)))
+        let (knob, other, otherwise) = match spindle.coding.recipe.learner {
+            Learner::SphericalKMeans { .. } => ("codewords", "theta-scale", CODEWORDS),
+            _ => ("theta-scale", "codewords", 1.0),
+        };
+        if settings.opt_number(other).is_some() {
+            return Err(bad_input!(
+                "method spindle-code: {other} is given, but learner = {} goes by {knob}",
+                settings.text("learner")
+            ));
+        }
+        let size = parts::size_or(settings, "spindle-code", knob, Some(otherwise))?;
+        Ok(Made::Compress(Box::new(spindle), size))
     },
 };
 
@@ -177,23 +236,35 @@ fn eviction(settings: &Settings) -> anyhow::Result<Eviction> {
             normalisation: parts::normalisation(settings),
             pooling: parts::pooling(settings)?,
         },
-        window: settings.integer("window"),
+        recent: Recent::Tokens(settings.integer("window")),
         grouping: parts::grouping(settings),
         shape,
         store: Store::KvHead,
     })
 }
 
-fn coding(settings: &Settings) -> Coding {
+fn coding(settings: &Settings, codes_window: bool) -> Coding {
+    let learner = match settings.text("learner") {
+        "leader" => Learner::Leader,
+        "spherical-k-means" => Learner::SphericalKMeans {
+            codewords: settings.opt_number("codewords").unwrap_or(CODEWORDS),
+        },
+        _ => Learner::Greedy,
+    };
     Coding {
-        learner: match settings.text("learner") {
-            "leader" => Learner::Leader,
-            _ => Learner::Greedy,
+        recipe: Recipe {
+            learner,
+            means: settings.text("codeword") == "mean",
+            magnitudes: settings.flag("magnitudes"),
         },
         theta_k: settings.number("theta-k"),
         theta_v: settings.number("theta-v"),
         rotated_keys: settings.text("keys") == "rotated",
-        magnitudes: settings.flag("magnitudes"),
+        scope: match settings.text("scope") {
+            "layer" => Scope::Layer,
+            _ => Scope::KvHead,
+        },
+        codes_window,
         codes_decoded: settings.text("decode") == "code",
     }
 }

@@ -1,7 +1,7 @@
 //! StreamingLLM (Xiao et al. 2023, arXiv 2309.17453): the first few entries and the latest, original positions kept.
 
-use super::{Entry, parts};
-use crate::compress::eviction::{Eviction, Scorer, Shape, Store};
+use super::{Entry, Made, parts};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
 
@@ -24,14 +24,14 @@ pub const ENTRY: Entry = Entry {
             scorer: Scorer::Age {
                 sinks: settings.integer("sinks"),
             },
-            window: 0,
+            recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Some((
+        Ok(Made::Compress(
             Box::new(eviction),
             parts::size(settings, "streaming-llm")?,
-        )))
+        ))
     },
 };

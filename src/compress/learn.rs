@@ -1,0 +1,137 @@
+//! From the vectors of a codebook's heads to codewords: which learner, on which thresholds, and what a codeword is.
+
+use super::codebook::{
+    BitGraph, Codebook, Codewords, Cosines, Preference, greedy, leader, normalise,
+    spherical_k_means,
+};
+use crate::cache::Rows;
+
+/// Which vectors become codewords.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Learner {
+    /// Algorithm 1: greedy maximum-degree cover.
+    Greedy,
+    /// One pass in the order of the text; a vector joins the most alike earlier codeword above the threshold.
+    Leader,
+    /// A set number of means, as a share of the vectors (rounded up, one at least), and no bound on any one cosine.
+    SphericalKMeans { codewords: f64 },
+}
+
+impl Learner {
+    /// Whether it chooses by what is alike above a threshold.
+    pub fn takes_threshold(self) -> bool {
+        !matches!(self, Self::SphericalKMeans { .. })
+    }
+}
+
+/// Rounds of Lloyd's algorithm: later ones hardly move a mean.
+const ROUNDS: usize = 10;
+
+/// All keys or all values of the heads that share a codebook, one head after the other: directions
+/// `[heads * len, dim]` and norms `[heads * len]`.
+pub struct Vectors {
+    pub units: Vec<f32>,
+    pub norms: Vec<f32>,
+    dim: usize,
+}
+
+impl Vectors {
+    pub fn new(heads: &[Rows]) -> Self {
+        let dim = heads[0].dim();
+        let all: Vec<f32> = heads.iter().flat_map(Rows::to_f32).collect();
+        let (units, norms) = normalise(&all, dim);
+        Self { units, norms, dim }
+    }
+
+    /// The vectors at `places` alone.
+    fn at(&self, places: &[u32]) -> Self {
+        let d = self.dim;
+        let rows = places.iter().map(|&p| &self.units[p as usize * d..][..d]);
+        Self {
+            units: rows.flatten().copied().collect(),
+            norms: places.iter().map(|&p| self.norms[p as usize]).collect(),
+            dim: d,
+        }
+    }
+}
+
+/// How codewords are learnt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recipe {
+    pub learner: Learner,
+    /// Codewords are the means of the vectors they stand for, else members of them.
+    pub means: bool,
+    /// A norm per vector; without, every vector takes its codeword's own.
+    pub magnitudes: bool,
+}
+
+/// A codebook and what is stored of the vectors written in it.
+pub struct Learnt {
+    /// `[codewords, dim]`, of length 1 where there are norms.
+    pub codewords: Vec<f32>,
+    /// The codeword of each vector.
+    pub index: Vec<u32>,
+    /// The norm of each vector.
+    pub norms: Option<Vec<f32>>,
+    pub cosines: Cosines,
+}
+
+impl Recipe {
+    /// The codebook of the vectors at `places` (ascending). `weights`: how many query heads keep each; `alike`: the
+    /// graph over all vectors, for a learner that takes a threshold.
+    pub fn learn(
+        self,
+        all: &Vectors,
+        places: &[u32],
+        weights: &[u32],
+        alike: Option<&BitGraph>,
+    ) -> Learnt {
+        let d = all.dim;
+        let kept = all.at(places);
+        let graph = alike.map(|graph| graph.subset(places));
+        let codebook = match (self.learner, graph) {
+            (Learner::Greedy, Some(graph)) => greedy(&graph, weights),
+            (Learner::Leader, Some(graph)) => leader(&graph, &kept.units, d, Preference::Best),
+            (Learner::SphericalKMeans { codewords }, _) => {
+                let k = (codewords * places.len() as f64).ceil() as usize;
+                spherical_k_means(&kept.units, d, weights, k.max(1), 0, ROUNDS)
+            }
+            (_, None) => panic!("{:?} needs a graph of what is alike", self.learner),
+        };
+        let codebook = match &codebook.codewords {
+            Codewords::Members(_) if self.means => codebook.with_means(&kept.units, d, weights),
+            _ => codebook,
+        };
+        let cosines = codebook.cosines(&kept.units, d);
+        let mut codewords = codebook.codewords.vectors(&kept.units, d).into_owned();
+        let norms = if self.magnitudes {
+            Some(kept.norms)
+        } else {
+            let lengths = own_norms(&codebook, &kept.norms, weights);
+            for (codeword, length) in codewords.chunks_exact_mut(d).zip(lengths) {
+                codeword.iter_mut().for_each(|x| *x *= length);
+            }
+            None
+        };
+        Learnt {
+            codewords,
+            index: codebook.index,
+            norms,
+            cosines,
+        }
+    }
+}
+
+/// The norm that each codeword keeps where vectors have none of their own: its member's, or the mean of its vectors'.
+fn own_norms(codebook: &Codebook, norms: &[f32], weights: &[u32]) -> Vec<f32> {
+    if let Codewords::Members(members) = &codebook.codewords {
+        return members.iter().map(|&m| norms[m as usize]).collect();
+    }
+    let mut sums = vec![(0.0, 0.0); codebook.codewords.len()];
+    for ((&code, norm), &weight) in codebook.index.iter().zip(norms).zip(weights) {
+        let (sum, count) = &mut sums[code as usize];
+        *sum += weight as f32 * norm;
+        *count += weight as f32;
+    }
+    sums.iter().map(|(sum, count)| sum / count).collect()
+}

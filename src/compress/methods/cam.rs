@@ -1,0 +1,134 @@
+//! CaM (Zhang et al. 2024, ICML): the start of the prompt and its latest entries stay, in equal shares, and values of
+//! what is dropped between them are merged into the values after them.
+//!
+//! As published: equal start and recent ratios (0.1 each), each value spread over the next 32 (`merge-budget`) with a
+//! Bernoulli mask of `attention / mean attention of the recent window`, keys untouched. The original merges one token
+//! at each step, as it leaves the recent window. Here the prompt is compressed at its end, so the same steps run one
+//! after the other in the order of the text, each with the values that the ones before have left. What differs:
+//! attention is the mean over all queries of the prompt that see an entry, not over those up to its step (one prefill
+//! does not tell the latter); and where query heads share a KV head, which stores one value, it is the mean over them.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Entry, Made, parts};
+use crate::cache::{DenseKv, EvictedKv, Footprint, Prefix, Rows};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::group::{Grouping, reduce};
+use crate::compress::merge::Merging;
+use crate::compress::method::{Compressed, Knob, Method, Plan};
+use crate::compress::ranking::Ranking;
+use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+use crate::compress::view::LayerView;
+use crate::model::observe::Observe;
+
+const MERGE_BUDGET: SettingInfo = SettingInfo {
+    name: "merge-budget",
+    accepts: Accepts::Integer { from: 1, to: 4096 },
+    default: Some(Default::Integer(32)),
+    help: "entries that a dropped value is spread over",
+};
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "cam",
+        summary: "the start and the latest entries, with the values dropped between merged into those after them",
+        source: "Zhang et al. 2024, ICML (OpenReview LCTmppB165)",
+        settings: &[parts::RETENTION, parts::BUDGET, MERGE_BUDGET, parts::SEED],
+    },
+    make: |settings| {
+        let cam = Cam {
+            eviction: Eviction {
+                scorer: Scorer::First,
+                recent: Recent::Half,
+                grouping: Grouping::Mean,
+                shape: Shape::Uniform,
+                store: Store::KvHead,
+            },
+            budget: settings.integer("merge-budget"),
+            seed: settings.integer("seed") as u64,
+        };
+        Ok(Made::Compress(Box::new(cam), parts::size(settings, "cam")?))
+    },
+};
+
+struct Cam {
+    eviction: Eviction,
+    budget: usize,
+    seed: u64,
+}
+
+impl Method for Cam {
+    fn observes(&self) -> Observe {
+        Observe {
+            column_sums: true,
+            ..self.eviction.observes()
+        }
+    }
+
+    fn knob(&self) -> Knob {
+        self.eviction.knob()
+    }
+
+    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {
+        Box::new(CamPlan {
+            cam: self,
+            ranking: Ranking::new(&self.eviction, layer),
+        })
+    }
+}
+
+struct CamPlan<'a> {
+    cam: &'a Cam,
+    ranking: Ranking<'a>,
+}
+
+impl CamPlan<'_> {
+    /// The values of one KV head with those of `evicted` merged.
+    fn merged(&self, kv_head: usize, evicted: &[u32], merging: Merging) -> Rows {
+        let layer = self.ranking.layer;
+        let (geometry, len) = (layer.geometry(), layer.len());
+        let sums = layer.column_sums(kv_head);
+        let mut attention = reduce(&sums, geometry.group(), Grouping::Mean);
+        for (i, sum) in attention.iter_mut().enumerate() {
+            *sum /= (len - i) as f32;
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(self.cam.seed);
+        rng.set_stream((layer.layer * geometry.kv_heads + kv_head) as u64);
+        let mut values = layer.kv().values[kv_head].to_f32();
+        let d = geometry.head_dim;
+        merging.merge(&mut values, d, &attention, evicted, &mut rng);
+        Rows::from_f32(d, layer.store(), &values)
+    }
+}
+
+impl Plan for CamPlan<'_> {
+    fn footprint(&self, share: f64) -> Footprint {
+        self.ranking.footprint(share)
+    }
+
+    fn build(&self, share: f64) -> Compressed {
+        let kept = self.ranking.kept(share);
+        let layer = self.ranking.layer;
+        let budget = self.ranking.budget(share);
+        let merging = Merging {
+            budget: self.cam.budget,
+            recent: budget.recent,
+        };
+        // All that lies between the start and the recent entries, the same in every head.
+        let end = layer.len() - budget.recent;
+        let evicted: Vec<u32> = (budget.ranked as u32..end as u32).collect();
+        let heads = 0..layer.geometry().kv_heads;
+        let merged = DenseKv {
+            keys: layer.kv().keys.clone(),
+            values: heads
+                .map(|kv_head| self.merged(kv_head, &evicted, merging))
+                .collect(),
+        };
+        Compressed {
+            prefix: Prefix::Evicted(EvictedKv::shared(&merged, &kept)),
+            kept: Some(kept),
+            cosines: None,
+        }
+    }
+}

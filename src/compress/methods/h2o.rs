@@ -1,0 +1,47 @@
+//! H2O (Zhang et al. 2023, arXiv 2306.14048): heavy hitters, the entries that draw most attention from all queries of
+//! the prompt, and the recent ones.
+//!
+//! Column sums of the full softmax, no pooling, each query head for itself. Half of the budget is recent, which is the
+//! published code's default of equal `heavy_ratio` and `recent_ratio` (0.1 each); `recent` sets a fixed number
+//! instead, as KVCache-Factory does (its window of 8). Published H2O goes on to evict while it decodes; as in
+//! KVCache-Factory, only the prompt is evicted from here.
+
+use super::{Entry, Made, parts};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
+use crate::compress::settings::{Accepts, MethodInfo, SettingInfo};
+
+const RECENT: SettingInfo = SettingInfo {
+    name: "recent",
+    accepts: Accepts::Integer { from: 1, to: 4096 },
+    default: None,
+    help: "last entries kept whatever their score; half of the budget unless given",
+};
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "h2o",
+        summary: "heavy hitters, which draw most attention from all of the prompt, and the recent entries",
+        source: "Zhang et al. 2023, arXiv 2306.14048",
+        settings: &[
+            parts::RETENTION,
+            parts::BUDGET,
+            RECENT,
+            parts::GROUPING,
+            parts::store("query-head"),
+        ],
+    },
+    make: |settings| {
+        let recent = settings.opt_number("recent");
+        let eviction = Eviction {
+            scorer: Scorer::ColumnSums,
+            recent: recent.map_or(Recent::Half, |tokens| Recent::Tokens(tokens as usize)),
+            grouping: parts::grouping(settings),
+            shape: Shape::Uniform,
+            store: parts::stored(settings),
+        };
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "h2o")?,
+        ))
+    },
+};

@@ -1,0 +1,28 @@
+//! Knorm (Devoto et al. 2024, arXiv 2406.11430): entries whose keys are short, chosen per KV head from the keys alone.
+
+use super::{Entry, Made, parts};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::group::Grouping;
+use crate::compress::settings::MethodInfo;
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "knorm",
+        summary: "entries with the shortest keys, whoever attends to them",
+        source: "Devoto et al. 2024, arXiv 2406.11430",
+        settings: &[parts::RETENTION, parts::BUDGET],
+    },
+    make: |settings| {
+        let eviction = Eviction {
+            scorer: Scorer::KeyNorm,
+            recent: Recent::Tokens(0),
+            grouping: Grouping::Mean,
+            shape: Shape::Uniform,
+            store: Store::KvHead,
+        };
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "knorm")?,
+        ))
+    },
+};

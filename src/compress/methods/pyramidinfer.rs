@@ -1,0 +1,186 @@
+//! PyramidInfer (Yang et al. 2024, arXiv 2405.12532): tokens that the last ones attend to little drop out of the
+//! prefill itself, more of them the deeper the layer, so that deeper layers neither compute nor store them.
+//!
+//! After the published code (configurations `llama2_7b` and `llama3_8b`, cosine schedule, every layer): attention is
+//! the mean over all heads of a layer, from the last `1 + recent` queries, weighted 1 to `distance-weight` towards the
+//! end; the first `sinks` tokens and the last `1 + recent` always go on. A layer holds every token that reached it, the
+//! first one all. Only the attention of those queries is computed again for scores, in blocks. What is generated is
+//! kept: the code's compression of generated tokens is left out, as for every method here.
+//!
+//! How the paper's authors met a size is not known; here it is the decay of the schedule, `prefill-decay-ratio`. The
+//! size follows from it and the prompt's length alone. It has a floor: the last fifth of the prompt (`recent-ratio`)
+//! always stays, and shallow layers hold what only deeper ones drop, a third of all bytes or more.
+
+use std::f64::consts::PI;
+
+use super::{Entry, Made, parts};
+use crate::compress::method::{Knob, Pruning};
+use crate::compress::score::add_attention;
+use crate::compress::select::top_k;
+use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+use crate::model::decoder::PrunedLayer;
+
+const DECAY: SettingInfo = SettingInfo {
+    name: "prefill-decay-ratio",
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
+    default: None,
+    help: "share of a layer's older tokens that the last layer passes on (0.9 unless a size is given); what retention is solved for",
+};
+
+const RECENT_RATIO: SettingInfo = SettingInfo {
+    name: "recent-ratio",
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
+    default: Some(Default::Number(0.2)),
+    help: "share of the prompt, its end, that always goes on and whose queries score the rest",
+};
+
+const MIN_CONTEXT: SettingInfo = SettingInfo {
+    name: "min-context",
+    accepts: Accepts::Integer {
+        from: 0,
+        to: 1 << 24,
+    },
+    default: Some(Default::Integer(64)),
+    help: "older tokens below which no more drop out",
+};
+
+const SINKS: SettingInfo = SettingInfo {
+    name: "sinks",
+    accepts: Accepts::Integer { from: 0, to: 4096 },
+    default: Some(Default::Integer(4)),
+    help: "first tokens that always go on",
+};
+
+const DISTANCE_WEIGHT: SettingInfo = SettingInfo {
+    name: "distance-weight",
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 100.0,
+    },
+    default: Some(Default::Number(1.2)),
+    help: "weight of the last query's attention, the first of the recent ones having 1",
+};
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "pyramidinfer",
+        summary: "tokens drop out while the prompt is processed, more in deeper layers",
+        source: "Yang et al. 2024, arXiv 2405.12532",
+        settings: &[
+            parts::RETENTION,
+            DECAY,
+            RECENT_RATIO,
+            MIN_CONTEXT,
+            SINKS,
+            DISTANCE_WEIGHT,
+        ],
+    },
+    make: |settings| {
+        let method = PyramidInfer {
+            recent_ratio: settings.number("recent-ratio"),
+            min_context: settings.integer("min-context"),
+            sinks: settings.integer("sinks"),
+            distance_weight: settings.number("distance-weight"),
+        };
+        let size = parts::size_or(settings, "pyramidinfer", DECAY.name, Some(0.9))?;
+        Ok(Made::Prune(Box::new(method), size))
+    },
+};
+
+struct PyramidInfer {
+    recent_ratio: f64,
+    min_context: usize,
+    sinks: usize,
+    distance_weight: f64,
+}
+
+impl PyramidInfer {
+    /// Last tokens that always go on, the very last included.
+    fn recent(&self, prompt: usize) -> usize {
+        (1 + (prompt as f64 * self.recent_ratio) as usize).min(prompt)
+    }
+}
+
+impl Pruning for PyramidInfer {
+    fn knob(&self) -> Knob {
+        Knob {
+            name: DECAY.name,
+            smallest: 0.0,
+            largest: 1.0,
+            cheap: &[],
+        }
+    }
+
+    fn lengths(&self, decay: f64, prompt: usize, layers: usize) -> Vec<usize> {
+        let recent = self.recent(prompt);
+        let least = self.min_context.min(prompt - recent);
+        let mut older = prompt - recent;
+        let mut lengths = Vec::with_capacity(layers);
+        for layer in 0..layers {
+            lengths.push(older + recent);
+            let wave = ((PI * layer as f64 / layers as f64).cos() + 1.0) / 2.0;
+            let passed = (older as f64 * ((1.0 - decay) * wave + decay)) as usize;
+            if passed > least {
+                older = passed;
+            }
+        }
+        lengths
+    }
+
+    fn keep(&self, layer: &PrunedLayer<'_>, count: usize) -> Vec<u32> {
+        let d = layer.geometry.head_dim;
+        let recent = self.recent(layer.prompt);
+        let n = layer.kv.len(0);
+        let mut scores = vec![0.0; n - recent];
+        // linspace(1, distance_weight, recent); a single query has weight 1.
+        let step = (self.distance_weight - 1.0) / (recent.max(2) - 1) as f64;
+        let weight = |query: usize| (1.0 + step * query as f64) as f32;
+        let keys: Vec<Vec<f32>> = layer.kv.keys.iter().map(|rows| rows.to_f32()).collect();
+        for head in 0..layer.geometry.heads {
+            let queries = layer.queries.chunks_exact(d).skip(head);
+            let queries = queries.step_by(layer.geometry.heads).skip(n - recent);
+            let queries: Vec<f32> = queries.flatten().copied().collect();
+            let keys = &keys[head / layer.geometry.group()];
+            add_attention(&queries, keys, d, weight, &mut scores);
+        }
+        let sinks = self.sinks.min(scores.len());
+        scores[..sinks].fill(f32::INFINITY);
+        let older = top_k(&scores, count - recent);
+        older
+            .into_iter()
+            .chain((n - recent) as u32..n as u32)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLISHED: PyramidInfer = PyramidInfer {
+        recent_ratio: 0.2,
+        min_context: 64,
+        sinks: 4,
+        distance_weight: 1.2,
+    };
+
+    /// The published loop, in Python, for 1,000 tokens, 4 layers and a decay of 0.5: the first layer passes all on.
+    #[test]
+    fn lengths_are_those_of_the_published_loop() {
+        assert_eq!(PUBLISHED.lengths(0.5, 1000, 4), [1000, 1000, 941, 756]);
+        assert_eq!(PUBLISHED.lengths(1.0, 1000, 4), [1000; 4]);
+    }
+
+    #[test]
+    fn short_prompts_and_small_contexts_lose_nothing_more() {
+        assert_eq!(PUBLISHED.lengths(0.1, 3, 3), [3; 3]);
+        let lengths = PUBLISHED.lengths(0.0, 400, 30);
+        assert!(lengths.iter().all(|&n| n > 81 + 64));
+    }
+}

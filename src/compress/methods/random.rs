@@ -1,0 +1,30 @@
+//! Entries by chance: what a choice of any kind has to beat.
+
+use super::{Entry, Made, parts};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::group::Grouping;
+use crate::compress::settings::MethodInfo;
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "random",
+        summary: "entries drawn by chance, each KV head its own: the control of every choice",
+        source: "",
+        settings: &[parts::RETENTION, parts::BUDGET, parts::SEED],
+    },
+    make: |settings| {
+        let eviction = Eviction {
+            scorer: Scorer::Random {
+                seed: settings.integer("seed") as u64,
+            },
+            recent: Recent::Tokens(0),
+            grouping: Grouping::Mean,
+            shape: Shape::Uniform,
+            store: Store::KvHead,
+        };
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "random")?,
+        ))
+    },
+};

@@ -1,0 +1,37 @@
+//! TOVA (Oren et al. 2024, arXiv 2401.06104): what the last token attends to, by the mean over all heads of a layer,
+//! so that every head of the layer keeps the same tokens.
+//!
+//! Two differences from the paper. It drops one token at every step of decoding as well; here, as in every method,
+//! the prompt alone is evicted from. And the last token is kept whatever it gives itself, as kvpress does.
+
+use super::{Entry, Made, parts};
+use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::group::Grouping;
+use crate::compress::pool::Pooling;
+use crate::compress::score::Normalisation;
+use crate::compress::settings::MethodInfo;
+
+pub const ENTRY: Entry = Entry {
+    info: &MethodInfo {
+        name: "tova",
+        summary: "entries the last token attends to most, the same in every head of a layer",
+        source: "Oren et al. 2024, arXiv 2401.06104",
+        settings: &[parts::RETENTION, parts::BUDGET],
+    },
+    make: |settings| {
+        let eviction = Eviction {
+            scorer: Scorer::Window {
+                normalisation: Normalisation::Sum,
+                pooling: Pooling::None,
+            },
+            recent: Recent::Tokens(1),
+            grouping: Grouping::Layer,
+            shape: Shape::Uniform,
+            store: Store::KvHead,
+        };
+        Ok(Made::Compress(
+            Box::new(eviction),
+            parts::size(settings, "tova")?,
+        ))
+    },
+};

@@ -1,0 +1,151 @@
+//! A layer's rankings under an [`Eviction`], and what any share of it keeps, holds and costs.
+
+use std::borrow::Cow;
+
+use super::eviction::{Eviction, Recent, Store};
+use super::method::{Compressed, Plan};
+use super::select::Ranked;
+use super::view::LayerView;
+use crate::cache::{EvictedKv, Footprint, Indices, Prefix, places};
+
+/// A layer's rankings.
+pub struct Ranking<'a> {
+    pub eviction: &'a Eviction,
+    pub layer: LayerView<'a>,
+    /// Per KV head, the entries that some budget could drop.
+    ranked: Vec<Ranked>,
+}
+
+/// How many entries a share keeps in one row: those chosen by rank, and the recent ones after them.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    pub ranked: usize,
+    pub recent: usize,
+}
+
+impl<'a> Ranking<'a> {
+    pub fn new(eviction: &'a Eviction, layer: LayerView<'a>) -> Self {
+        Self {
+            eviction,
+            layer,
+            ranked: eviction.rank(layer),
+        }
+    }
+
+    pub fn budget(&self, share: f64) -> Budget {
+        let kept = self.eviction.budget(share, self.layer);
+        let recent = self.eviction.recent.among(kept, self.layer.len());
+        Budget {
+            ranked: kept - recent,
+            recent,
+        }
+    }
+
+    /// Per KV head, the rankings of all entries before the recent ones.
+    fn ranked(&self, recent: usize) -> Cow<'_, [Ranked]> {
+        match self.eviction.recent {
+            Recent::Tokens(_) => Cow::Borrowed(&self.ranked),
+            Recent::Half => {
+                let before = self.layer.len() - recent;
+                Cow::Owned(self.ranked.iter().map(|all| all.first(before)).collect())
+            }
+        }
+    }
+
+    fn recent(&self, recent: usize) -> std::ops::Range<u32> {
+        let len = self.layer.len();
+        (len - recent) as u32..len as u32
+    }
+
+    /// Per query head, the positions it keeps, ascending, the recent ones included.
+    pub fn kept(&self, share: f64) -> Vec<Vec<u32>> {
+        let budget = self.budget(share);
+        let group = self.layer.geometry().group();
+        let mut kept = Vec::with_capacity(self.layer.geometry().heads);
+        for ranked in self.ranked(budget.recent).iter() {
+            let rows: Vec<Vec<u32>> = ranked
+                .kept_at(budget.ranked)
+                .into_iter()
+                .map(|row| row.into_iter().chain(self.recent(budget.recent)).collect())
+                .collect();
+            kept.extend((0..group).map(|member| rows[member % rows.len()].clone()));
+        }
+        kept
+    }
+}
+
+/// Positions held for a KV head, how many rows keep each, and each query head's places among them where they differ.
+pub type Held = (Vec<u32>, Vec<u32>, Option<Vec<Indices>>);
+
+impl Ranking<'_> {
+    /// What one KV head holds when every entry is stored once; of the recent entries, the first `recent`.
+    pub fn held(&self, kv_head: usize, share: f64, recent: usize) -> Held {
+        let budget = self.budget(share);
+        let all = self.ranked(budget.recent);
+        let ranked = &all[kv_head];
+        let (mut positions, mut weights) = ranked.union_at(budget.ranked);
+        let rows = ranked.kept_at(budget.ranked);
+        let differ = positions.len() > budget.ranked;
+        let recent: Vec<u32> = self.recent(budget.recent).take(recent).collect();
+        positions.extend(&recent);
+        weights.resize(positions.len(), rows.len() as u32);
+        let lists = differ.then(|| {
+            let list = |row: &Vec<u32>| {
+                Indices::from_slice(&places(&[&row[..], &recent].concat(), &positions))
+            };
+            rows.iter().map(list).collect()
+        });
+        (positions, weights, lists)
+    }
+}
+
+impl Plan for Ranking<'_> {
+    fn footprint(&self, share: f64) -> Footprint {
+        let geometry = self.layer.geometry();
+        let Budget { ranked: k, recent } = self.budget(share);
+        let bytes_entry = (2 * geometry.head_dim * self.layer.store().size()) as u64;
+        let kept = (geometry.heads * (k + recent)) as u64;
+        if self.eviction.store == Store::QueryHead {
+            return Footprint {
+                entries: kept,
+                kept,
+                bytes_entries: kept * bytes_entry,
+                ..Footprint::default()
+            };
+        }
+        let ranked = self.ranked(recent);
+        let held = ranked.iter().map(|ranked| ranked.entries_at(k) + recent);
+        let held: Vec<usize> = held.collect();
+        let entries = held.iter().sum::<usize>() as u64;
+        let mut footprint = Footprint {
+            entries,
+            kept: entries,
+            bytes_entries: entries * bytes_entry,
+            ..Footprint::default()
+        };
+        if held.iter().any(|&held| held > k + recent) {
+            // The recent entries, one at least, are in every list: the largest number is that of the last entry held.
+            let group = geometry.group() as u64;
+            footprint.kept = kept;
+            footprint.bytes_lists = held
+                .iter()
+                .map(|&held| group * (k + recent) as u64 * Indices::width(held - 1))
+                .sum();
+        }
+        footprint
+    }
+
+    fn build(&self, share: f64) -> Compressed {
+        let kept = self.kept(share);
+        let full = self.layer.kv();
+        let evicted = match self.eviction.store {
+            Store::KvHead => EvictedKv::shared(full, &kept),
+            Store::QueryHead => EvictedKv::repeated(full, &kept),
+        };
+        Compressed {
+            prefix: Prefix::Evicted(evicted),
+            kept: Some(kept),
+            cosines: None,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A prefill in which tokens drop out from layer to layer (PyramidInfer): deeper layers never see them.
+
+use candle_core::{Result, Tensor};
+use std::sync::Arc;
+
+use super::{CHUNK, Model};
+use crate::cache::{DenseKv, Geometry, LayerCache, NewTokens, StoreType};
+use crate::model::linear::RowKind;
+
+/// A layer that has just attended, as whoever chooses the tokens that go on sees it.
+pub struct PrunedLayer<'a> {
+    /// Tokens of the whole prompt.
+    pub prompt: usize,
+    pub geometry: Geometry,
+    /// Keys (rotated) and values of the `n` tokens that are left, per KV head.
+    pub kv: &'a DenseKv,
+    /// Their rotated queries, `[n, heads, head_dim]`.
+    pub queries: &'a [f32],
+}
+
+/// What such a prefill leaves.
+pub struct Pruned {
+    /// Per layer, the entries of the tokens that reached it.
+    pub layers: Vec<Arc<DenseKv>>,
+    /// Logits of the last position, `[vocab]`.
+    pub logits: Vec<f32>,
+}
+
+impl Model {
+    /// Processes a prompt layer by layer, each over the tokens that are left at their original positions: all in the
+    /// first, `lengths[i]` in layer `i`. Where the next has fewer, `keep(layer, count)` names the `count` that go on,
+    /// ascending; the last token must be among them. Nothing is held of a token beyond the layers it reached.
+    pub fn prefill_pruned(
+        &self,
+        tokens: &[u32],
+        store: StoreType,
+        lengths: &[usize],
+        keep: impl Fn(&PrunedLayer<'_>, usize) -> Vec<u32>,
+    ) -> Result<Pruned> {
+        let geometry = self.geometry();
+        let ids = Tensor::new(tokens, &self.device)?;
+        let mut x = self.embedding.index_select(&ids, 0)?;
+        let mut positions: Vec<usize> = (0..tokens.len()).collect();
+        let mut layers = Vec::with_capacity(geometry.layers);
+        for i in 0..geometry.layers {
+            let (out, kv, queries) = self.pruned_layer(i, &x, &positions, store)?;
+            x = out;
+            let next = lengths.get(i + 1).copied().unwrap_or(positions.len());
+            if next < positions.len() {
+                let layer = PrunedLayer {
+                    prompt: tokens.len(),
+                    geometry,
+                    kv: &kv,
+                    queries: &queries,
+                };
+                let kept = keep(&layer, next);
+                positions = kept.iter().map(|&i| positions[i as usize]).collect();
+                x = x.index_select(&Tensor::new(kept, &self.device)?, 0)?;
+            }
+            layers.push(Arc::new(kv));
+        }
+        let last = x.narrow(0, x.dim(0)? - 1, 1)?;
+        let logits = self.logits(&last, RowKind::Batch)?;
+        Ok(Pruned {
+            layers,
+            logits: logits.flatten_all()?.to_vec1()?,
+        })
+    }
+
+    /// One layer over tokens at `positions`: hidden states after it `[n, hidden]`, its entries, and its queries.
+    fn pruned_layer(
+        &self,
+        i: usize,
+        x: &Tensor,
+        positions: &[usize],
+        store: StoreType,
+    ) -> Result<(Tensor, DenseKv, Vec<f32>)> {
+        let layer = &self.layers[i];
+        let d = self.config.head_dim;
+        let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
+        let mut cache = LayerCache::empty(self.geometry(), store);
+        let (mut outputs, mut all_queries) = (Vec::new(), Vec::new());
+        for (chunk, positions) in positions.chunks(CHUNK).enumerate() {
+            let rows = x.narrow(0, chunk * CHUNK, positions.len())?;
+            let out = self.block(layer, &rows, RowKind::Sequence, |qkv| {
+                let (mut queries, unrotated_keys, values) = self.project(layer, qkv)?;
+                let mut keys = unrotated_keys.clone();
+                for (t, &position) in positions.iter().enumerate() {
+                    let token = t * query_width..(t + 1) * query_width;
+                    self.rotate(&mut queries[token], position);
+                    self.rotate(&mut keys[t * key_width..(t + 1) * key_width], position);
+                }
+                let new = NewTokens {
+                    queries: &queries,
+                    unrotated_keys: &unrotated_keys,
+                    keys: &keys,
+                    values: &values,
+                    position: positions[0],
+                };
+                let attended = cache.attend(&new, &self.rope);
+                all_queries.extend_from_slice(&queries);
+                Tensor::from_vec(attended, (positions.len(), query_width), &self.device)
+            })?;
+            outputs.push(out);
+        }
+        Ok((Tensor::cat(&outputs, 0)?, cache.into_tail(), all_queries))
+    }
+}
