@@ -21,7 +21,7 @@ pub struct Loaded {
 /// # Errors
 /// Files that are damaged, or of an architecture that is not supported, by name.
 pub fn load(files: &ModelFiles, device: &Device) -> Result<Loaded> {
-    let tokenizer = Arc::new(ModelTokenizer::load(files)?);
+    // Before the tokenizer: a file that is damaged, or a model that is not supported, is named as such.
     let (config, weights) = match &files.kind {
         ModelFileKind::Gguf(path) => {
             let weights = Weights::open_gguf(path.clone())?;
@@ -40,6 +40,7 @@ pub fn load(files: &ModelFiles, device: &Device) -> Result<Loaded> {
             )
         }
     };
+    let tokenizer = Arc::new(ModelTokenizer::load(files)?);
     Ok(Loaded {
         model: Model::load(config, &weights, device)?,
         tokenizer,

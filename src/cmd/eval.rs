@@ -13,6 +13,9 @@ const INTERRUPTED: i32 = 130;
 
 pub fn eval(args: &RunArgs) -> Result<i32> {
     let experiment = experiment(args)?;
+    if args.limit == Some(0) {
+        return Err(bad_input!("--limit 0: expected at least 1"));
+    }
     if args.dry_run {
         print!("{}", plan(&experiment));
         return Ok(0);
@@ -22,7 +25,9 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
         out: args.out.clone(),
         device: args.device.clone(),
         limit: args.limit,
-        command_line: std::env::args().collect(),
+        command_line: std::env::args_os()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect(),
     };
     let finished = run(&experiment, &options)?;
     if finished.interrupted {

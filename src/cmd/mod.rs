@@ -11,11 +11,16 @@ use anyhow::Result;
 use crate::bad_input;
 use crate::cli::{Cli, Verb};
 
+/// More than the cores of any machine this runs on; tens of thousands would starve it before they fail.
+const MOST_THREADS: usize = 1024;
+
 /// Does what the command line says. Returns the exit code where nothing went wrong in between.
 pub fn dispatch(cli: Cli) -> Result<i32> {
     if let Some(threads) = cli.threads {
-        if threads == 0 {
-            return Err(bad_input!("--threads 0: expected at least 1"));
+        if !(1..=MOST_THREADS).contains(&threads) {
+            return Err(bad_input!(
+                "--threads {threads}: expected at least 1, at most {MOST_THREADS}"
+            ));
         }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

@@ -73,14 +73,14 @@ impl Default for ModelTable {
 
 impl ExperimentFile {
     /// # Errors
-    /// What is wrong, with `origin`, line and column, as TOML or as an experiment.
+    /// What is wrong, with `origin` and line, as TOML or in the keys and types of an experiment.
     pub fn parse(text: &str, origin: &str) -> anyhow::Result<Self> {
-        let file: Self = toml::from_str(text).map_err(|error| bad_input!("{origin}: {error}"))?;
-        file.check(origin)?;
-        Ok(file)
+        toml::from_str(text).map_err(|error| located(&error, text, origin))
     }
 
-    fn check(&self, origin: &str) -> anyhow::Result<()> {
+    /// # Errors
+    /// A name that cannot be a folder's, or no task.
+    pub(super) fn check(&self, origin: &str) -> anyhow::Result<()> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
             return Err(bad_input!(
@@ -93,4 +93,19 @@ impl ExperimentFile {
         }
         Ok(())
     }
+}
+
+/// A TOML error in one line: the file, the line with its text, what is wrong.
+fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
+    let message = error.message().trim().replace('\n', ", ");
+    let Some(span) = error.span() else {
+        return bad_input!("{origin}: {message}");
+    };
+    let line = text[..span.start].matches('\n').count() + 1;
+    // What spans lines is a table: its first line says nothing about what it lacks.
+    if text[span].trim_end().contains('\n') {
+        return bad_input!("{origin}:{line}: {message}");
+    }
+    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
+    bad_input!("{origin}:{line}: `{source}`: {message}")
 }

@@ -57,6 +57,7 @@ impl Experiment {
     /// # Errors
     /// An unknown task, method, key or value; a cell that stands twice.
     pub fn new(file: ExperimentFile, text: String, origin: &str) -> Result<Self> {
+        file.check(origin)?;
         let store = file
             .kv_dtype
             .parse()
@@ -77,10 +78,13 @@ impl Experiment {
         let mut seen = HashSet::new();
         for cell in &cells {
             if !seen.insert((cell.info.name, cell.settings.canonical())) {
-                let settings = cell.settings.canonical();
+                let name = cell.info.name;
+                let with = match cell.settings.canonical() {
+                    none if none.is_empty() => none,
+                    settings => format!(" with {settings}"),
+                };
                 return Err(bad_input!(
-                    "{origin}: method {} with {settings} stands twice",
-                    cell.info.name
+                    "{origin}: method {name}{with} stands twice, expected each cell once"
                 ));
             }
         }

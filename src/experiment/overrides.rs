@@ -26,19 +26,39 @@ pub struct Overrides {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub methods: Vec<String>,
     /// Retentions for --methods: bytes held over bytes of the dense cache
-    #[arg(long, value_name = "R,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "R,...",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
     pub retention: Vec<f64>,
     /// Prompt lengths of the needle task, in tokens
-    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
     pub lengths: Vec<i64>,
     /// Depths of the needle, in percent
-    #[arg(long, value_name = "P,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "P,...",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
     pub depths: Vec<i64>,
     /// Distractor needles per prompt
-    #[arg(long, value_name = "K,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "K,...",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
     pub distractors: Vec<i64>,
     /// Prompts for each length, depth and number of distractors
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seeds: Option<i64>,
     /// Folder of text files to hide needles in, in place of the project's own texts
     #[arg(long, value_name = "FOLDER")]
@@ -50,7 +70,7 @@ pub struct Overrides {
     #[arg(long, value_enum)]
     pub compress: Option<CompressAt>,
     /// Seed of everything drawn at random
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
 }
 
@@ -122,6 +142,12 @@ impl Overrides {
             .iter()
             .map(|text| parse_method(text))
             .collect::<Result<Vec<_>>>()?;
+        let mut takers = 0;
+        let mut give_retention = |table: &mut toml::Table| {
+            takers += 1;
+            let retention = toml::Value::from(self.retention.clone());
+            table.insert("retention".into(), retention);
+        };
         for name in &self.methods {
             let mut table =
                 toml::Table::from_iter([("name".to_string(), toml::Value::from(name.clone()))]);
@@ -134,25 +160,24 @@ impl Overrides {
                         .any(|setting| setting.name == "retention")
                 });
             if takes_retention && !self.retention.is_empty() {
-                table.insert(
-                    "retention".into(),
-                    toml::Value::from(self.retention.clone()),
-                );
+                give_retention(&mut table);
             }
             tables.push(table);
         }
-        if tables.is_empty() && !self.retention.is_empty() {
-            for table in &mut file.methods {
-                if table.contains_key("retention") {
-                    table.insert(
-                        "retention".into(),
-                        toml::Value::from(self.retention.clone()),
-                    );
-                }
-            }
-        }
         if !tables.is_empty() {
             file.methods = tables;
+        } else if !self.retention.is_empty() {
+            let sized = |table: &&mut toml::Table| table.contains_key("retention");
+            file.methods
+                .iter_mut()
+                .filter(sized)
+                .for_each(give_retention);
+        }
+        if takers == 0 && !self.retention.is_empty() {
+            return Err(bad_input!(
+                "--retention {:?}: no method takes it, expected --methods that do, or an experiment with retentions",
+                self.retention
+            ));
         }
         Ok(())
     }
@@ -172,7 +197,15 @@ fn parse_method(text: &str) -> Result<toml::Table> {
             .split(',')
             .map(|value| parse_value(value.trim()))
             .collect();
-        table.insert(key.trim().into(), toml::Value::Array(values));
+        if table
+            .insert(key.trim().into(), toml::Value::Array(values))
+            .is_some()
+        {
+            return Err(bad_input!(
+                "--method {text}: {} stands twice, expected each key once",
+                key.trim()
+            ));
+        }
     }
     Ok(table)
 }

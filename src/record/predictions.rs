@@ -51,15 +51,19 @@ impl PredictionWriter {
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(PREDICTIONS_FILE);
         let context = || path.display().to_string();
-        let text = if path.exists() {
-            fs::read_to_string(&path).with_context(context)?
+        let bytes = if path.exists() {
+            fs::read(&path).with_context(context)?
         } else {
-            String::new()
+            Vec::new()
         };
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let lines = text[..whole]
-            .lines()
-            .map(serde_json::from_str::<Prediction>);
+        // Cut before it is taken for text: a torn line can end within a character.
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let lines = bytes[..whole]
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(serde_json::from_slice::<Prediction>);
         let known = lines
             .map(|line| Ok(line.with_context(context)?.identity()))
             .collect::<Result<_>>()?;

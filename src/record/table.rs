@@ -44,7 +44,8 @@ fn complete_len(bytes: &[u8]) -> usize {
 pub(super) fn read<T: Serialize + DeserializeOwned + Default>(
     path: &Path,
 ) -> Result<Vec<(u64, T)>> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let bytes = fs::read(path)
+        .map_err(|error| bad_input!("{}: {error}, expected a readable file", path.display()))?;
     let complete = &bytes[..complete_len(&bytes)];
     let mut reader = csv::ReaderBuilder::new()
         .flexible(false)

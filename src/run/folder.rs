@@ -1,5 +1,6 @@
 //! Which results folder a run writes to: the unfinished one of the same experiment, or a new dated one.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,19 +30,27 @@ pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> Re
     Ok(root.join(free.unwrap_or_else(|| date.to_string())))
 }
 
-/// Creates `folder` and makes sure that it can be written to.
+/// Whether `folder` can be made and written to, before there is anything to put in it. Leaves nothing behind.
 ///
 /// # Errors
-/// That it cannot, before anything else is done.
-pub fn create(folder: &Path) -> Result<()> {
-    let refuse = |error: std::io::Error| {
+/// That it cannot.
+pub fn check(folder: &Path) -> Result<()> {
+    let there = folder
+        .ancestors()
+        .find(|path| path.symlink_metadata().is_ok());
+    // A relative path starts in the current folder.
+    let there = there.unwrap_or(Path::new("."));
+    let refuse = |error: &dyn Display| {
         bad_input!(
-            "results folder {}: {error}, expected a folder that can be written to",
-            folder.display()
+            "results folder {}: {}: {error}, expected a folder that can be written to",
+            folder.display(),
+            there.display()
         )
     };
-    fs::create_dir_all(folder).map_err(refuse)?;
-    let probe = folder.join(".writable");
-    fs::write(&probe, b"").map_err(refuse)?;
-    fs::remove_file(&probe).map_err(refuse)
+    if !there.is_dir() {
+        return Err(refuse(&"not a folder"));
+    }
+    tempfile::tempfile_in(there)
+        .map(drop)
+        .map_err(|error| refuse(&error))
 }

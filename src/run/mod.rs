@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
+use crate::bad_input;
 use crate::cache::Geometry;
 use crate::experiment::Experiment;
 use crate::generate::Cell;
@@ -47,6 +48,7 @@ pub struct Finished {
 /// Runs an experiment, or goes on with it.
 pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let device = load::device(&options.device)?;
+    check(experiment, options)?;
     let source = SourceOptions {
         sha256: experiment.file.model.sha256.clone(),
         ..SourceOptions::default()
@@ -63,7 +65,8 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
                 experiment.file.seed,
             )
         })
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<Result<Vec<_>>>()
+        .with_context(|| format!("experiment {}", experiment.file.name))?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded);
     let names = tasks
@@ -78,18 +81,13 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
             folder::choose(&root, &date, |run| same_run(run, &provenance))?
         }
     };
-    folder::create(&folder)?;
     if let Some(earlier) = Provenance::read(&folder)? {
         if !same_run(&earlier, &provenance) {
-            return Err(crate::bad_input!(
-                "results folder {}: its run is of another experiment, model or program version ({}), \
-                 expected an empty folder or the same run",
-                folder.display(),
-                earlier.program_version
-            ));
+            return Err(of_another_run(&folder, &earlier));
         }
         provenance.start = earlier.start;
     }
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     provenance.write(&folder)?;
     let text = folder.join(EXPERIMENT_FILE);
     std::fs::write(&text, &experiment.text).with_context(|| text.display().to_string())?;
@@ -130,6 +128,36 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         failed,
         interrupted: false,
     })
+}
+
+/// What can be said before the model is there, which may have to be fetched.
+fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
+    for task in &experiment.tasks {
+        task.check()?;
+    }
+    let Some(out) = &options.out else {
+        return folder::check(&options.results.join(&experiment.file.name));
+    };
+    folder::check(out)?;
+    match Provenance::read(out)? {
+        Some(run)
+            if run.experiment_sha256 != sha256(&experiment.text)
+                || run.program_version != program_version()
+                || run.device != options.device =>
+        {
+            Err(of_another_run(out, &run))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn of_another_run(folder: &Path, run: &Provenance) -> anyhow::Error {
+    bad_input!(
+        "results folder {}: its run is of another experiment, model or program version ({}), \
+         expected an empty folder or the same run",
+        folder.display(),
+        run.program_version
+    )
 }
 
 struct Output {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -50,8 +50,10 @@ impl TaskSpec {
                     }
                 };
                 let settings = NeedleSettings::deserialize(table).map_err(|error| {
-                    bad_input!("{origin}: task needle: {}", error.to_string().trim())
+                    let error = error.to_string().trim().replace('\n', " ");
+                    bad_input!("{origin}: task needle: {error}")
                 })?;
+                settings.check().with_context(|| origin.to_string())?;
                 Ok(Self::Needle(NeedleSpec { haystack, settings }))
             }
             Some(toml::Value::String(name)) => {
@@ -75,6 +77,21 @@ impl TaskSpec {
                 "needle: lengths {:?}, depths {:?} %, distractors {:?}, {} seeds",
                 settings.lengths, settings.depths, settings.distractors, settings.seeds
             ),
+        }
+    }
+
+    /// That the texts it names are there: before a model is fetched for them.
+    ///
+    /// # Errors
+    /// A folder that cannot be read or holds no text.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Needle(NeedleSpec { haystack, .. }) => {
+                haystack.as_deref().map_or(Ok(()), |folder| {
+                    read_texts(folder)?;
+                    Ok(())
+                })
+            }
         }
     }
 

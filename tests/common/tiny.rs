@@ -42,6 +42,7 @@ pub struct Tiny {
     /// Element type of the file.
     pub dtype: DType,
     pub layers: usize,
+    pub vocab: usize,
     pub seed: u64,
 }
 
@@ -53,6 +54,7 @@ impl Tiny {
             llama3_rope: false,
             dtype: DType::F32,
             layers: 3,
+            vocab: VOCAB,
             seed: 1,
         }
     }
@@ -144,7 +146,7 @@ impl Tiny {
             "num_attention_heads": HEADS,
             "num_key_value_heads": KV_HEADS,
             "head_dim": self.head_dim(),
-            "vocab_size": VOCAB,
+            "vocab_size": self.vocab,
             "max_position_embeddings": MAX_POSITIONS,
             "rms_norm_eps": 1e-5,
             "rope_theta": 10000.0,
@@ -164,11 +166,14 @@ impl Tiny {
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (q, kv) = (HEADS * self.head_dim(), KV_HEADS * self.head_dim());
         let mut tensors = vec![
-            ("model.embed_tokens.weight".to_owned(), vec![VOCAB, HIDDEN]),
+            (
+                "model.embed_tokens.weight".to_owned(),
+                vec![self.vocab, HIDDEN],
+            ),
             ("model.norm.weight".to_owned(), vec![HIDDEN]),
         ];
         if !self.tied {
-            tensors.push(("lm_head.weight".to_owned(), vec![VOCAB, HIDDEN]));
+            tensors.push(("lm_head.weight".to_owned(), vec![self.vocab, HIDDEN]));
         }
         for layer in 0..self.layers {
             let mut push = |name: &str, shape: Vec<usize>| {

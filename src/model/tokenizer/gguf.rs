@@ -21,6 +21,7 @@ use tokenizers::{AddedToken, PreTokenizerWrapper, Tokenizer};
 
 use super::{Definition, sentencepiece};
 use crate::bad_input;
+use crate::model::weights::cause;
 
 /// Kinds of token that llama.cpp tells apart (`llama_token_type`).
 pub(super) const NORMAL: i64 = 1;
@@ -32,7 +33,7 @@ pub(super) fn load(path: &Path) -> Result<Definition> {
     let reading = || format!("cannot read {}", path.display());
     let mut reader = BufReader::new(File::open(path).with_context(reading)?);
     let content = Content::read(&mut reader)
-        .map_err(|error| bad_input!("{}: not a GGUF file: {error}", path.display()))?;
+        .map_err(|error| bad_input!("{}: not a GGUF file: {}", path.display(), cause(error)))?;
     let metadata = Metadata(content.metadata);
     let tokens = metadata.strings("tokens").with_context(reading)?;
     let token = |key: &str| {

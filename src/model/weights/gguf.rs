@@ -16,6 +16,7 @@ use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
+use super::cause;
 use crate::bad_input;
 
 /// An opened GGUF file whose tensors all lie within it.
@@ -44,7 +45,8 @@ impl GgufFile {
         }))
         .map_err(|_| bad_input!("{name}: corrupt metadata, expected a valid GGUF file"))?
         .map_err(|e| {
-            bad_input!("{name}: {e} (file of {length} bytes), expected a complete GGUF file")
+            let cause = cause(e);
+            bad_input!("{name}: {cause} (file of {length} bytes), expected a complete GGUF file")
         })?;
         for (tensor, info) in &content.tensor_infos {
             let end = byte_len(info)

@@ -10,7 +10,7 @@ mod tests;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Error, Tensor};
 
 pub use self::gguf::GgufFile;
 use self::safetensors::SafetensorsFiles;
@@ -91,5 +91,14 @@ impl Weights {
                 Ok(tensor.to_device(device)?.to_dtype(dtype)?)
             }
         }
+    }
+}
+
+/// What a candle error says, in one line: without the path, which the caller names, and the backtrace, which
+/// candle puts into the text where `RUST_BACKTRACE` is set.
+pub(super) fn cause(error: Error) -> String {
+    match error {
+        Error::WithPath { inner, .. } | Error::WithBacktrace { inner, .. } => cause(*inner),
+        other => other.to_string().replace('\n', ": "),
     }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use candle_core::safetensors::{Load, MmapedSafetensors};
-use candle_core::{DType, Device, Error, Tensor};
+use candle_core::{DType, Device, Tensor};
 
+use super::cause;
 use crate::bad_input;
 
 pub(super) struct SafetensorsFiles {
@@ -24,10 +25,7 @@ impl SafetensorsFiles {
             // SAFETY: mapping a file is unsound only if another process rewrites it meanwhile;
             // model files are written once.
             let file = unsafe { MmapedSafetensors::new(path) }.map_err(|e| {
-                let cause = match e {
-                    Error::WithPath { inner, .. } => *inner,
-                    other => other,
-                };
+                let cause = cause(e);
                 bad_input!("{name}: {cause}, expected a complete and readable safetensors file")
             })?;
             for (tensor, _) in file.tensors() {

@@ -66,6 +66,39 @@ impl Default for NeedleSettings {
     }
 }
 
+impl NeedleSettings {
+    /// What can be said of the settings without a model.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for a setting that is empty or out of range.
+    pub fn check(&self) -> Result<()> {
+        let Self {
+            lengths,
+            depths,
+            distractors,
+            seeds,
+            ..
+        } = self;
+        if lengths.is_empty() || depths.is_empty() || distractors.is_empty() || *seeds == 0 {
+            return Err(bad_input!(
+                "needle: lengths, depths, distractors and seeds must not be empty or 0"
+            ));
+        }
+        if let Some(depth) = depths.iter().find(|&&depth| depth > 100) {
+            return Err(bad_input!(
+                "needle: depth {depth}, expected a percentage from 0 to 100"
+            ));
+        }
+        if let Some(count) = distractors.iter().find(|&&count| count >= CITIES.len()) {
+            return Err(bad_input!(
+                "needle: {count} distractors, expected at most {}",
+                CITIES.len() - 1
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Where one sample's needle stands, and what makes the sample differ from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NeedleSite {
@@ -122,7 +155,14 @@ impl Needle {
         tokenizer: Arc<ModelTokenizer>,
         max_context: usize,
     ) -> Result<Self> {
-        check(settings, max_context)?;
+        settings.check()?;
+        let too_long = |length: &&usize| length.saturating_add(MAX_NEW_TOKENS) > max_context;
+        if let Some(length) = settings.lengths.iter().find(too_long) {
+            return Err(bad_input!(
+                "needle: length {length} and {MAX_NEW_TOKENS} tokens of answer do not fit the model's \
+                 context of {max_context}"
+            ));
+        }
         let content = format!(
             "{INSTRUCTION}\n\n{HAYSTACK_MARK}\n\n\
              What is the special magic number for {CITY_MARK} mentioned in the text above?"
@@ -262,42 +302,6 @@ impl Task for Needle {
         let scores = sample.answers.iter().map(|answer| recall(answer, response));
         scores.sum::<f64>() / sample.answers.len().max(1) as f64
     }
-}
-
-fn check(settings: &NeedleSettings, max_context: usize) -> Result<()> {
-    let NeedleSettings {
-        lengths,
-        depths,
-        distractors,
-        seeds,
-        ..
-    } = settings;
-    if lengths.is_empty() || depths.is_empty() || distractors.is_empty() || *seeds == 0 {
-        return Err(bad_input!(
-            "needle: lengths, depths, distractors and seeds must not be empty or 0"
-        ));
-    }
-    if let Some(length) = lengths
-        .iter()
-        .find(|&&l| l.saturating_add(MAX_NEW_TOKENS) > max_context)
-    {
-        return Err(bad_input!(
-            "needle: length {length} and {MAX_NEW_TOKENS} tokens of answer do not fit the model's \
-             context of {max_context}"
-        ));
-    }
-    if let Some(depth) = depths.iter().find(|&&depth| depth > 100) {
-        return Err(bad_input!(
-            "needle: depth {depth}, expected a percentage from 0 to 100"
-        ));
-    }
-    if let Some(count) = distractors.iter().find(|&&count| count >= CITIES.len()) {
-        return Err(bad_input!(
-            "needle: {count} distractors, expected at most {}",
-            CITIES.len() - 1
-        ));
-    }
-    Ok(())
 }
 
 fn sites(settings: &NeedleSettings) -> Vec<NeedleSite> {

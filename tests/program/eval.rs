@@ -1,0 +1,256 @@
+//! A run from start to end, and what is left of it without the model.
+
+use std::fs;
+
+use spindle::record::read_layers;
+
+use crate::world::World;
+
+const METHODS: [&str; 7] = [
+    "full",
+    "streaming-llm",
+    "snapkv",
+    "pyramidkv",
+    "spindle-evict",
+    "spindle-code",
+    "spindle",
+];
+const SAMPLES: usize = 4;
+const CELLS: usize = 8;
+
+#[test]
+fn a_run_leaves_rows_table_and_figures_and_a_second_adds_nothing() {
+    let world = World::new();
+    let args = ["eval", "tiny.toml"];
+    let table = world.good(&args);
+    let results = world.results("tiny");
+    assert!(table.contains(&format!("results in {results}")), "{table}");
+    for method in METHODS {
+        assert!(table.contains(method), "{table}");
+    }
+
+    let records = world.records(&results);
+    assert_eq!(records.len(), SAMPLES * CELLS);
+    for record in &records {
+        let retention = record.retention.unwrap();
+        assert_eq!(record.error, "");
+        assert!(record.nll.unwrap() > 0.0 && record.score.is_some());
+        assert!(METHODS.contains(&record.method.as_str()));
+        assert_eq!(record.method == "full", retention == 1.0, "{record:?}");
+        let held = record.bytes_held.unwrap() as f64 / record.bytes_dense as f64;
+        assert!((held - retention).abs() < 1e-12);
+    }
+    let layers = read_layers(&world.path(&results)).unwrap();
+    assert_eq!(layers.len(), records.len() * 3);
+    let predictions = world.read(&format!("{results}/predictions.jsonl"));
+    assert_eq!(predictions.lines().count(), records.len());
+    assert_eq!(
+        world.read(&format!("{results}/experiment.toml")),
+        crate::world::EXPERIMENT
+    );
+    let run: serde_json::Value =
+        serde_json::from_str(&world.read(&format!("{results}/run.json"))).unwrap();
+    assert!(run["start"].is_string() && run["end"].is_string(), "{run}");
+    assert_eq!(run["command_line"][1], "eval");
+
+    let figures = figures(&world, &results);
+    let named = |start: &str| {
+        figures
+            .iter()
+            .filter(|name| name.starts_with(start))
+            .count()
+    };
+    assert_eq!(named("accuracy-needle"), 2, "{figures:?}");
+    assert_eq!(named("bytes-needle"), 2, "{figures:?}");
+    assert_eq!(named("needle-"), 2 * METHODS.len(), "{figures:?}");
+    let ends = |end: &str| figures.iter().filter(|name| name.ends_with(end)).count();
+    assert_eq!(ends(".svg"), ends(".png"), "{figures:?}");
+
+    let before = world.files();
+    assert_eq!(world.good(&args), table);
+    let after = world.files();
+    assert!(before.keys().eq(after.keys()), "the same files");
+    for (path, bytes) in &before {
+        // run.json says when the program last ran.
+        assert!(
+            path.ends_with("run.json") || after[path] == *bytes,
+            "{path:?}"
+        );
+    }
+}
+
+#[test]
+fn figures_and_report_need_no_model() {
+    let world = World::new();
+    let table = world.good(&["eval", "tiny.toml", "--out", "out"]);
+    let drawn = world.files();
+    fs::remove_dir_all(world.path("model")).unwrap();
+    fs::remove_dir_all(world.path("out/figures")).unwrap();
+    fs::remove_file(world.path("tiny.toml")).unwrap();
+
+    let printed = world.good(&["figures", "out"]);
+    let names = figures(&world, "out");
+    assert_eq!(printed.lines().count(), names.len());
+    for name in names {
+        let path = world.path("out/figures").join(name);
+        assert!(
+            fs::read(&path).unwrap() == drawn[&path],
+            "{path:?} is the same again"
+        );
+        assert!(printed.contains(path.file_name().unwrap().to_str().unwrap()));
+    }
+
+    let report = world.good(&["report", "out"]);
+    assert_eq!(format!("{report}results in out\n"), table);
+    let (open, close) = ("<!-- spindle:report -->", "<!-- /spindle:report -->");
+    world.write(
+        "README.md",
+        format!("# Mine\n{open}\nold\n{close}\nafter\n"),
+    );
+    world.good(&["report", "out", "--splice", "README.md"]);
+    let text = world.read("README.md");
+    assert!(text.starts_with(&format!("# Mine\n{open}\n")), "{text}");
+    assert!(text.ends_with(&format!("\n{close}\nafter\n")), "{text}");
+    assert!(!text.contains("old") && METHODS.iter().all(|method| text.contains(method)));
+    world.good(&["report", "out", "--splice", "README.md"]);
+    assert_eq!(world.read("README.md"), text);
+    // Without marks the file stays as it is.
+    world.write("plain.md", "no marks");
+    let args = ["report", "out", "--splice", "plain.md"];
+    world.refused(&args, &["plain.md", open]);
+    world.refused(&["report", "out", "--splice", "none.md"], &["none.md"]);
+}
+
+#[test]
+fn threads_change_no_row() {
+    let world = World::new();
+    for threads in ["1", "2"] {
+        world.good(&["eval", "tiny.toml", "--threads", threads, "--out", threads]);
+    }
+    assert_eq!(world.rows("1").len(), SAMPLES * CELLS);
+    assert_eq!(world.rows("1"), world.rows("2"));
+    for file in ["layers.csv", "predictions.jsonl"] {
+        assert_eq!(
+            world.read(&format!("1/{file}")),
+            world.read(&format!("2/{file}"))
+        );
+    }
+}
+
+#[test]
+fn compressing_before_the_question_is_a_run_of_its_own() {
+    let world = World::new();
+    let flags = ["--compress", "context", "--kv-dtype", "f32", "--seed", "3"];
+    let args = [&["eval", "tiny.toml", "--limit", "1"][..], &flags].concat();
+    world.good(&args);
+    let records = world.records(&world.results("tiny"));
+    assert_eq!(records.len(), CELLS);
+    for record in records {
+        assert_eq!((&*record.compress_at, &*record.dtype), ("context", "f32"));
+        assert!(record.sample.ends_with("seed=3"), "{}", record.sample);
+    }
+    // Another experiment of that name gets a folder beside it.
+    world.good(&["eval", "tiny.toml", "--limit", "1", "--methods", "full"]);
+    assert_eq!(fs::read_dir(world.path("results/tiny")).unwrap().count(), 2);
+}
+
+/// A cell that cannot be made is a row with an error; the others are recorded, and it is tried again.
+#[test]
+fn an_unreachable_retention_fails_alone() {
+    let world = World::new();
+    let method = "pyramidkv:retention=0.01;window=400";
+    let flags = [
+        "--method",
+        method,
+        "--methods",
+        "snapkv",
+        "--retention",
+        "0.5",
+    ];
+    let args = [&["eval", "tiny.toml", "--out", "out"][..], &flags].concat();
+    let mut before = None;
+    for _ in 0..2 {
+        let done = world.run(&args);
+        assert_eq!(done.code, 1, "{done:?}");
+        assert!(
+            done.stderr.contains(&format!("{SAMPLES} cells failed")),
+            "{done:?}"
+        );
+        assert!(done.stdout.contains("snapkv"), "{done:?}");
+        let records = world.records("out");
+        assert_eq!(records.len(), SAMPLES * 3);
+        for record in records {
+            let fails = record.method == "pyramidkv";
+            assert_eq!(
+                record.error.contains("retention = 0.01"),
+                fails,
+                "{record:?}"
+            );
+            assert_eq!(record.score.is_none(), fails);
+        }
+        // An attempt writes the row anew, and only that.
+        let rows = world.rows("out");
+        assert_eq!(*before.get_or_insert(rows.clone()), rows);
+    }
+    // A row whose error was of the moment is replaced by a result.
+    let path = world.path("out/records.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let good = text.lines().find(|line| line.contains("snapkv")).unwrap();
+    let columns = good.split(',').count();
+    let mut broken: Vec<&str> = good.split(',').collect();
+    for empty in [12, 13, 15, 16, 17, 19, 20, 21, 24, 25, 26] {
+        broken[empty] = "";
+    }
+    broken[columns - 1] = "out of memory";
+    fs::write(&path, text.replace(good, &broken.join(","))).unwrap();
+    assert_eq!(
+        world
+            .records("out")
+            .iter()
+            .filter(|r| !r.is_finished())
+            .count(),
+        SAMPLES + 1
+    );
+    assert_eq!(world.run(&args).code, 1);
+    assert_eq!(world.rows("out"), before.unwrap());
+    assert_eq!(
+        read_layers(&world.path("out")).unwrap().len(),
+        2 * SAMPLES * 3
+    );
+}
+
+/// The real thing, short: the default model finds a needle, and smaller caches are smaller.
+#[test]
+fn the_default_model_answers() {
+    let world = World::new();
+    let args = [
+        "eval",
+        "ci",
+        "--lengths",
+        "320",
+        "--depths",
+        "50",
+        "--out",
+        "out",
+    ];
+    let table = world.good(&args);
+    let records = world.records("out");
+    assert_eq!(records.len(), METHODS.len(), "{table}");
+    for record in &records {
+        assert_eq!(record.error, "", "{record:?}");
+        if record.method == "full" {
+            assert_eq!((record.score, record.retention), (Some(1.0), Some(1.0)));
+        } else {
+            assert!(record.retention.unwrap() < 1.0, "{record:?}");
+        }
+    }
+}
+
+fn figures(world: &World, results: &str) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(world.path(results).join("figures"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
