@@ -84,6 +84,11 @@ impl NeedleSettings {
                 "needle: lengths, depths, distractors and seeds must not be empty or 0"
             ));
         }
+        if repeats(lengths) || repeats(depths) || repeats(distractors) {
+            return Err(bad_input!(
+                "needle: a value stands twice in lengths, depths or distractors, expected each once"
+            ));
+        }
         if let Some(depth) = depths.iter().find(|&&depth| depth > 100) {
             return Err(bad_input!(
                 "needle: depth {depth}, expected a percentage from 0 to 100"
@@ -302,6 +307,13 @@ impl Task for Needle {
         let scores = sample.answers.iter().map(|answer| recall(answer, response));
         scores.sum::<f64>() / sample.answers.len().max(1) as f64
     }
+}
+
+/// Whether a value stands twice: its samples would have one name.
+fn repeats<T: Ord + Clone>(values: &[T]) -> bool {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 fn sites(settings: &NeedleSettings) -> Vec<NeedleSite> {
