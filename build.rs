@@ -1,9 +1,14 @@
 //! Bakes the source revision into the program, so that every result says what made it.
 
+use std::path::Path;
 use std::process::Command;
 
 fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).output().ok()?;
+    let output = Command::new("git")
+        .arg("--no-optional-locks")
+        .args(arguments)
+        .output()
+        .ok()?;
     output
         .status
         .success()
@@ -29,11 +34,17 @@ fn main() {
         "src",
         "Cargo.toml",
         "Cargo.lock",
+        "build.rs",
         "experiments",
         "datasets/haystack",
-        ".git/HEAD",
-        ".git/index",
     ] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    // Grows with every commit and checkout. Cargo would build anew each time for a path that does not exist, as
+    // outside of git or, for a path below .git, in a worktree.
+    let moves =
+        git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|path| Path::new(path).exists());
+    if let Some(path) = moves {
         println!("cargo::rerun-if-changed={path}");
     }
 }
