@@ -51,6 +51,7 @@ fn wide() -> NeedleSettings {
         distractors: vec![0, 3],
         seeds: 3,
         seed: 5,
+        cue: false,
     }
 }
 
@@ -189,6 +190,27 @@ fn the_reference_is_the_needle_and_scores_its_number() {
         );
         assert_eq!(task.score(&sample, &text), 1.0);
         assert_eq!(task.score(&sample, "I do not know."), 0.0);
+    }
+}
+
+#[test]
+fn with_a_cue_the_prompt_ends_where_the_number_goes() {
+    let task = needle(&NeedleSettings {
+        lengths: vec![512],
+        cue: true,
+        ..wide()
+    });
+    for sample in samples(&task) {
+        let question = TOKENIZER.decode(&sample.question, false).unwrap();
+        assert!(question.ends_with(" is"), "{question}");
+        assert!(
+            question.contains(&format!("assistant\n{STEM}")),
+            "{question}"
+        );
+        let text = TOKENIZER.decode(&sample.reference, false).unwrap();
+        assert_eq!(text, format!(" {}.", sample.answers[0]));
+        assert_eq!(task.score(&sample, &text), 1.0);
+        assert!(sample.prompt_tokens() <= 512);
     }
 }
 
