@@ -5,7 +5,6 @@ mod common;
 
 use std::sync::Arc;
 
-use candle_core::Device;
 use common::distance;
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
@@ -111,7 +110,7 @@ fn rope(head_dim: usize) -> Arc<Rope> {
         qk_norm: false,
         sliding_window: None,
     };
-    Arc::new(Rope::new(&config, MAX_LEN, &Device::Cpu).unwrap())
+    Arc::new(Rope::new(&config, MAX_LEN))
 }
 
 /// A layer's cache with what a test knows of it: for each query head the keys (rotated) and values it must attend to,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{figures, report};
+use super::{figures, report, say};
 use crate::bad_input;
 use crate::cli::RunArgs;
 use crate::experiment::{Experiment, ExperimentFile, text_of};
@@ -17,7 +17,7 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
         return Err(bad_input!("--limit 0: expected at least 1"));
     }
     if args.dry_run {
-        print!("{}", plan(&experiment));
+        say(&plan(&experiment))?;
         return Ok(0);
     }
     let options = RunOptions {
@@ -39,7 +39,7 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
     }
     report::print(&finished.folder)?;
     figures::draw(&finished.folder)?;
-    println!("results in {}", finished.folder.display());
+    say(&format!("results in {}\n", finished.folder.display()))?;
     if finished.failed > 0 {
         eprintln!(
             "{} cells failed: see the error column of records.csv",

@@ -2,14 +2,16 @@
 
 use anyhow::Result;
 
+use super::say;
+
 use crate::source::{SourceOptions, resolve};
 
 pub fn fetch(model: &str) -> Result<i32> {
     let files = resolve(model, &SourceOptions::default())?;
-    println!("model     {}", files.spec);
-    println!("revision  {}", files.revision);
+    let mut text = format!("model     {}\nrevision  {}\n", files.spec, files.revision);
     for path in files.kind.weights() {
-        println!("weights   {}", path.display());
+        text += &format!("weights   {}\n", path.display());
     }
+    say(&text)?;
     Ok(0)
 }

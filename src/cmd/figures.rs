@@ -4,13 +4,15 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::say;
+
 use crate::bad_input;
 use crate::plot;
 
 pub fn figures(results: &Path) -> Result<i32> {
     require_records(results)?;
     for path in plot::draw_all(results)? {
-        println!("{}", path.display());
+        say(&format!("{}\n", path.display()))?;
     }
     Ok(0)
 }

@@ -1,55 +1,65 @@
 //! `spindle list`: what can be asked for by name.
 
+use std::fmt::Write;
+
 use anyhow::Result;
 
+use super::say;
 use crate::cli::Listing;
 use crate::compress::methods::method_infos;
 use crate::experiment::{ExperimentFile, built_in};
 use crate::task::spec::TASKS;
 
 pub fn list(what: Option<Listing>) -> Result<i32> {
-    let all = what.is_none();
-    if all || what == Some(Listing::Methods) {
-        methods();
+    let wanted = |listing| what.is_none_or(|what| what == listing);
+    let mut parts = Vec::new();
+    if wanted(Listing::Methods) {
+        parts.push(methods()?);
     }
-    if all || what == Some(Listing::Tasks) {
-        println!("tasks");
-        for (name, summary) in TASKS {
-            println!("  {name:<14} {summary}");
-        }
-        println!();
+    if wanted(Listing::Tasks) {
+        parts.push(tasks()?);
     }
-    if all || what == Some(Listing::Experiments) {
-        println!("experiments");
-        for (name, text) in built_in() {
-            let file = ExperimentFile::parse(text, name)?;
-            println!(
-                "  {name:<14} {}",
-                file.description.trim().lines().next().unwrap_or_default()
-            );
-        }
+    if wanted(Listing::Experiments) {
+        parts.push(experiments()?);
     }
+    say(&parts.join("\n"))?;
     Ok(0)
 }
 
-fn methods() {
-    println!("methods");
+fn methods() -> Result<String> {
+    let mut out = "methods\n".to_string();
     for info in method_infos() {
         let source = if info.source.is_empty() {
             String::new()
         } else {
             format!(" ({})", info.source)
         };
-        println!("  {:<14} {}{source}", info.name, info.summary);
+        writeln!(out, "  {:<14} {}{source}", info.name, info.summary)?;
         for setting in info.settings {
             let default = setting
                 .default
                 .map_or_else(|| "not set".to_string(), |d| d.value().to_string());
-            println!(
-                "      {:<12} {:<11} {}; {}",
-                setting.name, default, setting.help, setting.accepts
-            );
+            let (name, help, accepts) = (setting.name, setting.help, setting.accepts);
+            writeln!(out, "      {name:<12} {default:<11} {help}; {accepts}")?;
         }
     }
-    println!();
+    Ok(out)
+}
+
+fn tasks() -> Result<String> {
+    let mut out = "tasks\n".to_string();
+    for (name, summary) in TASKS {
+        writeln!(out, "  {name:<14} {summary}")?;
+    }
+    Ok(out)
+}
+
+fn experiments() -> Result<String> {
+    let mut out = "experiments\n".to_string();
+    for (name, text) in built_in() {
+        let file = ExperimentFile::parse(text, name)?;
+        let first = file.description.trim().lines().next().unwrap_or_default();
+        writeln!(out, "  {name:<14} {first}")?;
+    }
+    Ok(out)
 }

@@ -6,7 +6,9 @@ mod figures;
 mod list;
 mod report;
 
-use anyhow::Result;
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Context, Result};
 
 use crate::bad_input;
 use crate::cli::{Cli, Verb};
@@ -33,5 +35,15 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
         Verb::Report { results, splice } => report::report(&results, splice.as_deref()),
         Verb::List { what } => list::list(what),
         Verb::Fetch { model } => fetch::fetch(&model),
+    }
+}
+
+/// Writes results to standard output. That their reader has gone, as in `| head`, is no error.
+fn say(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("writing to standard output")
+        }
+        _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::figures::require_records;
+use super::say;
 use crate::bad_input;
 use crate::record::{RECORDS_FILE, read_records};
 use crate::report::{Report, splice};
@@ -26,8 +27,7 @@ pub fn report(results: &Path, into: Option<&Path>) -> Result<i32> {
 
 /// Prints the table.
 pub fn print(results: &Path) -> Result<()> {
-    print!("{}", table(results)?.text());
-    Ok(())
+    say(&table(results)?.text())
 }
 
 fn table(results: &Path) -> Result<Report> {

@@ -63,7 +63,7 @@ impl Model {
         let layers = (0..config.layers)
             .map(|i| Layer::load(&config, i, &get))
             .collect::<anyhow::Result<_>>()?;
-        let rope = Arc::new(Rope::new(&config, config.max_prompt(), device)?);
+        let rope = Arc::new(Rope::new(&config, config.max_prompt()));
         let norm = get("model.norm.weight", &[config.hidden])?;
         let device = device.clone();
         Ok(Self {

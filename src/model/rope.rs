@@ -1,12 +1,9 @@
 //! Rotary position embedding (Su et al. 2021) in the half-split convention of GPT-NeoX, which every
 //! Hugging Face checkpoint of the supported families uses: element `i` pairs with `i + head_dim/2`.
 //!
-//! One set of tables serves tensors (prefill, on any device) and plain slices (the kernels over
-//! caches, which also undo a rotation: codebooks hold keys before RoPE).
+//! Plain slices: the kernels over caches rotate, and undo a rotation where codebooks hold keys before RoPE.
 
 use std::f32::consts::TAU;
-
-use candle_core::{Device, Result, Tensor};
 
 use super::config::{DecoderConfig, RopeScaling};
 
@@ -16,54 +13,28 @@ pub struct Rope {
     /// `[max_len * half]`, row-major by position.
     cos: Vec<f32>,
     sin: Vec<f32>,
-    /// The same as tensors `[max_len, half]` on the device of the model.
-    cos_table: Tensor,
-    sin_table: Tensor,
 }
 
 impl Rope {
     /// Builds the tables in f32, as transformers does: an angle is the f32 product of position and
     /// frequency, so that logits can be compared at long positions.
-    pub fn new(config: &DecoderConfig, max_len: usize, device: &Device) -> Result<Self> {
+    pub fn new(config: &DecoderConfig, max_len: usize) -> Self {
         let frequencies = frequencies(config);
-        let half = frequencies.len();
         let angles = |f: fn(f32) -> f32| -> Vec<f32> {
             (0..max_len)
                 .flat_map(|position| frequencies.iter().map(move |w| f(position as f32 * w)))
                 .collect()
         };
-        let (cos, sin) = (angles(f32::cos), angles(f32::sin));
-        Ok(Self {
-            half,
-            cos_table: Tensor::from_slice(&cos, (max_len, half), device)?,
-            sin_table: Tensor::from_slice(&sin, (max_len, half), device)?,
-            cos,
-            sin,
-        })
+        Self {
+            half: frequencies.len(),
+            cos: angles(f32::cos),
+            sin: angles(f32::sin),
+        }
     }
 
     /// Positions the tables cover.
     pub fn max_len(&self) -> usize {
         self.cos.len() / self.half
-    }
-
-    /// Rotates `x`, `[heads, n, head_dim]` and contiguous, whose rows stand at positions
-    /// `start..start + n`. The tables take the element type of `x`, as in transformers.
-    ///
-    /// # Errors
-    /// Positions beyond [`Self::max_len`], or a shape that does not fit.
-    pub fn rotate(&self, x: &Tensor, start: usize) -> Result<Tensor> {
-        let (_, n, _) = x.dims3()?;
-        if start + n > self.max_len() {
-            candle_core::bail!(
-                "RoPE tables cover {} positions, asked for {start}..{}",
-                self.max_len(),
-                start + n
-            );
-        }
-        let cos = self.cos_table.narrow(0, start, n)?.to_dtype(x.dtype())?;
-        let sin = self.sin_table.narrow(0, start, n)?.to_dtype(x.dtype())?;
-        candle_nn::rotary_emb::rope(&x.unsqueeze(0)?, &cos, &sin)?.squeeze(0)
     }
 
     /// Rotates one vector of `head_dim` elements to `position`, below [`Self::max_len`].
@@ -135,7 +106,7 @@ fn frequencies(config: &DecoderConfig) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
+    use candle_core::{Device, Tensor};
     use proptest::prelude::*;
 
     use super::*;
@@ -156,7 +127,7 @@ mod tests {
     }
 
     fn rope() -> Rope {
-        Rope::new(&config(r#""rope_theta": 10000.0"#), MAX, &Device::Cpu).unwrap()
+        Rope::new(&config(r#""rope_theta": 10000.0"#), MAX)
     }
 
     fn row() -> impl Strategy<Value = Vec<f32>> {
@@ -194,13 +165,17 @@ mod tests {
         }
 
         #[test]
-        fn tensors_and_slices_agree(
+        fn agrees_with_the_rotation_of_candle(
             data in prop::collection::vec(-2f32..2.0, 3 * 5 * DIM), start in 0..MAX - 5
         ) {
             let rope = rope();
-            let tensor = Tensor::from_slice(&data, (3, 5, DIM), &Device::Cpu).unwrap();
-            let turned: Vec<f32> =
-                rope.rotate(&tensor, start).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let table = |row: fn(&Rope, usize) -> &[f32]| {
+                let rows = (start..start + 5).flat_map(|position| row(&rope, position).to_vec());
+                Tensor::from_vec(rows.collect(), (5, DIM / 2), &Device::Cpu).unwrap()
+            };
+            let tensor = Tensor::from_slice(&data, (1, 3, 5, DIM), &Device::Cpu).unwrap();
+            let turned = candle_nn::rotary_emb::rope(&tensor, &table(Rope::cos), &table(Rope::sin));
+            let turned: Vec<f32> = turned.unwrap().flatten_all().unwrap().to_vec1().unwrap();
             let mut rows = data;
             for (i, row) in rows.chunks_mut(DIM).enumerate() {
                 rope.rotate_in_place(row, start + i % 5);
@@ -209,19 +184,6 @@ mod tests {
                 prop_assert!((a - b).abs() < 1e-6);
             }
         }
-    }
-
-    #[test]
-    fn half_precision_keeps_its_type() {
-        let x = Tensor::ones((2, 3, DIM), DType::BF16, &Device::Cpu).unwrap();
-        assert_eq!(rope().rotate(&x, 7).unwrap().dtype(), DType::BF16);
-    }
-
-    #[test]
-    fn positions_beyond_the_tables_are_an_error() {
-        let x = Tensor::ones((1, 2, DIM), DType::F32, &Device::Cpu).unwrap();
-        assert!(rope().rotate(&x, MAX - 2).is_ok());
-        assert!(rope().rotate(&x, MAX - 1).is_err());
     }
 
     /// From `LlamaRotaryEmbedding(config).inv_freq` of transformers 5.2.0.

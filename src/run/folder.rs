@@ -11,7 +11,7 @@ use crate::record::Provenance;
 
 /// The folder under `results/<experiment>` to go on in or to create: the newest whose run is `same`, else
 /// `<date>`, with a number after it when that is taken by another run.
-pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> Result<PathBuf> {
+pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> PathBuf {
     let mut folders: Vec<PathBuf> = match fs::read_dir(root) {
         Ok(entries) => entries
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -21,13 +21,14 @@ pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> Re
     };
     folders.sort_unstable();
     for folder in folders.iter().rev() {
-        if Provenance::read(folder)?.is_some_and(|run| same(&run)) {
-            return Ok(folder.clone());
+        // A run.json of another version of the program may not parse: then it is of another run.
+        if Provenance::read(folder).is_ok_and(|run| run.is_some_and(|run| same(&run))) {
+            return folder.clone();
         }
     }
     let mut names = std::iter::once(date.to_string()).chain((2..).map(|n| format!("{date}-{n}")));
     let free = names.find(|name| !root.join(name).exists());
-    Ok(root.join(free.unwrap_or_else(|| date.to_string())))
+    root.join(free.unwrap_or_else(|| date.to_string()))
 }
 
 /// Whether `folder` can be made and written to, before there is anything to put in it. Leaves nothing behind.

@@ -78,7 +78,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         None => {
             let root = options.results.join(&experiment.file.name);
             let date = chrono::Local::now().format("%Y-%m-%d").to_string();
-            folder::choose(&root, &date, |run| same_run(run, &provenance))?
+            folder::choose(&root, &date, |run| same_run(run, &provenance))
         }
     };
     if let Some(earlier) = Provenance::read(&folder)? {
@@ -308,7 +308,7 @@ fn now() -> String {
 
 fn progress(samples: usize, folder: &Path) -> ProgressBar {
     let style = ProgressStyle::with_template(
-        "{bar:24} {pos}/{len} samples, {elapsed} gone, {eta} left  {msg}",
+        "{bar:24} {pos}/{len} samples, {per_sec}, {elapsed} gone, {eta} left  {msg}",
     );
     let bar = ProgressBar::new(samples as u64)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
