@@ -231,6 +231,7 @@ fn plans_build_what_they_say_and_keep_what_they_must() {
     }
 }
 
+/// Long enough for unions whose places need two bytes while each list is short.
 #[test]
 fn plans_conform_on_the_default_model() {
     let prefilled = real(StoreType::F16);
@@ -239,8 +240,8 @@ fn plans_conform_on_the_default_model() {
             continue;
         };
         let plans = plans(method.as_ref(), &prefilled);
-        for knob in knobs(method.as_ref()).into_iter().step_by(3) {
-            for (layer, plan) in plans.iter().enumerate().step_by(13) {
+        for knob in knobs(method.as_ref()) {
+            for (layer, plan) in plans.iter().enumerate().step_by(5) {
                 let found = plan.build(knob).prefix.footprint();
                 assert_eq!(
                     plan.footprint(knob),

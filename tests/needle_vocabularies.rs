@@ -80,6 +80,7 @@ fn check(tokenizer: &Arc<ModelTokenizer>, seams: usize) {
         distractors: vec![0, 9],
         seeds: 3,
         seed: 11,
+        cue: false,
         ..NeedleSettings::default()
     };
     let task = Needle::new(&settings, haystack, tokenizer.clone(), 100_000).unwrap();
