@@ -51,7 +51,7 @@ fn unknown_names_are_named_with_the_nearest() {
     refused(
         "\"full\"",
         "\"xyz\"",
-        &["\"xyz\"", "expected one of full, streaming-llm"],
+        &["\"xyz\"", "expected one of full, random"],
     );
     refused(
         "description",
