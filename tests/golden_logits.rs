@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use common::{default_model, dense_cache};
 use serde_json::Value;
 use spindle::cache::StoreType;
-use spindle::generate::decode;
+use spindle::generate::{Limits, decode};
 use spindle::model::observe::Observe;
 
 /// Largest difference of any stored logit: 5.4e-5 measured. Logits are recorded to five decimals and reach 32.
@@ -80,7 +80,7 @@ fn compare(store: StoreType) -> (f64, Vec<(Prompt, Vec<u32>)>) {
         let mut cache = dense_cache(model, &prefilled);
         let first = Tensor::from_slice(logits.as_slice(), (1, logits.len()), &Device::Cpu).unwrap();
         let count = prompt.greedy.len();
-        let mut answer = decode(model, &mut [&mut cache], &first, &[], count).unwrap();
+        let mut answer = decode(model, &mut [&mut cache], &first, &Limits::tokens(count)).unwrap();
         answers.push((prompt, answer.remove(0)));
     }
     println!("{}: largest difference {worst:e}", store.name());

@@ -7,7 +7,7 @@ use candle_core::{Device, IndexOp, Tensor};
 
 use crate::cache::{Cache, Footprint, StoreType};
 use crate::experiment::CompressAt;
-use crate::generate::{Cell, CellCache, LayerFacts, compress, decode, milliseconds};
+use crate::generate::{Cell, CellCache, LayerFacts, Limits, compress, decode, milliseconds};
 use crate::load::Loaded;
 use crate::model::observe::Observe;
 use crate::task::{Sample, Task};
@@ -81,13 +81,12 @@ pub fn run_sample(
         true => Vec::new(),
         false => {
             let first = Tensor::stack(&first, 0)?;
-            decode(
-                model,
-                &mut caches,
-                &first,
-                tokenizer.stop_ids(),
-                sample.max_new_tokens,
-            )?
+            let limits = Limits {
+                stops: [tokenizer.stop_ids(), &sample.stops].concat(),
+                min_new_tokens: sample.min_new_tokens,
+                max_new_tokens: sample.max_new_tokens,
+            };
+            decode(model, &mut caches, &first, &limits)?
         }
     };
     let decode_ms = milliseconds(start);

@@ -28,6 +28,10 @@ pub struct Sample {
     pub reference: Vec<u32>,
     /// Which tokens of `reference` carry the answer.
     pub reference_scored: Range<usize>,
+    /// Tokens that end the answer besides the model's own.
+    pub stops: Vec<u32>,
+    /// Tokens before which no stop is heeded: the most likely other token is taken instead.
+    pub min_new_tokens: usize,
     /// Tokens the model may generate.
     pub max_new_tokens: usize,
 }

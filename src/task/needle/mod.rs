@@ -268,6 +268,8 @@ impl Needle {
             answers: vec![number],
             reference,
             reference_scored: first..first + count,
+            stops: Vec::new(),
+            min_new_tokens: 0,
             max_new_tokens: if self.cue {
                 MAX_NEW_TOKENS_AFTER_CUE
             } else {
