@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, and a module uses only those before it:
 //!
-//! `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
+//! `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
 //! `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
 //! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `plot`; `cli` and `cmd` are the program around it.
 
@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod error;
 pub mod experiment;
 pub mod generate;
+pub mod kernel;
 pub mod load;
 pub mod model;
 pub mod plot;

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spindle::cache::{
     CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, EvictedKv, Footprint, Geometry,
-    Indices, LayerCache, NewTokens, Prefix, Rows, StoreType,
+    Indices, LayerCache, NewTokens, Pass, Prefix, Rows, StoreType,
 };
 use spindle::model::config::{Architecture, DecoderConfig};
 use spindle::model::rope::Rope;
@@ -413,6 +413,7 @@ impl State {
             keys: &keys,
             values: &values,
             position,
+            pass: if count == 1 { Pass::Step } else { Pass::Sequence },
         };
         let before = self.cache.footprint();
         let found = self.cache.attend(&new, &self.rope);
@@ -640,7 +641,7 @@ proptest! {
         let queries = normal(&mut rng, count * geometry.heads * d);
         let keys = normal(&mut rng, count * case.kv_heads * d);
         let values = normal(&mut rng, count * case.kv_heads * d);
-        let new = NewTokens { queries: &queries, unrotated_keys: &keys, keys: &keys, values: &values, position: n };
+        let new = NewTokens { queries: &queries, unrotated_keys: &keys, keys: &keys, values: &values, position: n, pass: Pass::Sequence };
         let attend = |full: &DenseKv, kept: &[Vec<u32>]| {
             let evicted = match case.form {
                 Form::Repeated => EvictedKv::repeated(full, kept),

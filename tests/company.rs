@@ -3,12 +3,13 @@
 mod common;
 
 use candle_core::Tensor;
+use common::extend;
 use common::tiny::{self, Family, Tiny};
-use spindle::cache::{Cache, StoreType};
+use spindle::cache::{Cache, LayerCache, StoreType};
 use spindle::compress::methods::METHODS;
 use spindle::compress::settings::Value;
-use spindle::generate::{Cell, compress};
-use spindle::model::decoder::Model;
+use spindle::generate::{Cell, compress, forced};
+use spindle::model::decoder::{Model, Sequence};
 use spindle::model::observe::{Observe, Prefilled};
 
 const STEPS: usize = 6;
@@ -124,6 +125,83 @@ fn a_batch_of_one_equals_the_same_cell_in_a_batch_of_many() {
     }
 }
 
+/// A question fed to all cells at once, and answers scored, forgotten and scored again.
+#[test]
+fn sequences_in_a_batch_equal_each_alone_and_leave_no_trace() {
+    for family in [Family::Llama, Family::Qwen3] {
+        let model = Tiny::new(family).load().unwrap();
+        let prefilled = prefill(&model, 300);
+        let (mut many, mut each) = (caches(&model, &prefilled), caches(&model, &prefilled));
+        let question = tiny::tokens(19, 5);
+        let mut sequences: Vec<Sequence<'_>> = many
+            .iter_mut()
+            .map(|cache| Sequence {
+                tokens: &question,
+                cache,
+            })
+            .collect();
+        let together = bits(&model.extend(&mut sequences, 2).unwrap());
+        let mut first = Vec::new();
+        for (cell, cache) in each.iter_mut().enumerate() {
+            let logits = extend(&model, &question, cache).unwrap();
+            let alone = bits(&logits);
+            assert_eq!(alone[17..], together[2 * cell..2 * cell + 2], "cell {cell}");
+            first.push(logits.to_vec2::<f32>().unwrap().remove(18));
+        }
+        let footprints = |caches: &[Cache]| Vec::from_iter(caches.iter().map(Cache::footprint));
+        let before = footprints(&many);
+        let answer = tiny::tokens(40, 6);
+        let mut score = |scored: std::ops::Range<usize>| {
+            let mut seen = Vec::new();
+            let mut batch: Vec<&mut Cache> = many.iter_mut().collect();
+            forced(&model, &mut batch, &first, &answer, scored, |cell, rows| {
+                let rows = rows.iter().map(|row| row.iter().map(|x| x.to_bits()).collect());
+                seen.push((cell, Vec::<Vec<u32>>::from_iter(rows)));
+            })
+            .unwrap();
+            seen
+        };
+        let scored = score(0..40);
+        assert_eq!(scored, score(0..40));
+        assert_eq!(scored.len(), each.len());
+        for (from, part) in scored.iter().zip(score(3..7)) {
+            assert_eq!((from.0, &from.1[3..7]), (part.0, &part.1[..]));
+        }
+        assert_eq!(before, footprints(&many));
+        for (cell, cache) in each.iter_mut().enumerate() {
+            let rows = bits(&extend(&model, &answer[..39], cache).unwrap());
+            assert_eq!(rows[..], scored[cell].1[1..], "cell {cell}");
+        }
+    }
+}
+
+/// Where a text is cut into passes changes nothing: what an earlier prompt left of a prefix can be gone on from.
+#[test]
+fn a_sequence_in_parts_equals_the_whole() {
+    let model = Tiny::new(Family::Llama).load().unwrap();
+    let tokens = tiny::tokens(500, 3);
+    let in_parts = |parts: &[std::ops::Range<usize>]| {
+        let layer = |_| LayerCache::empty(model.geometry(), StoreType::F16);
+        let mut cache = Cache {
+            layers: (0..model.geometry().layers).map(layer).collect(),
+            rope: model.rope().clone(),
+            seen: 0,
+        };
+        let mut rows = Vec::new();
+        for part in parts {
+            rows.extend(bits(&extend(&model, &tokens[part.clone()], &mut cache).unwrap()));
+        }
+        rows
+    };
+    let whole = in_parts(&[0..500]);
+    for first in [1, 7, 130, 402] {
+        assert_eq!(in_parts(&[0..first, first..first + 60, first + 60..500]), whole);
+    }
+    let prefilled = model.prefill(&tokens, Observe::default(), StoreType::F16);
+    let logits = prefilled.unwrap().logits.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert_eq!(logits, whole[499]);
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let run = |threads: usize| {
@@ -138,7 +216,7 @@ fn the_number_of_threads_changes_no_bit() {
             let caches = caches(&model, &prefilled);
             let footprints: Vec<_> = caches.iter().map(Cache::footprint).collect();
             let mut extended = caches[0].clone();
-            let scored = bits(&model.extend(&tiny::tokens(90, 8), &mut extended).unwrap());
+            let scored = bits(&extend(&model, &tiny::tokens(90, 8), &mut extended).unwrap());
             (logits, footprints, together(&model, caches), scored)
         })
     };

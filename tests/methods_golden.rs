@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::tiny::{Family, Tiny};
 use serde::Deserialize;
-use spindle::cache::{DenseKv, Geometry, LayerCache, NewTokens, Rows, StoreType};
+use spindle::cache::{DenseKv, Geometry, LayerCache, NewTokens, Pass, Rows, StoreType};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
 use spindle::compress::view::LayerView;
@@ -84,6 +84,7 @@ impl Golden {
                 keys,
                 values: keys,
                 position: first,
+                pass: Pass::Sequence,
             };
             cache.attend_summing(&new, model.rope(), &mut column_sums);
         }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::tiny::{self, Tiny};
-use common::{dense_cache, distance};
+use common::{dense_cache, distance, extend};
 use spindle::cache::StoreType;
 use spindle::model::decoder::CHUNK;
 use spindle::model::observe::Observe;
@@ -46,7 +46,7 @@ fn agrees(tiny: Tiny) -> f32 {
         assert_eq!(cache.seen, len + STEPS);
 
         let mut cache = dense_cache(&model, &prefilled);
-        let logits = model.extend(&next, &mut cache).unwrap();
+        let logits = extend(&model, &next, &mut cache).unwrap();
         for (i, row) in logits.to_vec2().unwrap().iter().enumerate() {
             check("extend", row, i + 1);
         }
@@ -76,7 +76,7 @@ fn extending_from_one_token_equals_the_prefill() {
         let mut cache = dense_cache(&model, &first);
         let mut last = Vec::new();
         for part in [1..3, 3..100, 100..150] {
-            let logits = model.extend(&tokens[part], &mut cache).unwrap();
+            let logits = extend(&model, &tokens[part], &mut cache).unwrap();
             last = logits.to_vec2::<f32>().unwrap().pop().unwrap();
         }
         let off = distance(&last, &whole.logits);
@@ -96,7 +96,7 @@ fn a_context_that_is_full_is_an_error() {
     model.step(&[1], &mut [&mut cache]).unwrap();
     for error in [
         model.step(&[1], &mut [&mut cache.clone()]),
-        model.extend(&[1, 2], &mut cache.clone()),
+        extend(&model, &[1, 2], &mut cache.clone()),
         model
             .prefill(
                 &tiny::tokens(tiny::MAX_POSITIONS + 1, 3),

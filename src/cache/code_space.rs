@@ -7,10 +7,10 @@ use super::coded::{CodedRows, Codewords};
 use super::dense::DenseKv;
 use super::footprint::Footprint;
 use super::indices::Indices;
-use super::matmul::{add_weighted, times_transposed};
+use super::matmul::{add_weighted, dots};
 use super::rows::Rows;
-use super::simd;
 use super::softmax::Attending;
+use crate::kernel::simd;
 use crate::model::rope::Rope;
 
 /// One KV head in coded form.
@@ -157,14 +157,34 @@ impl CodedKv {
         }
     }
 
-    /// Attends the rows of one KV head's group (`tokens` rows for each query head in turn); token `t` sees the
-    /// first `appended(t)` entries added since the prompt.
+    /// How many codewords each book has, of keys and of values.
+    pub fn codewords(&self) -> Vec<[usize; 2]> {
+        let books = self.books.iter();
+        books.map(|book| [book.keys.len(), book.values.len()]).collect()
+    }
+
+    /// Keeps the first `appended` of the entries added since the prompt, and so many `codewords` of each book.
+    pub fn truncate(&mut self, appended: usize, codewords: &[[usize; 2]]) {
+        for (book, &[keys, values]) in self.books.iter_mut().zip(codewords) {
+            book.keys.truncate(keys);
+            book.values.truncate(values);
+            for head in &mut book.heads {
+                let len = head.prompt_entries + appended;
+                head.keys.truncate(len);
+                head.values.truncate(len);
+                if let Some(positions) = &mut head.positions {
+                    positions.truncate(len);
+                }
+            }
+        }
+    }
+
+    /// Attends the rows of one KV head's group; token `t` sees the first `appended(t)` entries added since the prompt.
     pub fn absorb(
         &self,
         kv_head: usize,
         rope: &Rope,
         attending: &mut Attending,
-        tokens: usize,
         appended: impl Fn(usize) -> usize,
     ) {
         let (book, head) = self.place(kv_head);
@@ -174,13 +194,15 @@ impl CodedKv {
         let value_codewords = book.values.block(&mut value_scratch);
         let (key_factors, value_factors) = (head.keys.factors(), head.values.factors());
         let d = book.keys.dim();
-        for row in 0..attending.rows() {
-            let entries = head.seen(row / tokens, appended(row % tokens));
+        let rows = (0..attending.members())
+            .flat_map(|member| (0..attending.tokens()).map(move |token| (member, token)));
+        for (member, token) in rows.collect::<Vec<_>>() {
+            let entries = head.seen(member, appended(token));
             let codewords: Vec<usize> = entries
                 .iter()
                 .map(|&entry| head.keys.index(entry))
                 .collect();
-            let query = attending.query(row);
+            let query = attending.query(member, token);
             let mut scores = match &head.positions {
                 Some(positions) => {
                     let products = turned_products(query, key_codewords);
@@ -190,7 +212,7 @@ impl CodedKv {
                 }
                 None => {
                     let mut products = vec![0.0; key_codewords.len() / d];
-                    times_transposed(query, key_codewords, d, &mut products);
+                    dots(query, key_codewords, &mut products);
                     codewords
                         .iter()
                         .map(|&codeword| products[codeword])
@@ -200,16 +222,16 @@ impl CodedKv {
             for (score, &entry) in scores.iter_mut().zip(&entries) {
                 *score *= key_factors[entry];
             }
-            attending.weigh(row, &mut scores);
+            attending.weigh(member, token, &mut scores);
             let mut weights = vec![0.0; book.values.len()];
             for (weight, &entry) in scores.iter().zip(&entries) {
                 weights[head.values.index(entry)] += weight * value_factors[entry];
             }
-            add_weighted(&weights, value_codewords, d, attending.out(row));
+            add_weighted(&weights, value_codewords, d, attending.out(member, token));
         }
         let whole = self.whole.len(kv_head);
         self.whole
-            .absorb(kv_head, attending, 0, attending.rows(), |_| whole);
+            .absorb(kv_head, attending, 0..attending.members(), |_| whole);
     }
 
     /// Keys (rotated) and values one query head attends to, `[n, head_dim]` each, with every appended entry.

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 
 use super::indices::Indices;
 use super::rows::{Rows, StoreType};
-use super::simd;
+use crate::kernel::simd;
 
 /// The codewords that keys or values are written in. Grows where an appended vector is like none of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,11 @@ impl Codewords {
     /// All of them as f32, `[codewords, head_dim]`, borrowed where they are stored so.
     pub fn block<'a>(&'a self, scratch: &'a mut Vec<f32>) -> &'a [f32] {
         self.vectors.block(0..self.vectors.len(), scratch)
+    }
+
+    /// Keeps the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.vectors.truncate(len);
     }
 
     /// The codeword for one more vector, and the vector's norm: the nearest whose cosine is above the threshold, else
@@ -114,6 +119,14 @@ impl CodedRows {
         self.index.push(index);
         if let Some(rows) = &mut self.magnitudes {
             rows.push(&[norm]);
+        }
+    }
+
+    /// Keeps the first `len` entries.
+    pub fn truncate(&mut self, len: usize) {
+        self.index.truncate(len);
+        if let Some(rows) = &mut self.magnitudes {
+            rows.truncate(len);
         }
     }
 

@@ -1,11 +1,14 @@
 //! Every entry stored whole, one matrix of keys and one of values per head.
 
+use std::ops::Range;
+
 use super::footprint::Footprint;
 use super::rows::{Rows, StoreType};
 use super::softmax::Attending;
 
-/// Entries converted to f32 and attended to at once: small enough for the level-2 cache.
-const BLOCK: usize = 256;
+/// Entries converted to f32 and attended to at once: scores of a panel of queries stay in the level-1 cache, the
+/// entries themselves in the level-2 cache.
+pub const BLOCK: usize = 192;
 
 /// Keys (rotated) and values, per head `[len, head_dim]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,24 +46,30 @@ impl DenseKv {
         }
     }
 
-    /// Attends rows `first..first + count` to the entries of `head`; row `first + i` sees the first `visible(i)`.
+    /// Attends the rows of some query heads to the entries of `head`; token `t` sees the first `visible(t)`.
     pub fn absorb(
         &self,
         head: usize,
         attending: &mut Attending,
-        first: usize,
-        count: usize,
+        members: Range<usize>,
         visible: impl Fn(usize) -> usize,
     ) {
-        let last = (0..count).map(&visible).max().unwrap_or(0);
+        let last = (0..attending.tokens()).map(&visible).max().unwrap_or(0);
         let (mut key_scratch, mut value_scratch) = (Vec::new(), Vec::new());
         for start in (0..last).step_by(BLOCK) {
             let end = (start + BLOCK).min(last);
             let keys = self.keys[head].block(start..end, &mut key_scratch);
             let values = self.values[head].block(start..end, &mut value_scratch);
-            attending.absorb(first, count, keys, values, |i| {
-                visible(i).saturating_sub(start)
+            attending.absorb(members.clone(), keys, values, |t| {
+                visible(t).saturating_sub(start)
             });
+        }
+    }
+
+    /// Keeps the first `len` entries of each head.
+    pub fn truncate(&mut self, len: usize) {
+        for rows in self.keys.iter_mut().chain(&mut self.values) {
+            rows.truncate(len);
         }
     }
 

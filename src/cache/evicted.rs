@@ -1,12 +1,9 @@
 //! Entries that survived eviction, stored whole, with a list per query head of which it attends to.
 
-use super::dense::DenseKv;
+use super::dense::{BLOCK, DenseKv};
 use super::footprint::Footprint;
 use super::indices::Indices;
 use super::softmax::Attending;
-
-/// Rows gathered and attended to at once.
-const BLOCK: usize = 256;
 
 /// What eviction left of a prompt. Keys keep the rotation of their original position.
 ///
@@ -70,25 +67,21 @@ impl EvictedKv {
         }
     }
 
-    /// Attends the rows of one KV head's group (`tokens` rows for each query head in turn).
-    pub fn absorb(&self, kv_head: usize, group: usize, attending: &mut Attending, tokens: usize) {
+    /// Attends the rows of one KV head's group.
+    pub fn absorb(&self, kv_head: usize, attending: &mut Attending) {
+        let group = attending.members();
         let per_query_head = self.entries.heads() == self.heads;
         if self.lists.is_none() && !per_query_head {
             let len = self.entries.len(kv_head);
-            return self
-                .entries
-                .absorb(kv_head, attending, 0, attending.rows(), |_| len);
+            return self.entries.absorb(kv_head, attending, 0..group, |_| len);
         }
         for member in 0..group {
             let head = kv_head * group + member;
             match &self.lists {
-                Some(lists) => {
-                    self.absorb_list(kv_head, &lists[head], attending, member * tokens, tokens)
-                }
+                Some(lists) => self.absorb_list(kv_head, &lists[head], attending, member),
                 None => {
                     let len = self.entries.len(head);
-                    self.entries
-                        .absorb(head, attending, member * tokens, tokens, |_| len);
+                    self.entries.absorb(head, attending, member..member + 1, |_| len);
                 }
             }
         }
@@ -99,8 +92,7 @@ impl EvictedKv {
         kv_head: usize,
         list: &Indices,
         attending: &mut Attending,
-        first: usize,
-        count: usize,
+        member: usize,
     ) {
         let (stored_keys, stored_values) =
             (&self.entries.keys[kv_head], &self.entries.values[kv_head]);
@@ -114,7 +106,7 @@ impl EvictedKv {
                 stored_keys.read(row, &mut keys[i * d..(i + 1) * d]);
                 stored_values.read(row, &mut values[i * d..(i + 1) * d]);
             }
-            attending.absorb(first, count, &keys[..n * d], &values[..n * d], |_| n);
+            attending.absorb(member..member + 1, &keys[..n * d], &values[..n * d], |_| n);
         }
     }
 

@@ -57,6 +57,14 @@ impl Indices {
         }
     }
 
+    /// Keeps the first `len`, in the smallest type that holds them.
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            let values: Vec<u32> = self.iter().take(len).map(|v| v as u32).collect();
+            *self = Self::from_slice(&values);
+        }
+    }
+
     /// Bytes of one element of a list whose largest value is `largest`.
     pub fn width(largest: usize) -> u64 {
         match largest {

@@ -51,7 +51,7 @@ impl Geometry {
 
 /// New tokens of one sequence in one layer, each `[n, heads of its kind, head_dim]` row-major.
 pub struct NewTokens<'a> {
-    /// Rotated.
+    /// Rotated. Of the last tokens only, where no more are to attend.
     pub queries: &'a [f32],
     pub unrotated_keys: &'a [f32],
     /// Rotated.
@@ -59,6 +59,17 @@ pub struct NewTokens<'a> {
     pub values: &'a [f32],
     /// Position of the first.
     pub position: usize,
+    pub pass: Pass,
+}
+
+/// How new tokens come. It decides how they attend, never how many there are: so what a token's result is does not
+/// depend on which others are processed beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Successive tokens of a text that is there already: a prompt, a question, an answer that is scored.
+    Sequence,
+    /// One token, just generated.
+    Step,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +79,12 @@ pub struct LayerCache {
     tail: DenseKv,
     /// Tokens appended since the prefix was made, wherever they are held.
     appended: usize,
+}
+
+/// What a layer's cache held when the mark was made.
+pub struct LayerMark {
+    appended: usize,
+    codewords: Vec<[usize; 2]>,
 }
 
 impl LayerCache {
@@ -120,6 +137,28 @@ impl LayerCache {
         self.attend_rows(new, rope, Some(sums))
     }
 
+    /// What is held now, to go back to.
+    pub fn mark(&self) -> LayerMark {
+        LayerMark {
+            appended: self.appended,
+            codewords: match &self.prefix {
+                Prefix::Coded(coded) if coded.codes_decoded => coded.codewords(),
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    /// Forgets everything appended since `mark` was made of this cache.
+    pub fn rewind(&mut self, mark: &LayerMark) {
+        match &mut self.prefix {
+            Prefix::Coded(coded) if coded.codes_decoded => {
+                coded.truncate(mark.appended, &mark.codewords);
+            }
+            _ => self.tail.truncate(mark.appended),
+        }
+        self.appended = mark.appended;
+    }
+
     fn append(&mut self, new: &NewTokens<'_>) {
         let width = self.geometry.kv_heads * self.geometry.head_dim;
         let count = new.keys.len() / width;
@@ -136,7 +175,7 @@ impl LayerCache {
         self.appended += count;
     }
 
-    /// Every query head of every new token, by KV head and block of tokens. Of `count` new tokens, token `t` sees
+    /// Every query head of every new query, by KV head and block of tokens. Of `count` queries, that of token `t` sees
     /// all entries appended but the last `count - t - 1`.
     fn attend_rows(
         &self,
@@ -168,14 +207,12 @@ impl LayerCache {
                         rows.extend_from_slice(&new.queries[start..start + head_dim]);
                     }
                 }
-                let mut attending = Attending::new(rows, head_dim);
+                let mut attending = Attending::new(rows, head_dim, tokens, new.pass);
                 let seen = |t: usize| before + first + t + 1;
-                self.absorb(kv_head, &mut attending, tokens, rope, seen);
-                let columns = if summing {
-                    let seen = |row: usize| seen(row % tokens);
-                    column_sums(&self.tail, kv_head, &attending, tokens, seen)
-                } else {
-                    Vec::new()
+                self.absorb(kv_head, &mut attending, rope, seen);
+                let columns = match summing {
+                    true => column_sums(&self.tail, kv_head, &mut attending, seen),
+                    false => Vec::new(),
                 };
                 (attending.finish(), columns)
             })
@@ -204,27 +241,22 @@ impl LayerCache {
         &self,
         kv_head: usize,
         attending: &mut Attending,
-        tokens: usize,
         rope: &Rope,
         appended: impl Fn(usize) -> usize,
     ) {
+        let group = attending.members();
         match &self.prefix {
             Prefix::Dense(dense) => {
                 let len = dense.len(kv_head);
-                dense.absorb(kv_head, attending, 0, attending.rows(), |_| len);
+                dense.absorb(kv_head, attending, 0..group, |_| len);
             }
-            Prefix::Evicted(evicted) => {
-                evicted.absorb(kv_head, self.geometry.group(), attending, tokens)
-            }
+            Prefix::Evicted(evicted) => evicted.absorb(kv_head, attending),
             Prefix::Coded(coded) if coded.codes_decoded => {
-                return coded.absorb(kv_head, rope, attending, tokens, appended);
+                return coded.absorb(kv_head, rope, attending, appended);
             }
-            Prefix::Coded(coded) => coded.absorb(kv_head, rope, attending, tokens, |_| 0),
+            Prefix::Coded(coded) => coded.absorb(kv_head, rope, attending, |_| 0),
         }
-        self.tail
-            .absorb(kv_head, attending, 0, attending.rows(), |row| {
-                appended(row % tokens)
-            });
+        self.tail.absorb(kv_head, attending, 0..group, appended);
     }
 
     /// Keys (rotated) and values that one query head attends to, `[n, head_dim]` each, as plain vectors: slow, the

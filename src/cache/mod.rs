@@ -12,7 +12,6 @@ mod indices;
 mod layer;
 mod matmul;
 mod rows;
-pub(crate) mod simd;
 mod softmax;
 
 pub use code_space::{CodedBook, CodedHead, CodedKv};
@@ -21,7 +20,7 @@ pub use dense::DenseKv;
 pub use evicted::{EvictedKv, places, union};
 pub use footprint::Footprint;
 pub use indices::Indices;
-pub use layer::{Geometry, LayerCache, NewTokens, Prefix};
+pub use layer::{Geometry, LayerCache, LayerMark, NewTokens, Pass, Prefix};
 pub use rows::{Rows, StoreType};
 
 use std::sync::Arc;
@@ -37,7 +36,29 @@ pub struct Cache {
     pub seen: usize,
 }
 
+/// What a cache held when the mark was made.
+pub struct Mark {
+    layers: Vec<LayerMark>,
+    seen: usize,
+}
+
 impl Cache {
+    /// What is held now, to go back to.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            layers: self.layers.iter().map(LayerCache::mark).collect(),
+            seen: self.seen,
+        }
+    }
+
+    /// Forgets everything appended since `mark` was made of this cache.
+    pub fn rewind(&mut self, mark: &Mark) {
+        for (layer, mark) in self.layers.iter_mut().zip(&mark.layers) {
+            layer.rewind(mark);
+        }
+        self.seen = mark.seen;
+    }
+
     pub fn footprint(&self) -> Footprint {
         self.layers.iter().map(LayerCache::footprint).sum()
     }

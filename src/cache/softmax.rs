@@ -1,17 +1,26 @@
 //! Attention in one pass: the running softmax of a block of query rows (Milakov and Gimelshein 2018;
 //! FlashAttention, Dao et al. 2022). Representations feed it entries in any order and in any blocks.
 
+use std::f32::consts::LOG2_E;
+use std::ops::Range;
+
 use multiversion::multiversion;
 
-use super::matmul::{times, times_transposed};
-use super::simd;
+use super::layer::Pass;
+use super::matmul::{add_weighted, dots};
+use crate::kernel::{LANES, Left, product, simd};
 
-/// Query rows `[rows, dim]` that share what they attend to up to a limit per row, with their running
-/// maximum, sum of exponentials and weighted sum of values.
+/// Queries of the query heads of one KV head, `tokens` each, with their running maximum, sum of exponentials and
+/// weighted sum of values. Exponentials are powers of two, the queries scaled for it.
 pub struct Attending {
     dim: usize,
-    /// `[rows, dim]`, already scaled by `1 / sqrt(dim)`.
+    tokens: usize,
+    /// Rows of state that each query head has: `tokens`, filled up to whole panels where there are panels.
+    stride: usize,
+    /// Per query head in turn `[tokens, dim]`, scaled by `log2 e / sqrt(dim)`.
     queries: Vec<f32>,
+    /// The queries of a sequence in panels, `[panels, dim, LANES]`; none for single tokens.
+    panels: Vec<f32>,
     state: Softmax,
     scores: Vec<f32>,
 }
@@ -25,101 +34,269 @@ struct Softmax {
 }
 
 impl Attending {
-    /// `queries`: `[rows, dim]`, rotated, not yet scaled.
-    pub fn new(mut queries: Vec<f32>, dim: usize) -> Self {
-        let factor = 1.0 / (dim as f32).sqrt();
+    /// `queries`: per query head in turn `[tokens, dim]`, rotated, not yet scaled. A row's result depends on `pass`,
+    /// but not on what other rows there are.
+    pub fn new(mut queries: Vec<f32>, dim: usize, tokens: usize, pass: Pass) -> Self {
+        let factor = LOG2_E / (dim as f32).sqrt();
         queries.iter_mut().for_each(|q| *q *= factor);
-        let rows = queries.len() / dim;
-        let state = Softmax {
-            max: vec![f32::NEG_INFINITY; rows],
-            sum: vec![0.0; rows],
-            out: vec![0.0; queries.len()],
+        let members = queries.len() / (tokens * dim);
+        let in_panels = pass == Pass::Sequence && dim.is_multiple_of(LANES);
+        let stride = match in_panels {
+            true => tokens.next_multiple_of(LANES),
+            false => tokens,
         };
+        let panels = match in_panels {
+            true => panels(&queries, dim, tokens, stride),
+            false => Vec::new(),
+        };
+        let rows = members * stride;
         Self {
             dim,
+            tokens,
+            stride,
             queries,
-            state,
+            panels,
+            state: Softmax {
+                max: vec![f32::NEG_INFINITY; rows],
+                sum: vec![0.0; rows],
+                out: vec![0.0; rows * dim],
+            },
             scores: Vec::new(),
         }
     }
 
-    pub fn rows(&self) -> usize {
-        self.state.max.len()
+    /// Query heads.
+    pub fn members(&self) -> usize {
+        self.state.max.len() / self.stride
     }
 
-    /// Scaled queries, `[rows, dim]`.
-    pub fn queries(&self) -> &[f32] {
-        &self.queries
+    /// Tokens of each query head.
+    pub fn tokens(&self) -> usize {
+        self.tokens
     }
 
-    /// Logarithm of the sum of exponentiated scores of one row so far.
-    pub fn log_sum(&self, row: usize) -> f32 {
-        self.state.max[row] + self.state.sum[row].ln()
+    /// Scaled query of one token of one query head, `[dim]`.
+    pub fn query(&self, member: usize, token: usize) -> &[f32] {
+        &self.queries[(member * self.tokens + token) * self.dim..][..self.dim]
     }
 
-    /// Scaled query of one row, `[dim]`.
-    pub fn query(&self, row: usize) -> &[f32] {
-        &self.queries[row * self.dim..(row + 1) * self.dim]
-    }
-
-    /// Attends rows `first..first + count` to a block of entries: `keys` (rotated) and `values`, `[n, dim]` each.
-    /// Row `first + i` sees the leading `visible(i)` entries of the block.
+    /// Attends the rows of some query heads to a block of entries: `keys` (rotated) and `values`, `[n, dim]` each.
+    /// Token `t` sees the leading `visible(t)` entries of the block.
     pub fn absorb(
         &mut self,
-        first: usize,
-        count: usize,
+        members: Range<usize>,
         keys: &[f32],
         values: &[f32],
         visible: impl Fn(usize) -> usize,
     ) {
         let (d, n) = (self.dim, keys.len() / self.dim);
-        let span = first * d..(first + count) * d;
-        self.scores.resize(count * n, 0.0);
-        times_transposed(&self.queries[span.clone()], keys, d, &mut self.scores);
-        let seen: Vec<usize> = (0..count).map(|i| visible(i).min(n)).collect();
-        weigh(&mut self.scores, &seen, first, d, &mut self.state);
-        times(&self.scores, values, n, &mut self.state.out[span]);
+        for member in members {
+            for first in (0..self.tokens).step_by(LANES) {
+                let row = member * self.stride + first;
+                let count = LANES.min(self.tokens - first);
+                let lanes = Lanes::new(count, |lane| visible(first + lane).min(n));
+                if lanes.most == 0 {
+                    continue;
+                }
+                if self.panels.is_empty() {
+                    for (lane, &seen) in lanes.seen[..count].iter().enumerate() {
+                        self.absorb_row(member, first + lane, &keys[..seen * d], &values[..seen * d]);
+                    }
+                    continue;
+                }
+                self.score(row, keys, lanes.most);
+                weigh_lanes(&mut self.scores, &lanes, row, d, &mut self.state);
+                let weights = Left {
+                    data: &self.scores,
+                    row: 1,
+                    step: LANES,
+                };
+                for column in (0..d).step_by(LANES) {
+                    let (values, out) = (&values[column..], &mut self.state.out[row * d + column..]);
+                    product(weights, count, lanes.most, values, d, out, d, true);
+                }
+            }
+        }
     }
 
-    /// Turns one row's `scores` of further entries into weights against the running maximum, rescaling what
-    /// was summed before. The caller adds the weighted values to [`Attending::out`].
-    pub fn weigh(&mut self, row: usize, scores: &mut [f32]) {
-        weigh(scores, &[scores.len()], row, self.dim, &mut self.state);
+    /// Products of the panel that begins at state row `row` with the first `n` keys, `[n, LANES]`.
+    fn score(&mut self, row: usize, keys: &[f32], n: usize) {
+        let d = self.dim;
+        self.scores.resize(n * LANES, 0.0);
+        let keys = Left {
+            data: keys,
+            row: d,
+            step: 1,
+        };
+        product(keys, n, d, &self.panels[row * d..], LANES, &mut self.scores, LANES, false);
+    }
+
+    fn absorb_row(&mut self, member: usize, token: usize, keys: &[f32], values: &[f32]) {
+        let d = self.dim;
+        let mut scores = std::mem::take(&mut self.scores);
+        scores.resize(keys.len() / d, 0.0);
+        dots(self.query(member, token), keys, &mut scores);
+        self.weigh(member, token, &mut scores);
+        add_weighted(&scores, values, d, self.out(member, token));
+        self.scores = scores;
+    }
+
+    /// Turns one row's `scores` of further entries (products with its scaled query) into weights against the running
+    /// maximum, rescaling what was summed before. The caller adds the weighted values to [`Attending::out`].
+    pub fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
+        weigh(scores, member * self.stride + token, self.dim, &mut self.state);
     }
 
     /// The weighted sum of values of one row so far, `[dim]`.
-    pub fn out(&mut self, row: usize) -> &mut [f32] {
-        &mut self.state.out[row * self.dim..(row + 1) * self.dim]
+    pub fn out(&mut self, member: usize, token: usize) -> &mut [f32] {
+        let row = member * self.stride + token;
+        &mut self.state.out[row * self.dim..][..self.dim]
     }
 
-    /// The attention output, `[rows, dim]`.
-    pub fn finish(self) -> Vec<f32> {
-        let Softmax { sum, mut out, .. } = self.state;
-        for (row, sum) in out.chunks_exact_mut(self.dim).zip(&sum) {
-            row.iter_mut().for_each(|x| *x /= sum);
+    /// Adds to `sums`, one for each of `keys`, the attention it draws from all tokens of one query head: `[n, dim]`
+    /// rotated keys, of which token `t` sees the first `visible(t)`. All entries must have been absorbed, no others.
+    pub fn add_drawn(
+        &mut self,
+        member: usize,
+        keys: &[f32],
+        visible: impl Fn(usize) -> usize,
+        sums: &mut [f32],
+    ) {
+        let (d, n) = (self.dim, keys.len() / self.dim);
+        for first in (0..self.tokens).step_by(LANES) {
+            let count = LANES.min(self.tokens - first);
+            let row = member * self.stride + first;
+            let lanes = Lanes::new(count, |lane| visible(first + lane).min(n));
+            // A lane without a token draws nothing.
+            let log_sums: [f32; LANES] = std::array::from_fn(|lane| match lane < count {
+                true => self.state.max[row + lane] + self.state.sum[row + lane].log2(),
+                false => f32::INFINITY,
+            });
+            if self.panels.is_empty() {
+                for (lane, &seen) in lanes.seen[..count].iter().enumerate() {
+                    let mut scores = vec![0.0; seen];
+                    dots(self.query(member, first + lane), &keys[..seen * d], &mut scores);
+                    add_weights(&scores, log_sums[lane], sums);
+                }
+                continue;
+            }
+            self.score(row, keys, lanes.most);
+            add_lane_weights(&self.scores, &lanes, &log_sums, sums);
         }
-        out
+    }
+
+    /// The attention output, per query head in turn `[tokens, dim]`.
+    pub fn finish(self) -> Vec<f32> {
+        let mut finished = Vec::with_capacity(self.queries.len());
+        for (row, out) in self.state.out.chunks_exact(self.dim).enumerate() {
+            if row % self.stride < self.tokens {
+                finished.extend(out.iter().map(|x| x / self.state.sum[row]));
+            }
+        }
+        finished
     }
 }
 
-/// `scores`: one row for each of `seen`, of which it counts the leading `seen[i]`; row `first` of the state onwards.
+/// Rows `[members * tokens, dim]` in panels `[members * stride / LANES, dim, LANES]`, the gaps filled with zeros.
+fn panels(rows: &[f32], dim: usize, tokens: usize, stride: usize) -> Vec<f32> {
+    let mut panels = vec![0.0; rows.len() / tokens * stride];
+    for (i, row) in rows.chunks_exact(dim).enumerate() {
+        let row_of_state = i / tokens * stride + i % tokens;
+        let panel = &mut panels[row_of_state / LANES * LANES * dim..];
+        let lane = panel[row_of_state % LANES..].iter_mut().step_by(LANES);
+        lane.zip(row).for_each(|(at, x)| *at = *x);
+    }
+    panels
+}
+
+/// How many leading entries of a block each lane of a panel sees; lanes without a token see as many as any.
+struct Lanes {
+    seen: [usize; LANES],
+    least: usize,
+    most: usize,
+}
+
+impl Lanes {
+    fn new(count: usize, visible: impl Fn(usize) -> usize) -> Self {
+        let mut seen = [0; LANES];
+        (0..count).for_each(|lane| seen[lane] = visible(lane));
+        let most = seen[..count].iter().copied().max().unwrap_or(0);
+        seen[count..].fill(most);
+        let least = seen.iter().copied().min().unwrap_or(0);
+        Self { seen, least, most }
+    }
+}
+
+/// `scores`: `[n, LANES]` of the state rows from `first` on, turned into weights; those of hidden entries are 0.
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn weigh(scores: &mut [f32], seen: &[usize], first: usize, dim: usize, state: &mut Softmax) {
-    let n = scores.len() / seen.len();
-    for (i, &seen) in seen.iter().enumerate() {
-        let row = first + i;
-        let (scores, hidden) = scores[i * n..(i + 1) * n].split_at_mut(seen);
-        hidden.fill(0.0);
-        if seen == 0 {
-            continue;
+fn weigh_lanes(scores: &mut [f32], lanes: &Lanes, first: usize, dim: usize, state: &mut Softmax) {
+    let (rows, _) = scores.as_chunks_mut::<LANES>();
+    for (entry, row) in rows.iter_mut().enumerate().skip(lanes.least) {
+        for (score, &seen) in row.iter_mut().zip(&lanes.seen) {
+            *score = if entry < seen { *score } else { f32::NEG_INFINITY };
         }
-        let max = state.max[row].max(simd::max(scores));
-        if max > state.max[row] {
-            let shrink = simd::exp(state.max[row] - max);
-            simd::scale(&mut state.out[row * dim..(row + 1) * dim], shrink);
-            state.sum[row] *= shrink;
-            state.max[row] = max;
+    }
+    let mut max = [f32::NEG_INFINITY; LANES];
+    for row in rows.iter() {
+        for i in 0..LANES {
+            max[i] = if row[i] > max[i] { row[i] } else { max[i] };
         }
-        state.sum[row] += simd::exp_and_sum(scores, max);
+    }
+    let span = first..first + LANES;
+    let (maxima, sums) = (&mut state.max[span.clone()], &mut state.sum[span]);
+    let mut total = [0f32; LANES];
+    for i in 0..LANES {
+        let (before, now) = (maxima[i], if max[i] > maxima[i] { max[i] } else { maxima[i] });
+        maxima[i] = now;
+        // A row that has seen nothing yet has no maximum to subtract.
+        max[i] = if now == f32::NEG_INFINITY { 0.0 } else { now };
+        let shrink = simd::exp2(before - max[i]);
+        if shrink != 1.0 {
+            simd::scale(&mut state.out[(first + i) * dim..][..dim], shrink);
+        }
+        total[i] = sums[i] * shrink;
+    }
+    for row in rows {
+        for i in 0..LANES {
+            row[i] = simd::exp2(row[i] - max[i]);
+            total[i] += row[i];
+        }
+    }
+    sums.copy_from_slice(&total);
+}
+
+/// The same for one row that sees all `scores`.
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
+    if scores.is_empty() {
+        return;
+    }
+    let max = state.max[row].max(simd::max(scores));
+    if max > state.max[row] {
+        let shrink = simd::exp2(state.max[row] - max);
+        simd::scale(&mut state.out[row * dim..(row + 1) * dim], shrink);
+        state.sum[row] *= shrink;
+        state.max[row] = max;
+    }
+    state.sum[row] += simd::exp2_and_sum(scores, max);
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn add_weights(scores: &[f32], log_sum: f32, sums: &mut [f32]) {
+    for (sum, score) in sums.iter_mut().zip(scores) {
+        *sum += simd::exp2(score - log_sum);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn add_lane_weights(scores: &[f32], lanes: &Lanes, log_sums: &[f32; LANES], sums: &mut [f32]) {
+    let (rows, _) = scores.as_chunks::<LANES>();
+    for (entry, (row, sum)) in rows.iter().zip(sums).enumerate() {
+        let mut weights = [0f32; LANES];
+        for i in 0..LANES {
+            let weight = simd::exp2(row[i] - log_sums[i]);
+            weights[i] = if entry < lanes.seen[i] { weight } else { 0.0 };
+        }
+        *sum += weights.iter().sum::<f32>();
     }
 }

@@ -5,26 +5,28 @@
 
 mod prune;
 
-use candle_core::{DType, Device, IndexOp, Result, Tensor};
-use candle_nn::ops::{rms_norm, silu};
+use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use prune::{Pruned, PrunedLayer};
 
 use super::config::DecoderConfig;
-use super::linear::{Linear, RowKind};
+use super::linear::Linear;
 use super::observe::{Observe, Observer, Prefilled};
+use super::ops::{rms_norm, swiglu};
 use super::rope::Rope;
 use super::weights::Weights;
-use crate::cache::{Cache, Geometry, LayerCache, NewTokens, StoreType};
+use crate::cache::{Cache, Geometry, LayerCache, NewTokens, Pass, StoreType};
 
 /// Tokens of a prompt processed at once: memory stays linear in the prompt, products large enough to be fast.
 pub const CHUNK: usize = 512;
 
 pub struct Model {
     pub config: DecoderConfig,
-    embedding: Tensor,
+    /// None: tied to the head, whose rows it is.
+    embedding: Option<Tensor>,
     layers: Vec<Layer>,
     norm: Tensor,
     head: Linear,
@@ -34,8 +36,9 @@ pub struct Model {
 
 struct Layer {
     attention_norm: Tensor,
-    /// Queries, keys and values in one product, `[(heads + 2 kv_heads) * head_dim, hidden]`.
-    qkv: Linear,
+    queries: Linear,
+    keys: Linear,
+    values: Linear,
     /// Norms over each query and key head (Qwen3).
     query_key_norms: Option<(Tensor, Tensor)>,
     output: Linear,
@@ -45,20 +48,29 @@ struct Layer {
     down: Linear,
 }
 
-/// Whose tokens the rows of a forward pass are.
-enum Sequences<'a, 'c> {
-    One(&'a mut Cache, Option<&'a mut Observer>),
-    Each(&'a mut [&'c mut Cache]),
+/// Successive tokens for one cache.
+pub struct Sequence<'a> {
+    pub tokens: &'a [u32],
+    pub cache: &'a mut Cache,
+}
+
+/// Queries, keys and values of a layer on the host, none of them rotated: `[n, heads of their kind, head_dim]`.
+struct Projected {
+    /// Of the last tokens only, where no more are to attend.
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
 }
 
 impl Model {
     pub fn load(config: DecoderConfig, weights: &Weights, device: &Device) -> anyhow::Result<Self> {
         let get = |name: &str, shape: &[usize]| weights.tensor(name, shape, DType::F32, device);
         let embedding = get("model.embed_tokens.weight", &[config.vocab, config.hidden])?;
-        let head = if config.tie_embeddings {
-            embedding.clone()
+        let (embedding, head) = if config.tie_embeddings {
+            (None, embedding)
         } else {
-            get("lm_head.weight", &[config.vocab, config.hidden])?
+            let head = get("lm_head.weight", &[config.vocab, config.hidden])?;
+            (Some(embedding), head)
         };
         let layers = (0..config.layers)
             .map(|i| Layer::load(&config, i, &get))
@@ -71,7 +83,7 @@ impl Model {
             embedding,
             layers,
             norm,
-            head: Linear::new(head, None),
+            head: Linear::new(&head, None)?,
             rope,
             device,
         })
@@ -116,15 +128,18 @@ impl Model {
             seen: 0,
         };
         let mut observer = Observer::new(observe, geometry, store, tokens.len());
-        let mut last = None;
-        for chunk in tokens.chunks(CHUNK) {
-            let x = self.forward(chunk, Sequences::One(&mut cache, Some(&mut observer)))?;
-            last = Some(x.i(x.dim(0)? - 1..)?);
+        let mut logits = Vec::new();
+        for (i, chunk) in tokens.chunks(CHUNK).enumerate() {
+            let sequence = Sequence {
+                tokens: chunk,
+                cache: &mut cache,
+            };
+            let x = self.forward(&mut [sequence], Pass::Sequence, Some(&mut observer))?;
+            if (i + 1) * CHUNK >= tokens.len() {
+                let last = x.narrow(0, x.dim(0)? - 1, 1)?;
+                logits = self.logits(&last)?.flatten_all()?.to_vec1()?;
+            }
         }
-        let logits = match last {
-            Some(x) => self.logits(&x, RowKind::Batch)?.i(0)?.to_vec1()?,
-            None => Vec::new(),
-        };
         Ok(Prefilled {
             geometry,
             store,
@@ -137,168 +152,184 @@ impl Model {
 
     /// One token for each of several caches. Returns logits `[caches, vocab]`; a row depends on its own cache alone.
     pub fn step(&self, tokens: &[u32], caches: &mut [&mut Cache]) -> Result<Tensor> {
-        let x = self.forward(tokens, Sequences::Each(caches))?;
-        self.logits(&x, RowKind::Batch)
+        let mut sequences: Vec<Sequence<'_>> = caches
+            .iter_mut()
+            .zip(tokens.chunks(1))
+            .map(|(cache, tokens)| Sequence { tokens, cache })
+            .collect();
+        self.logits(&self.forward(&mut sequences, Pass::Step, None)?)
     }
 
-    /// Several tokens of one sequence after what its cache has seen: a question, or a continuation to be scored by
-    /// teacher forcing. Returns logits at each of them, `[n, vocab]`.
-    pub fn extend(&self, tokens: &[u32], cache: &mut Cache) -> Result<Tensor> {
-        let x = self.forward(tokens, Sequences::One(cache, None))?;
-        self.logits(&x, RowKind::Sequence)
+    /// Several tokens each after what several caches have seen: questions, or continuations to be scored by teacher
+    /// forcing. Returns logits at the `wanted` last tokens of each, `[sequences * wanted, vocab]`; a row depends on its
+    /// own sequence alone.
+    pub fn extend(&self, sequences: &mut [Sequence<'_>], wanted: usize) -> Result<Tensor> {
+        let x = self.forward(sequences, Pass::Sequence, None)?;
+        let mut end = 0;
+        let rows = sequences.iter().map(|sequence| {
+            end += sequence.tokens.len();
+            x.narrow(0, end - wanted, wanted)
+        });
+        let rows = rows.collect::<Result<Vec<_>>>()?;
+        self.logits(&Tensor::cat(&rows, 0)?)
     }
 
-    fn logits(&self, x: &Tensor, kind: RowKind) -> Result<Tensor> {
-        let x = rms_norm(&x.contiguous()?, &self.norm, self.config.norm_eps as f32)?;
-        self.head.forward(&x, kind)
+    fn logits(&self, x: &Tensor) -> Result<Tensor> {
+        self.head.forward(&rms_norm(x, &self.norm, self.config.norm_eps)?)
     }
 
-    /// Hidden states after the last layer, `[n, hidden]`.
-    fn forward(&self, tokens: &[u32], mut sequences: Sequences<'_, '_>) -> Result<Tensor> {
-        let kind = match sequences {
-            Sequences::One(..) => RowKind::Sequence,
-            Sequences::Each(_) => RowKind::Batch,
-        };
-        let end = match &sequences {
-            Sequences::One(cache, _) => cache.seen + tokens.len(),
-            Sequences::Each(caches) => caches.iter().map(|cache| cache.seen + 1).max().unwrap_or(0),
-        };
-        if end > self.rope.max_len() {
+    fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
+        match &self.embedding {
+            Some(embedding) => embedding.index_select(&Tensor::new(tokens, &self.device)?, 0),
+            None => self.head.rows(tokens, &self.device),
+        }
+    }
+
+    /// Hidden states after the last layer of all tokens, sequence after sequence, `[n, hidden]`. A prefill, the one
+    /// sequence of an `observer`, puts out the last of its tokens alone: of the last layer it needs only the keys and
+    /// values of the others.
+    fn forward(
+        &self,
+        sequences: &mut [Sequence<'_>],
+        pass: Pass,
+        mut observer: Option<&mut Observer>,
+    ) -> Result<Tensor> {
+        let tokens: Vec<u32> = sequences.iter().flat_map(|s| s.tokens).copied().collect();
+        let positions: Vec<usize> = sequences
+            .iter()
+            .flat_map(|s| s.cache.seen..s.cache.seen + s.tokens.len())
+            .collect();
+        let last = positions.iter().copied().max().unwrap_or(0);
+        if last >= self.rope.max_len() {
             candle_core::bail!(
-                "a token at position {}: the context ends at {}",
-                end - 1,
+                "a token at position {last}: the context ends at {}",
                 self.rope.max_len()
             );
         }
-        let ids = Tensor::new(tokens, &self.device)?;
-        let mut x = self.embedding.index_select(&ids, 0)?;
+        let mut x = self.embed(&tokens)?;
         for (i, layer) in self.layers.iter().enumerate() {
-            let attend = |qkv: &Tensor| self.attend(i, layer, qkv, &mut sequences);
-            x = self.block(layer, &x, kind, attend)?;
+            let attending = match &observer {
+                Some(observer) if i + 1 == self.layers.len() => observer.attending(tokens.len()),
+                _ => tokens.len(),
+            };
+            x = self.block(layer, &x, attending, |projected| {
+                Ok(self.attend(i, projected, &positions, sequences, pass, observer.as_deref_mut()))
+            })?;
         }
-        match sequences {
-            Sequences::One(cache, _) => cache.seen += tokens.len(),
-            Sequences::Each(caches) => caches.iter_mut().for_each(|cache| cache.seen += 1),
+        for sequence in sequences.iter_mut() {
+            sequence.cache.seen += sequence.tokens.len();
         }
         Ok(x)
     }
 
-    /// One layer, attention and MLP, over hidden states `x`, `[n, hidden]`; `attend` makes of
-    /// `[n, (heads + 2 kv_heads) * head_dim]` what the heads put out, `[n, heads * head_dim]`.
+    /// One layer, attention and MLP, over hidden states `x`, `[n, hidden]`, of which the last `attending` attend and
+    /// are put out; `attend` makes of their projections what the heads put out, `[attending, heads * head_dim]`.
     fn block(
         &self,
         layer: &Layer,
         x: &Tensor,
-        kind: RowKind,
-        attend: impl FnOnce(&Tensor) -> Result<Tensor>,
+        attending: usize,
+        attend: impl FnOnce(Projected) -> Result<Vec<f32>>,
     ) -> Result<Tensor> {
-        let eps = self.config.norm_eps as f32;
-        let qkv = layer.qkv.forward(
-            &rms_norm(&x.contiguous()?, &layer.attention_norm, eps)?,
-            kind,
-        )?;
-        let x = (x + layer.output.forward(&attend(&qkv)?, kind)?)?;
-        let gate_up = layer
-            .gate_up
-            .forward(&rms_norm(&x, &layer.mlp_norm, eps)?, kind)?;
-        let gate = gate_up.narrow(1, 0, self.config.intermediate)?;
-        let up = gate_up.narrow(1, self.config.intermediate, self.config.intermediate)?;
-        let inner = (silu(&gate)? * up)?;
-        x + layer.down.forward(&inner, kind)?
+        let eps = self.config.norm_eps;
+        let normed = rms_norm(x, &layer.attention_norm, eps)?;
+        let first = x.dim(0)? - attending;
+        let x = x.narrow(0, first, attending)?;
+        let projected = self.project(layer, &normed, &normed.narrow(0, first, attending)?)?;
+        let attended = Tensor::from_vec(attend(projected)?, (attending, ()), &self.device)?;
+        let x = (x + layer.output.forward(&attended)?)?;
+        let inner = swiglu(&layer.gate_up.forward(&rms_norm(&x, &layer.mlp_norm, eps)?)?)?;
+        x + layer.down.forward(&inner)?
     }
 
-    /// Queries, keys and values of `qkv` on the host, none of them rotated.
-    fn project(&self, layer: &Layer, qkv: &Tensor) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
-        let d = self.config.head_dim;
-        let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
-        let part = |start, width| qkv.narrow(1, start, width)?.contiguous();
-        let (mut queries, mut keys) = (part(0, query_width)?, part(query_width, key_width)?);
-        let values = part(query_width + key_width, key_width)?;
+    /// Keys and values of normalised hidden states `x`, queries of `attending`, the last of them.
+    fn project(&self, layer: &Layer, x: &Tensor, attending: &Tensor) -> Result<Projected> {
+        let mut queries = layer.queries.forward(attending)?;
+        let mut keys = layer.keys.forward(x)?;
         if let Some((query_norm, key_norm)) = &layer.query_key_norms {
-            let eps = self.config.norm_eps as f32;
+            let (d, eps) = (self.config.head_dim, self.config.norm_eps);
             queries = rms_norm(&queries.reshape(((), d))?, query_norm, eps)?;
             keys = rms_norm(&keys.reshape(((), d))?, key_norm, eps)?;
         }
-        let host = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
-        Ok((host(&queries)?, host(&keys)?, host(&values)?))
+        let host = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        Ok(Projected {
+            queries: host(queries)?,
+            keys: host(keys)?,
+            values: host(layer.values.forward(x)?)?,
+        })
     }
 
-    /// Attention of one layer: `qkv` `[n, (heads + 2 kv_heads) * head_dim]` to `[n, heads * head_dim]`.
+    /// Attention of layer `i`: each sequence in its own cache. `positions` are those of the keys.
     fn attend(
         &self,
         i: usize,
-        layer: &Layer,
-        qkv: &Tensor,
-        sequences: &mut Sequences<'_, '_>,
-    ) -> Result<Tensor> {
+        projected: Projected,
+        positions: &[usize],
+        sequences: &mut [Sequence<'_>],
+        pass: Pass,
+        observer: Option<&mut Observer>,
+    ) -> Vec<f32> {
         let d = self.config.head_dim;
         let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
-        let (mut queries, unrotated_keys, values) = self.project(layer, qkv)?;
+        let Projected {
+            mut queries,
+            keys: unrotated_keys,
+            values,
+        } = projected;
         let mut keys = unrotated_keys.clone();
-        let n = qkv.dim(0)?;
-        let attended = match sequences {
-            Sequences::One(cache, observer) => {
-                let position = cache.seen;
-                for t in 0..n {
-                    self.rotate(
-                        &mut queries[t * query_width..(t + 1) * query_width],
-                        position + t,
-                    );
-                    self.rotate(&mut keys[t * key_width..(t + 1) * key_width], position + t);
-                }
-                if let Some(observer) = observer {
-                    observer.see(i, &unrotated_keys, &queries, query_width);
-                }
-                let new = NewTokens {
-                    queries: &queries,
-                    unrotated_keys: &unrotated_keys,
-                    keys: &keys,
-                    values: &values,
-                    position,
-                };
-                let cache = &mut cache.layers[i];
-                match observer.as_mut().and_then(|seen| seen.column_sums(i)) {
-                    Some(sums) => cache.attend_summing(&new, &self.rope, sums),
-                    None => cache.attend(&new, &self.rope),
-                }
-            }
-            Sequences::Each(caches) => {
-                let rows = queries
-                    .par_chunks_mut(query_width)
-                    .zip(keys.par_chunks_mut(key_width))
-                    .zip(
-                        unrotated_keys
-                            .par_chunks(key_width)
-                            .zip(values.par_chunks(key_width)),
-                    );
-                let attended: Vec<Vec<f32>> = caches
-                    .par_iter_mut()
-                    .zip(rows)
-                    .map(|(cache, ((queries, keys), (unrotated_keys, values)))| {
-                        let position = cache.seen;
-                        self.rotate(queries, position);
-                        self.rotate(keys, position);
-                        let new = NewTokens {
-                            queries,
-                            unrotated_keys,
-                            keys,
-                            values,
-                            position,
-                        };
-                        cache.layers[i].attend(&new, &self.rope)
-                    })
-                    .collect();
-                attended.concat()
+        let attending = queries.len() / query_width;
+        self.rotate(&mut queries, query_width, &positions[positions.len() - attending..]);
+        self.rotate(&mut keys, key_width, positions);
+        let new = |queries, tokens: Range<usize>| {
+            let span = tokens.start * key_width..tokens.end * key_width;
+            NewTokens {
+                queries,
+                unrotated_keys: &unrotated_keys[span.clone()],
+                keys: &keys[span.clone()],
+                values: &values[span],
+                position: positions[tokens.start],
+                pass,
             }
         };
-        Tensor::from_vec(attended, (n, query_width), &self.device)
+        if let ([sequence], Some(observer)) = (&mut *sequences, observer) {
+            observer.see(i, &unrotated_keys, &queries, query_width);
+            let new = new(&queries, 0..positions.len());
+            let cache = &mut sequence.cache.layers[i];
+            return match observer.column_sums(i) {
+                Some(sums) => cache.attend_summing(&new, &self.rope, sums),
+                None => cache.attend(&new, &self.rope),
+            };
+        }
+        let mut start = 0;
+        let spans: Vec<Range<usize>> = sequences
+            .iter()
+            .map(|sequence| {
+                start += sequence.tokens.len();
+                start - sequence.tokens.len()..start
+            })
+            .collect();
+        let attended: Vec<Vec<f32>> = sequences
+            .par_iter_mut()
+            .zip(spans)
+            .map(|(sequence, span)| {
+                let queries = &queries[span.start * query_width..span.end * query_width];
+                sequence.cache.layers[i].attend(&new(queries, span), &self.rope)
+            })
+            .collect();
+        attended.concat()
     }
 
-    /// Rotates the heads of one token in place.
-    fn rotate(&self, heads: &mut [f32], position: usize) {
-        for head in heads.chunks_exact_mut(self.config.head_dim) {
-            self.rope.rotate_in_place(head, position);
-        }
+    /// Rotates the heads of tokens at `positions` in place, `width` elements each.
+    fn rotate(&self, heads: &mut [f32], width: usize, positions: &[usize]) {
+        heads
+            .par_chunks_mut(width)
+            .with_min_len(16)
+            .zip(positions)
+            .for_each(|(heads, &position)| {
+                for head in heads.chunks_exact_mut(self.config.head_dim) {
+                    self.rope.rotate_in_place(head, position);
+                }
+            });
     }
 }
 
@@ -330,7 +361,7 @@ impl Layer {
             let bias = (!biases.is_empty())
                 .then(|| Tensor::cat(&biases, 0))
                 .transpose()?;
-            Ok(Linear::new(Tensor::cat(&weights, 0)?, bias))
+            Ok(Linear::new(&Tensor::cat(&weights, 0)?, bias)?)
         };
         let query_key_norms = if config.qk_norm {
             let norm = |name: &str| at(name, &[head_dim]);
@@ -344,11 +375,24 @@ impl Layer {
         let (query_width, key_width) = (heads * head_dim, kv_heads * head_dim);
         Ok(Self {
             attention_norm: at("input_layernorm.weight", &[hidden])?,
-            qkv: fused(vec![
-                projection("self_attn.q_proj", query_width, hidden, config.qkv_bias)?,
-                projection("self_attn.k_proj", key_width, hidden, config.qkv_bias)?,
-                projection("self_attn.v_proj", key_width, hidden, config.qkv_bias)?,
-            ])?,
+            queries: fused(vec![projection(
+                "self_attn.q_proj",
+                query_width,
+                hidden,
+                config.qkv_bias,
+            )?])?,
+            keys: fused(vec![projection(
+                "self_attn.k_proj",
+                key_width,
+                hidden,
+                config.qkv_bias,
+            )?])?,
+            values: fused(vec![projection(
+                "self_attn.v_proj",
+                key_width,
+                hidden,
+                config.qkv_bias,
+            )?])?,
             query_key_norms,
             output: fused(vec![projection(
                 "self_attn.o_proj",

@@ -1,39 +1,78 @@
-//! A linear layer that is applied to one long sequence or to one token of each of many.
+//! A linear layer. On the CPU its weights are held in panels, and a row of its result depends on the same row of the
+//! input alone, whatever else is in the batch; elsewhere it is the device's own product.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
 
-use super::row_matmul::row_matmul;
+use crate::kernel::Panels;
 
-/// What the rows of an activation are. It decides which product is used, never how many rows there are: so a
-/// result does not depend on what else is in the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowKind {
-    /// Successive tokens of one sequence.
-    Sequence,
-    /// One token each of independent sequences.
-    Batch,
-}
-
-/// `y = x w^T + b`; weight `[out, in]`.
+/// `y = x w^T + b`; weight `[out, in]`, f32.
 pub struct Linear {
-    weight: Tensor,
+    weight: Weight,
     bias: Option<Tensor>,
 }
 
+enum Weight {
+    Panels(Product),
+    Tensor(Tensor),
+}
+
 impl Linear {
-    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+    pub fn new(weight: &Tensor, bias: Option<Tensor>) -> Result<Self> {
+        let weight = match weight.device() {
+            Device::Cpu => {
+                let inputs = weight.dim(1)?;
+                let elements = weight.flatten_all()?.to_vec1::<f32>()?;
+                Weight::Panels(Product(Panels::pack(&elements, inputs)))
+            }
+            _ => Weight::Tensor(weight.clone()),
+        };
+        Ok(Self { weight, bias })
     }
 
     /// `x`: `[rows, in]`; returns `[rows, out]`.
-    pub fn forward(&self, x: &Tensor, kind: RowKind) -> Result<Tensor> {
-        let y = match (kind, x.device()) {
-            (RowKind::Batch, Device::Cpu) => row_matmul(x, &self.weight)?,
-            _ => x.matmul(&self.weight.t()?)?,
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = match &self.weight {
+            Weight::Panels(product) => x.apply_op1_no_bwd(product)?,
+            Weight::Tensor(weight) => x.matmul(&weight.t()?)?,
         };
         match &self.bias {
             Some(bias) => y.broadcast_add(bias),
             None => Ok(y),
         }
+    }
+
+    /// Rows of the weight, `[ids, in]`: what a head that is tied to the embedding embeds with.
+    pub fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
+        match &self.weight {
+            Weight::Panels(Product(panels)) => {
+                let rows = ids.iter().flat_map(|&id| panels.row(id as usize));
+                Tensor::from_vec(rows.collect(), (ids.len(), panels.k()), device)
+            }
+            Weight::Tensor(weight) => weight.index_select(&Tensor::new(ids, device)?, 0),
+        }
+    }
+}
+
+struct Product(Panels);
+
+impl CustomOp1 for Product {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous(x, layout)?;
+        let (rows, outputs) = (layout.shape().dims2()?.0, self.0.rows());
+        let mut out = vec![0f32; rows * outputs];
+        self.0.product(x, &mut out);
+        Ok((CpuStorage::F32(out), Shape::from((rows, outputs))))
+    }
+}
+
+/// The elements of an f32 operand that lies in one piece.
+pub fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => candle_core::bail!("expected a contiguous {:?} operand", DType::F32),
     }
 }

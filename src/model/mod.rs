@@ -7,7 +7,7 @@ pub mod config;
 pub mod decoder;
 mod linear;
 pub mod observe;
+pub mod ops;
 pub mod rope;
-mod row_matmul;
 pub mod tokenizer;
 pub mod weights;

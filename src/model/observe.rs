@@ -117,6 +117,15 @@ impl Observer {
         observed.queries.drain(..surplus);
     }
 
+    /// How many of the last of `n` tokens attend in the last layer: those whose queries are gathered, and the one whose
+    /// logits are wanted.
+    pub fn attending(&self, n: usize) -> usize {
+        match self.observe.column_sums {
+            true => n,
+            false => self.observe.window.max(1).min(n),
+        }
+    }
+
     /// The running column sums of a layer, per query head, where they are asked for.
     pub fn column_sums(&mut self, layer: usize) -> Option<&mut [Vec<f32>]> {
         let sums = &mut self.layers[layer].column_sums;

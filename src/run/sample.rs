@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::{Device, IndexOp, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::cache::{Cache, Footprint, StoreType};
 use crate::experiment::CompressAt;
-use crate::generate::{Cell, CellCache, LayerFacts, Limits, compress, decode, milliseconds};
+use crate::generate::{
+    Cell, CellCache, LayerFacts, Limits, compress, decode, extend, forced, milliseconds,
+};
 use crate::load::Loaded;
 use crate::model::observe::Observe;
 use crate::task::{Sample, Task};
@@ -56,37 +58,35 @@ pub fn run_sample(
     let bytes_dense = prefilled.bytes_dense();
 
     let mut made = compress(model, &prefilled, cells);
-    let mut first = Vec::new();
-    let mut nll = Vec::new();
-    for cell in made.iter_mut().flatten() {
-        let logits = match rest {
-            [] => Tensor::new(&cell.logits[..], &Device::Cpu)?,
-            question => {
-                let logits = model
-                    .extend(question, &mut cell.cache)?
-                    .to_device(&Device::Cpu)?;
-                logits.i(question.len() - 1)?
-            }
-        };
-        nll.push(answer_nll(loaded, sample, &cell.cache, &logits)?);
-        first.push(logits);
-    }
-    let start = Instant::now();
+    let mut first: Vec<Vec<f32>> = made
+        .iter_mut()
+        .flatten()
+        .map(|cell| std::mem::take(&mut cell.logits))
+        .collect();
     let mut caches: Vec<&mut Cache> = made
         .iter_mut()
         .flatten()
         .map(|cell| &mut cell.cache)
         .collect();
+    if !rest.is_empty() {
+        first = extend(model, &mut caches, rest)?;
+    }
+    let scored = sample.reference_scored.clone();
+    let right = &sample.reference[scored.clone()];
+    let mut nll = Vec::with_capacity(caches.len());
+    forced(model, &mut caches, &first, &sample.reference, scored, |_, logits| {
+        nll.push(mean_nll(logits, right));
+    })?;
+    let start = Instant::now();
     let answers = match first.is_empty() {
         true => Vec::new(),
         false => {
-            let first = Tensor::stack(&first, 0)?;
             let limits = Limits {
                 stops: [tokenizer.stop_ids(), &sample.stops].concat(),
                 min_new_tokens: sample.min_new_tokens,
                 max_new_tokens: sample.max_new_tokens,
             };
-            decode(model, &mut caches, &first, &limits)?
+            decode(model, &mut caches, &Tensor::new(first, &Device::Cpu)?, &limits)?
         }
     };
     let decode_ms = milliseconds(start);
@@ -128,27 +128,12 @@ pub fn run_sample(
         .collect()
 }
 
-/// Teacher forcing: the right answer is fed token by token whatever the model would have said. `first` are the
-/// logits before its first token. Counts the tokens that carry the answer.
-fn answer_nll(loaded: &Loaded, sample: &Sample, cache: &Cache, first: &Tensor) -> Result<f64> {
-    let scored = sample.reference_scored.clone();
-    let fed = &sample.reference[..scored.end - 1];
-    let mut rows = first.unsqueeze(0)?;
-    if !fed.is_empty() {
-        let logits = loaded
-            .model
-            .extend(fed, &mut cache.clone())?
-            .to_device(&Device::Cpu)?;
-        rows = Tensor::cat(&[rows, logits], 0)?;
-    }
-    let mut total = 0.0;
-    for place in scored.clone() {
-        let row = rows.i(place)?;
-        let log_sum = row.log_sum_exp(0)?.to_scalar::<f32>()?;
-        let logit = row
-            .i(sample.reference[place] as usize)?
-            .to_scalar::<f32>()?;
-        total += f64::from(log_sum - logit);
-    }
-    Ok(total / scored.len() as f64)
+/// Mean negative log-likelihood of `tokens` under the `logits` before each, nats.
+fn mean_nll(logits: &[&[f32]], tokens: &[u32]) -> f64 {
+    let nll = |(row, &token): (&&[f32], &u32)| {
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = row.iter().map(|x| f64::from((x - max).exp())).sum();
+        sum.ln() - f64::from(row[token as usize] - max)
+    };
+    logits.iter().zip(tokens).map(nll).sum::<f64>() / tokens.len() as f64
 }

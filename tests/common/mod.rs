@@ -4,8 +4,9 @@
 pub mod default_model;
 pub mod tiny;
 
+use candle_core::Tensor;
 use spindle::cache::{Cache, LayerCache, Prefix};
-use spindle::model::decoder::Model;
+use spindle::model::decoder::{Model, Sequence};
 use spindle::model::observe::Prefilled;
 
 /// The whole cache of a prefill, ready to decode.
@@ -20,6 +21,11 @@ pub fn dense_cache(model: &Model, prefilled: &Prefilled) -> Cache {
         rope: model.rope().clone(),
         seen: prefilled.len,
     }
+}
+
+/// Logits at each of `tokens`, fed to one cache, `[n, vocab]`.
+pub fn extend(model: &Model, tokens: &[u32], cache: &mut Cache) -> candle_core::Result<Tensor> {
+    model.extend(&mut [Sequence { tokens, cache }], tokens.len())
 }
 
 /// The largest absolute difference; NaN where either has one.

@@ -3,9 +3,8 @@
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 
-use super::{CHUNK, Model};
-use crate::cache::{DenseKv, Geometry, LayerCache, NewTokens, StoreType};
-use crate::model::linear::RowKind;
+use super::{CHUNK, Model, Projected};
+use crate::cache::{DenseKv, Geometry, LayerCache, NewTokens, Pass, StoreType};
 
 /// A layer that has just attended, as whoever chooses the tokens that go on sees it.
 pub struct PrunedLayer<'a> {
@@ -38,8 +37,7 @@ impl Model {
         keep: impl Fn(&PrunedLayer<'_>, usize) -> Vec<u32>,
     ) -> Result<Pruned> {
         let geometry = self.geometry();
-        let ids = Tensor::new(tokens, &self.device)?;
-        let mut x = self.embedding.index_select(&ids, 0)?;
+        let mut x = self.embed(tokens)?;
         let mut positions: Vec<usize> = (0..tokens.len()).collect();
         let mut layers = Vec::with_capacity(geometry.layers);
         for i in 0..geometry.layers {
@@ -60,7 +58,7 @@ impl Model {
             layers.push(Arc::new(kv));
         }
         let last = x.narrow(0, x.dim(0)? - 1, 1)?;
-        let logits = self.logits(&last, RowKind::Batch)?;
+        let logits = self.logits(&last)?;
         Ok(Pruned {
             layers,
             logits: logits.flatten_all()?.to_vec1()?,
@@ -82,24 +80,26 @@ impl Model {
         let (mut outputs, mut all_queries) = (Vec::new(), Vec::new());
         for (chunk, positions) in positions.chunks(CHUNK).enumerate() {
             let rows = x.narrow(0, chunk * CHUNK, positions.len())?;
-            let out = self.block(layer, &rows, RowKind::Sequence, |qkv| {
-                let (mut queries, unrotated_keys, values) = self.project(layer, qkv)?;
+            let out = self.block(layer, &rows, positions.len(), |projected| {
+                let Projected {
+                    mut queries,
+                    keys: unrotated_keys,
+                    values,
+                } = projected;
                 let mut keys = unrotated_keys.clone();
-                for (t, &position) in positions.iter().enumerate() {
-                    let token = t * query_width..(t + 1) * query_width;
-                    self.rotate(&mut queries[token], position);
-                    self.rotate(&mut keys[t * key_width..(t + 1) * key_width], position);
-                }
+                self.rotate(&mut queries, query_width, positions);
+                self.rotate(&mut keys, key_width, positions);
                 let new = NewTokens {
                     queries: &queries,
                     unrotated_keys: &unrotated_keys,
                     keys: &keys,
                     values: &values,
                     position: positions[0],
+                    pass: Pass::Sequence,
                 };
                 let attended = cache.attend(&new, &self.rope);
                 all_queries.extend_from_slice(&queries);
-                Tensor::from_vec(attended, (positions.len(), query_width), &self.device)
+                Ok(attended)
             })?;
             outputs.push(out);
         }

@@ -1,9 +1,14 @@
-//! From one prefill to every cell's answer: compress the same state in many ways, then decode the results together.
+//! From one prefill to every cell's answer: compress the same state in many ways, then score and decode the results
+//! together.
+
+mod decode;
+mod forced;
 
 use std::time::Instant;
 
-use candle_core::{IndexOp, Tensor};
-use candle_transformers::generation::{LogitsProcessor, Sampling};
+pub use decode::{Limits, decode};
+pub use forced::{extend, forced};
+
 use rayon::prelude::*;
 
 use crate::cache::{Cache, Footprint, LayerCache, Prefix};
@@ -204,83 +209,6 @@ fn assemble(
         bytes_peak,
         compress_ms,
     }
-}
-
-/// Where an answer ends.
-pub struct Limits {
-    /// Tokens that end it and are not part of it.
-    pub stops: Vec<u32>,
-    /// Tokens before which no stop is heeded: the most likely other token is taken instead.
-    pub min_new_tokens: usize,
-    pub max_new_tokens: usize,
-}
-
-impl Limits {
-    /// So many tokens, whatever they are.
-    pub fn tokens(count: usize) -> Self {
-        Self {
-            stops: Vec::new(),
-            min_new_tokens: count,
-            max_new_tokens: count,
-        }
-    }
-}
-
-/// Greedy answers of several caches, decoded in lockstep; one that has stopped leaves the batch.
-///
-/// * `first`: logits of each cache's next token, `[caches, vocab]`.
-pub fn decode(
-    model: &Model,
-    caches: &mut [&mut Cache],
-    first: &Tensor,
-    limits: &Limits,
-) -> candle_core::Result<Vec<Vec<u32>>> {
-    // Greedy: the seed is never used.
-    let mut greedy = LogitsProcessor::from_sampling(0, Sampling::ArgMax);
-    let mut answers = vec![Vec::new(); caches.len()];
-    let mut running: Vec<usize> = (0..caches.len()).collect();
-    let mut logits = first.clone();
-    loop {
-        let mut going_on = Vec::new();
-        for (row, &cell) in running.iter().enumerate() {
-            let mut logits = logits.i(row)?;
-            if answers[cell].len() < limits.min_new_tokens {
-                logits = without(&logits, &limits.stops)?;
-            }
-            let token = greedy.sample(&logits)?;
-            if limits.stops.contains(&token) {
-                continue;
-            }
-            answers[cell].push(token);
-            if answers[cell].len() < limits.max_new_tokens {
-                going_on.push(cell);
-            }
-        }
-        if going_on.is_empty() {
-            return Ok(answers);
-        }
-        running = going_on;
-        let tokens: Vec<u32> = running
-            .iter()
-            .filter_map(|&cell| answers[cell].last().copied())
-            .collect();
-        let mut batch: Vec<&mut Cache> = caches
-            .iter_mut()
-            .enumerate()
-            .filter(|(cell, _)| running.contains(cell))
-            .map(|(_, cache)| &mut **cache)
-            .collect();
-        logits = model.step(&tokens, &mut batch)?;
-    }
-}
-
-/// Logits `[vocab]` with `tokens` made impossible.
-fn without(logits: &Tensor, tokens: &[u32]) -> candle_core::Result<Tensor> {
-    let mut values = logits.to_vec1::<f32>()?;
-    for &token in tokens {
-        values[token as usize] = f32::NEG_INFINITY;
-    }
-    Tensor::new(values, logits.device())
 }
 
 /// Milliseconds since `start`.

@@ -1,0 +1,73 @@
+//! Given tokens fed to many caches at once, whatever the model would have said: questions, and answers to be scored.
+
+use std::ops::Range;
+
+use candle_core::{Device, Result, Tensor};
+
+use crate::cache::{Cache, Mark};
+use crate::model::decoder::{Model, Sequence};
+
+/// Tokens to a batch: enough for fast products, few enough that their logits are small beside the model.
+const BATCH: usize = 256;
+
+/// Feeds `tokens` to each cache. Returns the logits after the last of them, `[vocab]` for each cache.
+pub fn extend(model: &Model, caches: &mut [&mut Cache], tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+    let mut after = Vec::with_capacity(caches.len());
+    for batch in caches.chunks_mut((BATCH / tokens.len()).max(1)) {
+        after.extend(feed(model, batch, tokens, 1)?.to_vec2::<f32>()?);
+    }
+    Ok(after)
+}
+
+/// Teacher forcing: scores the tokens `scored` of `continuation`, fed to each cache and forgotten again. `see` is
+/// called for each cache in turn with the logits before each scored token, `[vocab]` each. `first` are each cache's
+/// logits before the first token of `continuation`.
+pub fn forced(
+    model: &Model,
+    caches: &mut [&mut Cache],
+    first: &[Vec<f32>],
+    continuation: &[u32],
+    scored: Range<usize>,
+    mut see: impl FnMut(usize, &[&[f32]]),
+) -> Result<()> {
+    // The last token's own logits are not wanted, nor those before the first.
+    let fed = &continuation[..scored.end.saturating_sub(1)];
+    let wanted = scored.end.saturating_sub(scored.start.max(1));
+    let per_batch = (BATCH / fed.len().max(1)).max(1);
+    for (number, batch) in caches.chunks_mut(per_batch).enumerate() {
+        let logits = match wanted {
+            0 => Vec::new(),
+            _ => {
+                let marks: Vec<Mark> = batch.iter().map(|cache| cache.mark()).collect();
+                let logits = feed(model, batch, fed, wanted)?;
+                for (cache, mark) in batch.iter_mut().zip(&marks) {
+                    cache.rewind(mark);
+                }
+                logits.to_vec2::<f32>()?
+            }
+        };
+        for i in 0..batch.len() {
+            let cell = number * per_batch + i;
+            let before = (scored.start == 0).then_some(&first[cell]);
+            let rows = before.into_iter().chain(&logits[i * wanted..(i + 1) * wanted]);
+            see(cell, &rows.map(Vec::as_slice).collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}
+
+/// Logits of the `wanted` last tokens of each cache in turn, `[caches * wanted, vocab]`, on the host.
+fn feed(
+    model: &Model,
+    caches: &mut [&mut Cache],
+    tokens: &[u32],
+    wanted: usize,
+) -> Result<Tensor> {
+    let mut sequences: Vec<Sequence<'_>> = caches
+        .iter_mut()
+        .map(|cache| Sequence { tokens, cache })
+        .collect();
+    model
+        .extend(&mut sequences, wanted)?
+        .to_device(&Device::Cpu)
+}

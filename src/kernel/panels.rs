@@ -1,0 +1,200 @@
+//! The right factor of a matrix product, regrouped once so that the product streams through it.
+
+use rayon::prelude::*;
+
+use super::tile::{LANES, Left, product};
+
+/// Most inner elements summed at once: a panel of so many stays in the first-level cache while rows pass by.
+const DEPTH: usize = 320;
+/// Left rows from which on tasks are made of rows and not of panels: enough to pay for reading the whole right factor.
+const MANY: usize = 64;
+/// Panels to a task of few rows.
+const TASK: usize = 8;
+
+/// A matrix `[rows, k]` that others are multiplied with from the left, `a b^T`: panels of [`LANES`] rows, each
+/// `[k, LANES]`, the last one filled up with zeros.
+#[derive(Debug, Clone)]
+pub struct Panels {
+    rows: usize,
+    k: usize,
+    data: Vec<f32>,
+}
+
+impl Panels {
+    /// `matrix`: `[rows, k]`.
+    ///
+    /// # Panics
+    /// When it is not whole rows.
+    pub fn pack(matrix: &[f32], k: usize) -> Self {
+        assert!(
+            k > 0 && matrix.len().is_multiple_of(k),
+            "rows of {k} elements, {} in all",
+            matrix.len()
+        );
+        let mut data = vec![0.0; (matrix.len() / k).div_ceil(LANES) * LANES * k];
+        data.par_chunks_mut(LANES * k)
+            .zip(matrix.par_chunks(LANES * k))
+            .for_each(|(panel, rows)| {
+                for (lane, row) in rows.chunks_exact(k).enumerate() {
+                    for (at, &x) in panel[lane..].iter_mut().step_by(LANES).zip(row) {
+                        *at = x;
+                    }
+                }
+            });
+        Self {
+            rows: matrix.len() / k,
+            k,
+            data,
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Elements of a row.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Row `i`, `[k]`.
+    pub fn row(&self, i: usize) -> impl Iterator<Item = f32> + '_ {
+        let panel = &self.data[i / LANES * LANES * self.k..][..LANES * self.k];
+        panel[i % LANES..].iter().step_by(LANES).copied()
+    }
+
+    /// `a b^T`: `a` is `[m, k]`, `out` `[m, rows]`. Runs on all threads.
+    ///
+    /// # Panics
+    /// When the lengths do not agree.
+    pub fn product(&self, a: &[f32], out: &mut [f32]) {
+        let m = a.len() / self.k;
+        assert!(
+            a.len() == m * self.k && out.len() == m * self.rows,
+            "{} of {} elements times {} of them, {} put out",
+            m,
+            self.k,
+            self.rows,
+            out.len()
+        );
+        if m == 0 {
+            return;
+        }
+        if m >= MANY {
+            // Several tasks a thread, so that none waits long for another; whole tiles of six rows.
+            let rows = m.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(6);
+            out.par_chunks_mut(rows * self.rows)
+                .zip(a.par_chunks(rows * self.k))
+                .for_each(|(out, a)| self.all_panels(a, out));
+        } else {
+            self.by_panels(a, m, out);
+        }
+    }
+
+    /// As [`Panels::product`], on the calling thread.
+    pub fn product_here(&self, a: &[f32], out: &mut [f32]) {
+        assert_eq!(a.len() / self.k * self.rows, out.len());
+        self.all_panels(a, out);
+    }
+
+    /// Parts of the inner dimension: as equal as they can be.
+    fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
+        let depth = self.k.div_ceil(self.k.div_ceil(DEPTH));
+        let k = self.k;
+        (0..k).step_by(depth).map(move |start| (start, depth.min(k - start)))
+    }
+
+    fn all_panels(&self, a: &[f32], out: &mut [f32]) {
+        let m = a.len() / self.k;
+        let whole = self.rows / LANES;
+        let mut edge = Vec::new();
+        for (start, depth) in self.parts() {
+            let left = Left {
+                data: &a[start..],
+                row: self.k,
+                step: 1,
+            };
+            for (number, panel) in self.data.chunks_exact(LANES * self.k).enumerate() {
+                let panel = &panel[start * LANES..];
+                if number < whole {
+                    let out = &mut out[number * LANES..];
+                    product(left, m, depth, panel, LANES, out, self.rows, start > 0);
+                } else {
+                    edge.resize(m * LANES, 0.0);
+                    product(left, m, depth, panel, LANES, &mut edge, LANES, start > 0);
+                }
+            }
+        }
+        place(&edge, whole * LANES, self.rows, out);
+    }
+
+    /// Few rows: every thread reads its own part of the panels, which are what takes the time.
+    fn by_panels(&self, a: &[f32], m: usize, out: &mut [f32]) {
+        let mut columns = vec![0.0; self.rows.div_ceil(LANES) * m * LANES];
+        columns
+            .par_chunks_mut(TASK * m * LANES)
+            .zip(self.data.par_chunks(TASK * LANES * self.k))
+            .for_each(|(columns, panels)| {
+                let panels = panels.chunks_exact(LANES * self.k);
+                for (columns, panel) in columns.chunks_exact_mut(m * LANES).zip(panels) {
+                    for (start, depth) in self.parts() {
+                        let left = Left {
+                            data: &a[start..],
+                            row: self.k,
+                            step: 1,
+                        };
+                        let panel = &panel[start * LANES..];
+                        product(left, m, depth, panel, LANES, columns, LANES, start > 0);
+                    }
+                }
+            });
+        for (number, columns) in columns.chunks_exact(m * LANES).enumerate() {
+            place(columns, number * LANES, self.rows, out);
+        }
+    }
+}
+
+/// Copies `columns`, `[m, LANES]`, into `out`, `[m, width]`, from column `start` on, as many as there are.
+fn place(columns: &[f32], start: usize, width: usize, out: &mut [f32]) {
+    let n = LANES.min(width - start.min(width));
+    for (row, columns) in columns.chunks_exact(LANES).enumerate() {
+        out[row * width + start..][..n].copy_from_slice(&columns[..n]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(n: usize, seed: f32) -> Vec<f32> {
+        (0..n).map(|i| (i as f32 * 0.37 + seed).sin()).collect()
+    }
+
+    #[test]
+    fn agrees_with_plain_dots_and_rows_do_not_influence_each_other() {
+        for (m, n, k) in [(1, 64, 96), (5, 67, 700), (70, 40, 33), (200, 17, 576)] {
+            let (a, b) = (values(m * k, 0.2), values(n * k, 0.8));
+            let panels = Panels::pack(&b, k);
+            let mut out = vec![f32::NAN; m * n];
+            panels.product(&a, &mut out);
+            for (i, out) in out.chunks_exact(n).enumerate() {
+                let row = &a[i * k..(i + 1) * k];
+                for (j, got) in out.iter().enumerate() {
+                    let pairs = row.iter().zip(&b[j * k..]);
+                    let want: f64 = pairs.map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+                    let bound = 1e-6 * k as f64;
+                    assert!((f64::from(*got) - want).abs() < bound, "{m}x{n}x{k}: {got} {want}");
+                }
+                let mut alone = vec![0.0; n];
+                panels.product(row, &mut alone);
+                assert_eq!(alone, out, "row {i} of {m}x{n}x{k}");
+            }
+            let mut here = vec![0.0; m * n];
+            panels.product_here(&a, &mut here);
+            assert_eq!(here, out);
+            for i in [0, n - 1] {
+                assert!(panels.row(i).eq(b[i * k..(i + 1) * k].iter().copied()));
+            }
+        }
+    }
+}
