@@ -63,11 +63,11 @@ impl Panels {
         panel[i % LANES..].iter().step_by(LANES).copied()
     }
 
-    /// `a b^T`: `a` is `[m, k]`, `out` `[m, rows]`. Runs on all threads.
+    /// `out = a b^T`, or added to what is there where `add`: `a` is `[m, k]`, `out` `[m, rows]`. Runs on all threads.
     ///
     /// # Panics
     /// When the lengths do not agree.
-    pub fn product(&self, a: &[f32], out: &mut [f32]) {
+    pub fn product(&self, a: &[f32], out: &mut [f32], add: bool) {
         let m = a.len() / self.k;
         assert!(
             a.len() == m * self.k && out.len() == m * self.rows,
@@ -85,16 +85,16 @@ impl Panels {
             let rows = m.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(6);
             out.par_chunks_mut(rows * self.rows)
                 .zip(a.par_chunks(rows * self.k))
-                .for_each(|(out, a)| self.all_panels(a, out));
+                .for_each(|(out, a)| self.all_panels(a, out, add));
         } else {
-            self.by_panels(a, m, out);
+            self.by_panels(a, m, out, add);
         }
     }
 
     /// As [`Panels::product`], on the calling thread.
     pub fn product_here(&self, a: &[f32], out: &mut [f32]) {
         assert_eq!(a.len() / self.k * self.rows, out.len());
-        self.all_panels(a, out);
+        self.all_panels(a, out, false);
     }
 
     /// Parts of the inner dimension: as equal as they can be.
@@ -104,10 +104,10 @@ impl Panels {
         (0..k).step_by(depth).map(move |start| (start, depth.min(k - start)))
     }
 
-    fn all_panels(&self, a: &[f32], out: &mut [f32]) {
+    fn all_panels(&self, a: &[f32], out: &mut [f32], add: bool) {
         let m = a.len() / self.k;
         let whole = self.rows / LANES;
-        let mut edge = Vec::new();
+        let mut edge = vec![0.0; if whole * LANES < self.rows { m * LANES } else { 0 }];
         for (start, depth) in self.parts() {
             let left = Left {
                 data: &a[start..],
@@ -118,18 +118,17 @@ impl Panels {
                 let panel = &panel[start * LANES..];
                 if number < whole {
                     let out = &mut out[number * LANES..];
-                    product(left, m, depth, panel, LANES, out, self.rows, start > 0);
+                    product(left, m, depth, panel, LANES, out, self.rows, add || start > 0);
                 } else {
-                    edge.resize(m * LANES, 0.0);
                     product(left, m, depth, panel, LANES, &mut edge, LANES, start > 0);
                 }
             }
         }
-        place(&edge, whole * LANES, self.rows, out);
+        place(&edge, whole * LANES, self.rows, out, add);
     }
 
     /// Few rows: every thread reads its own part of the panels, which are what takes the time.
-    fn by_panels(&self, a: &[f32], m: usize, out: &mut [f32]) {
+    fn by_panels(&self, a: &[f32], m: usize, out: &mut [f32], add: bool) {
         let mut columns = vec![0.0; self.rows.div_ceil(LANES) * m * LANES];
         columns
             .par_chunks_mut(TASK * m * LANES)
@@ -149,16 +148,18 @@ impl Panels {
                 }
             });
         for (number, columns) in columns.chunks_exact(m * LANES).enumerate() {
-            place(columns, number * LANES, self.rows, out);
+            place(columns, number * LANES, self.rows, out, add);
         }
     }
 }
 
-/// Copies `columns`, `[m, LANES]`, into `out`, `[m, width]`, from column `start` on, as many as there are.
-fn place(columns: &[f32], start: usize, width: usize, out: &mut [f32]) {
+/// Puts `columns`, `[m, LANES]`, into `out`, `[m, width]`, from column `start` on, as many as there are.
+fn place(columns: &[f32], start: usize, width: usize, out: &mut [f32], add: bool) {
     let n = LANES.min(width - start.min(width));
     for (row, columns) in columns.chunks_exact(LANES).enumerate() {
-        out[row * width + start..][..n].copy_from_slice(&columns[..n]);
+        for (out, x) in out[row * width + start..][..n].iter_mut().zip(columns) {
+            *out = if add { *out + x } else { *x };
+        }
     }
 }
 
@@ -176,7 +177,7 @@ mod tests {
             let (a, b) = (values(m * k, 0.2), values(n * k, 0.8));
             let panels = Panels::pack(&b, k);
             let mut out = vec![f32::NAN; m * n];
-            panels.product(&a, &mut out);
+            panels.product(&a, &mut out, false);
             for (i, out) in out.chunks_exact(n).enumerate() {
                 let row = &a[i * k..(i + 1) * k];
                 for (j, got) in out.iter().enumerate() {
@@ -186,12 +187,15 @@ mod tests {
                     assert!((f64::from(*got) - want).abs() < bound, "{m}x{n}x{k}: {got} {want}");
                 }
                 let mut alone = vec![0.0; n];
-                panels.product(row, &mut alone);
+                panels.product(row, &mut alone, false);
                 assert_eq!(alone, out, "row {i} of {m}x{n}x{k}");
             }
             let mut here = vec![0.0; m * n];
             panels.product_here(&a, &mut here);
             assert_eq!(here, out);
+            panels.product(&a, &mut here, true);
+            let twice = here.iter().zip(&out).map(|(twice, once)| (twice - 2.0 * once).abs());
+            assert!(twice.fold(0.0, f32::max) < 1e-5 * k as f32);
             for i in [0, n - 1] {
                 assert!(panels.row(i).eq(b[i * k..(i + 1) * k].iter().copied()));
             }

@@ -237,9 +237,9 @@ impl Model {
         let x = x.narrow(0, first, attending)?;
         let projected = self.project(layer, &normed, &normed.narrow(0, first, attending)?)?;
         let attended = Tensor::from_vec(attend(projected)?, (attending, ()), &self.device)?;
-        let x = (x + layer.output.forward(&attended)?)?;
+        let x = layer.output.add_to(&x, &attended)?;
         let inner = swiglu(&layer.gate_up.forward(&rms_norm(&x, &layer.mlp_norm, eps)?)?)?;
-        x + layer.down.forward(&inner)?
+        layer.down.add_to(&x, &inner)
     }
 
     /// Keys and values of normalised hidden states `x`, queries of `attending`, the last of them.

@@ -1,7 +1,7 @@
 //! A linear layer. On the CPU its weights are held in panels, and a row of its result depends on the same row of the
 //! input alone, whatever else is in the batch; elsewhere it is the device's own product.
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Result, Shape, Tensor};
 
 use crate::kernel::Panels;
 
@@ -41,6 +41,14 @@ impl Linear {
         }
     }
 
+    /// `residual + forward(x)`, in one pass where there is no bias.
+    pub fn add_to(&self, residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+        match (&self.weight, &self.bias) {
+            (Weight::Panels(product), None) => x.apply_op2_no_bwd(residual, product),
+            _ => residual + self.forward(x)?,
+        }
+    }
+
     /// Rows of the weight, `[ids, in]`: what a head that is tied to the embedding embeds with.
     pub fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
         match &self.weight {
@@ -64,8 +72,27 @@ impl CustomOp1 for Product {
         let x = contiguous(x, layout)?;
         let (rows, outputs) = (layout.shape().dims2()?.0, self.0.rows());
         let mut out = vec![0f32; rows * outputs];
-        self.0.product(x, &mut out);
+        self.0.product(x, &mut out, false);
         Ok((CpuStorage::F32(out), Shape::from((rows, outputs))))
+    }
+}
+
+/// Added to a second operand.
+impl CustomOp2 for Product {
+    fn name(&self) -> &'static str {
+        "product-add"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        residual: &CpuStorage,
+        residual_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let mut out = contiguous(residual, residual_layout)?.to_vec();
+        self.0.product(contiguous(x, layout)?, &mut out, true);
+        Ok((CpuStorage::F32(out), residual_layout.shape().clone()))
     }
 }
 
