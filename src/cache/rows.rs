@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::bad_input;
+use crate::kernel::half::widen;
 
 /// Element type of stored entries, codewords and magnitudes (setting `kv-dtype`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +151,7 @@ impl Rows {
         }
         scratch.resize(span.len(), 0.0);
         match &self.elements {
-            Elements::F16(v) => v[span].convert_to_f32_slice(scratch),
+            Elements::F16(v) => widen(&v[span], scratch),
             Elements::BF16(v) => v[span].convert_to_f32_slice(scratch),
             Elements::F32(_) => {}
         }
@@ -161,7 +162,7 @@ impl Rows {
     pub fn read(&self, i: usize, out: &mut [f32]) {
         let span = i * self.dim..(i + 1) * self.dim;
         match &self.elements {
-            Elements::F16(v) => v[span].convert_to_f32_slice(out),
+            Elements::F16(v) => widen(&v[span], out),
             Elements::BF16(v) => v[span].convert_to_f32_slice(out),
             Elements::F32(v) => out.copy_from_slice(&v[span]),
         }

@@ -8,7 +8,7 @@ use multiversion::multiversion;
 
 use super::layer::Pass;
 use super::matmul::{add_weighted, dots};
-use crate::kernel::{LANES, Left, product, simd};
+use crate::kernel::{LANES, Left, Out, Right, product, simd};
 
 /// Queries of the query heads of one KV head, `tokens` each, with their running maximum, sum of exponentials and
 /// weighted sum of values. Exponentials are powers of two, the queries scaled for it.
@@ -31,6 +31,32 @@ struct Softmax {
     sum: Vec<f32>,
     /// `[rows, dim]`, not yet divided by `sum`.
     out: Vec<f32>,
+}
+
+impl Softmax {
+    /// Adds `weights`, `[count, n]`, times `values`, `[n, dim]`, to `count` rows from `row` on.
+    fn add_weighted(
+        &mut self,
+        weights: Left<'_>,
+        count: usize,
+        n: usize,
+        values: &[f32],
+        row: usize,
+        dim: usize,
+    ) {
+        let values = Right {
+            data: values,
+            row: dim,
+            group: LANES,
+        };
+        let mut out = Out {
+            data: &mut self.out[row * dim..],
+            row: dim,
+            group: LANES,
+            add: true,
+        };
+        product(weights, count, n, values, dim / LANES, &mut out);
+    }
 }
 
 impl Attending {
@@ -90,18 +116,19 @@ impl Attending {
         visible: impl Fn(usize) -> usize,
     ) {
         let (d, n) = (self.dim, keys.len() / self.dim);
+        if self.panels.is_empty() {
+            for token in 0..self.tokens {
+                let seen = visible(token).min(n);
+                self.absorb_token(members.clone(), token, &keys[..seen * d], &values[..seen * d]);
+            }
+            return;
+        }
         for member in members {
             for first in (0..self.tokens).step_by(LANES) {
                 let row = member * self.stride + first;
                 let count = LANES.min(self.tokens - first);
                 let lanes = Lanes::new(count, |lane| visible(first + lane).min(n));
                 if lanes.most == 0 {
-                    continue;
-                }
-                if self.panels.is_empty() {
-                    for (lane, &seen) in lanes.seen[..count].iter().enumerate() {
-                        self.absorb_row(member, first + lane, &keys[..seen * d], &values[..seen * d]);
-                    }
                     continue;
                 }
                 self.score(row, keys, lanes.most);
@@ -111,10 +138,7 @@ impl Attending {
                     row: 1,
                     step: LANES,
                 };
-                for column in (0..d).step_by(LANES) {
-                    let (values, out) = (&values[column..], &mut self.state.out[row * d + column..]);
-                    product(weights, count, lanes.most, values, d, out, d, true);
-                }
+                self.state.add_weighted(weights, count, lanes.most, values, row, d);
             }
         }
     }
@@ -128,16 +152,46 @@ impl Attending {
             row: d,
             step: 1,
         };
-        product(keys, n, d, &self.panels[row * d..], LANES, &mut self.scores, LANES, false);
+        let queries = Right {
+            data: &self.panels[row * d..],
+            row: LANES,
+            group: 0,
+        };
+        let mut scores = Out {
+            data: &mut self.scores,
+            row: LANES,
+            group: 0,
+            add: false,
+        };
+        product(keys, n, d, queries, 1, &mut scores);
     }
 
-    fn absorb_row(&mut self, member: usize, token: usize, keys: &[f32], values: &[f32]) {
-        let d = self.dim;
+    /// Attends one token of some query heads to all of a block.
+    fn absorb_token(&mut self, members: Range<usize>, token: usize, keys: &[f32], values: &[f32]) {
+        let (d, n) = (self.dim, keys.len() / self.dim);
+        if n == 0 {
+            return;
+        }
         let mut scores = std::mem::take(&mut self.scores);
-        scores.resize(keys.len() / d, 0.0);
-        dots(self.query(member, token), keys, &mut scores);
-        self.weigh(member, token, &mut scores);
-        add_weighted(&scores, values, d, self.out(member, token));
+        scores.resize(members.len() * n, 0.0);
+        for (member, scores) in members.clone().zip(scores.chunks_exact_mut(n)) {
+            dots(self.query(member, token), keys, scores);
+            self.weigh(member, token, scores);
+        }
+        let weights = Left {
+            data: &scores,
+            row: n,
+            step: 1,
+        };
+        // Without panels the rows of a token's query heads lie `tokens` apart.
+        match self.tokens == 1 && d.is_multiple_of(LANES) {
+            true => self.state.add_weighted(weights, members.len(), n, values, members.start, d),
+            false => {
+                for (member, weights) in members.zip(scores.chunks_exact(n)) {
+                    add_weighted(weights, values, d, self.out(member, token));
+                }
+            }
+        }
         self.scores = scores;
     }
 

@@ -24,11 +24,17 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
                 "--threads {threads}: expected at least 1, at most {MOST_THREADS}"
             ));
         }
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()?;
     }
-    match cli.verb {
+    // Everything runs on a thread of the pool: handing each of a step's many small products over to it from outside
+    // would take longer than they do.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(cli.threads.unwrap_or(0))
+        .build()?
+        .install(|| run(cli.verb))
+}
+
+fn run(verb: Verb) -> Result<i32> {
+    match verb {
         Verb::Eval(args) => eval::eval(&args),
         Verb::Sweep(args) => eval::sweep(&args),
         Verb::Figures { results } => figures::figures(&results),

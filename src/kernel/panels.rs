@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::tile::{LANES, Left, product};
+use super::tile::{LANES, Left, Out, Right, product};
 
 /// Most inner elements summed at once: a panel of so many stays in the first-level cache while rows pass by.
-const DEPTH: usize = 320;
+const DEPTH: usize = 640;
 /// Left rows from which on tasks are made of rows and not of panels: enough to pay for reading the whole right factor.
 const MANY: usize = 64;
 /// Panels to a task of few rows.
@@ -109,19 +109,20 @@ impl Panels {
         let whole = self.rows / LANES;
         let mut edge = vec![0.0; if whole * LANES < self.rows { m * LANES } else { 0 }];
         for (start, depth) in self.parts() {
-            let left = Left {
-                data: &a[start..],
-                row: self.k,
-                step: 1,
-            };
+            let left = self.left(a, start);
             for (number, panel) in self.data.chunks_exact(LANES * self.k).enumerate() {
-                let panel = &panel[start * LANES..];
-                if number < whole {
-                    let out = &mut out[number * LANES..];
-                    product(left, m, depth, panel, LANES, out, self.rows, add || start > 0);
-                } else {
-                    product(left, m, depth, panel, LANES, &mut edge, LANES, start > 0);
-                }
+                let (data, row, add) = match number < whole {
+                    true => (&mut out[number * LANES..], self.rows, add || start > 0),
+                    false => (&mut edge[..], LANES, start > 0),
+                };
+                let (group, right) = (0, self.right(panel, start));
+                let mut out = Out {
+                    data,
+                    row,
+                    group,
+                    add,
+                };
+                product(left, m, depth, right, 1, &mut out);
             }
         }
         place(&edge, whole * LANES, self.rows, out, add);
@@ -134,21 +135,38 @@ impl Panels {
             .par_chunks_mut(TASK * m * LANES)
             .zip(self.data.par_chunks(TASK * LANES * self.k))
             .for_each(|(columns, panels)| {
-                let panels = panels.chunks_exact(LANES * self.k);
-                for (columns, panel) in columns.chunks_exact_mut(m * LANES).zip(panels) {
-                    for (start, depth) in self.parts() {
-                        let left = Left {
-                            data: &a[start..],
-                            row: self.k,
-                            step: 1,
-                        };
-                        let panel = &panel[start * LANES..];
-                        product(left, m, depth, panel, LANES, columns, LANES, start > 0);
-                    }
+                for (start, depth) in self.parts() {
+                    let groups = columns.len() / (m * LANES);
+                    let mut out = Out {
+                        data: columns,
+                        row: LANES,
+                        group: m * LANES,
+                        add: start > 0,
+                    };
+                    let (left, right) = (self.left(a, start), self.right(panels, start));
+                    product(left, m, depth, right, groups, &mut out);
                 }
             });
         for (number, columns) in columns.chunks_exact(m * LANES).enumerate() {
             place(columns, number * LANES, self.rows, out, add);
+        }
+    }
+
+    /// Rows `[m, k]` from inner element `start` on.
+    fn left<'a>(&self, a: &'a [f32], start: usize) -> Left<'a> {
+        Left {
+            data: &a[start..],
+            row: self.k,
+            step: 1,
+        }
+    }
+
+    /// Panels from inner element `start` on.
+    fn right<'a>(&self, panels: &'a [f32], start: usize) -> Right<'a> {
+        Right {
+            data: &panels[start * LANES..],
+            row: LANES,
+            group: self.k * LANES,
         }
     }
 }
