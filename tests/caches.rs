@@ -413,7 +413,11 @@ impl State {
             keys: &keys,
             values: &values,
             position,
-            pass: if count == 1 { Pass::Step } else { Pass::Sequence },
+            pass: if count == 1 {
+                Pass::Step
+            } else {
+                Pass::Sequence
+            },
         };
         let before = self.cache.footprint();
         let found = self.cache.attend(&new, &self.rope);

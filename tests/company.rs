@@ -155,7 +155,9 @@ fn sequences_in_a_batch_equal_each_alone_and_leave_no_trace() {
             let mut seen = Vec::new();
             let mut batch: Vec<&mut Cache> = many.iter_mut().collect();
             forced(&model, &mut batch, &first, &answer, scored, |cell, rows| {
-                let rows = rows.iter().map(|row| row.iter().map(|x| x.to_bits()).collect());
+                let rows = rows
+                    .iter()
+                    .map(|row| row.iter().map(|x| x.to_bits()).collect());
                 seen.push((cell, Vec::<Vec<u32>>::from_iter(rows)));
             })
             .unwrap();
@@ -189,16 +191,26 @@ fn a_sequence_in_parts_equals_the_whole() {
         };
         let mut rows = Vec::new();
         for part in parts {
-            rows.extend(bits(&extend(&model, &tokens[part.clone()], &mut cache).unwrap()));
+            rows.extend(bits(
+                &extend(&model, &tokens[part.clone()], &mut cache).unwrap(),
+            ));
         }
         rows
     };
     let whole = in_parts(&[0..500]);
     for first in [1, 7, 130, 402] {
-        assert_eq!(in_parts(&[0..first, first..first + 60, first + 60..500]), whole);
+        assert_eq!(
+            in_parts(&[0..first, first..first + 60, first + 60..500]),
+            whole
+        );
     }
     let prefilled = model.prefill(&tokens, Observe::default(), StoreType::F16);
-    let logits = prefilled.unwrap().logits.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    let logits = prefilled
+        .unwrap()
+        .logits
+        .iter()
+        .map(|x| x.to_bits())
+        .collect::<Vec<_>>();
     assert_eq!(logits, whole[499]);
 }
 

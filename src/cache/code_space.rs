@@ -7,10 +7,9 @@ use super::coded::{CodedRows, Codewords};
 use super::dense::DenseKv;
 use super::footprint::Footprint;
 use super::indices::Indices;
-use super::matmul::{add_weighted, dots};
 use super::rows::Rows;
 use super::softmax::Attending;
-use crate::kernel::simd;
+use crate::kernel::{dots, simd};
 use crate::model::rope::Rope;
 
 /// One KV head in coded form.
@@ -160,7 +159,9 @@ impl CodedKv {
     /// How many codewords each book has, of keys and of values.
     pub fn codewords(&self) -> Vec<[usize; 2]> {
         let books = self.books.iter();
-        books.map(|book| [book.keys.len(), book.values.len()]).collect()
+        books
+            .map(|book| [book.keys.len(), book.values.len()])
+            .collect()
     }
 
     /// Keeps the first `appended` of the entries added since the prompt, and so many `codewords` of each book.
@@ -227,7 +228,7 @@ impl CodedKv {
             for (weight, &entry) in scores.iter().zip(&entries) {
                 weights[head.values.index(entry)] += weight * value_factors[entry];
             }
-            add_weighted(&weights, value_codewords, d, attending.out(member, token));
+            simd::add_weighted(&weights, value_codewords, attending.out(member, token));
         }
         let whole = self.whole.len(kv_head);
         self.whole

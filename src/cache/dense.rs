@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::footprint::Footprint;
 use super::rows::{Rows, StoreType};
+use super::scratch::with_scratch;
 use super::softmax::Attending;
 
 /// Entries converted to f32 and attended to at once: scores of a panel of queries stay in the level-1 cache, the
@@ -55,15 +56,16 @@ impl DenseKv {
         visible: impl Fn(usize) -> usize,
     ) {
         let last = (0..attending.tokens()).map(&visible).max().unwrap_or(0);
-        let (mut key_scratch, mut value_scratch) = (Vec::new(), Vec::new());
-        for start in (0..last).step_by(BLOCK) {
-            let end = (start + BLOCK).min(last);
-            let keys = self.keys[head].block(start..end, &mut key_scratch);
-            let values = self.values[head].block(start..end, &mut value_scratch);
-            attending.absorb(members.clone(), keys, values, |t| {
-                visible(t).saturating_sub(start)
-            });
-        }
+        with_scratch(|scratch| {
+            for start in (0..last).step_by(BLOCK) {
+                let end = (start + BLOCK).min(last);
+                let keys = self.keys[head].block(start..end, &mut scratch.keys);
+                let values = self.values[head].block(start..end, &mut scratch.values);
+                attending.absorb(members.clone(), keys, values, |t| {
+                    visible(t).saturating_sub(start)
+                });
+            }
+        });
     }
 
     /// Keeps the first `len` entries of each head.

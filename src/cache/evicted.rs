@@ -3,6 +3,7 @@
 use super::dense::{BLOCK, DenseKv};
 use super::footprint::Footprint;
 use super::indices::Indices;
+use super::scratch::{Scratch, with_scratch};
 use super::softmax::Attending;
 
 /// What eviction left of a prompt. Keys keep the rotation of their original position.
@@ -81,7 +82,8 @@ impl EvictedKv {
                 Some(lists) => self.absorb_list(kv_head, &lists[head], attending, member),
                 None => {
                     let len = self.entries.len(head);
-                    self.entries.absorb(head, attending, member..member + 1, |_| len);
+                    self.entries
+                        .absorb(head, attending, member..member + 1, |_| len);
                 }
             }
         }
@@ -97,17 +99,19 @@ impl EvictedKv {
         let (stored_keys, stored_values) =
             (&self.entries.keys[kv_head], &self.entries.values[kv_head]);
         let d = stored_keys.dim();
-        let mut keys = vec![0.0; BLOCK * d];
-        let mut values = vec![0.0; BLOCK * d];
-        for start in (0..list.len()).step_by(BLOCK) {
-            let n = BLOCK.min(list.len() - start);
-            for i in 0..n {
-                let row = list.get(start + i);
-                stored_keys.read(row, &mut keys[i * d..(i + 1) * d]);
-                stored_values.read(row, &mut values[i * d..(i + 1) * d]);
+        with_scratch(|Scratch { keys, values }| {
+            keys.resize((BLOCK * d).max(keys.len()), 0.0);
+            values.resize((BLOCK * d).max(values.len()), 0.0);
+            for start in (0..list.len()).step_by(BLOCK) {
+                let n = BLOCK.min(list.len() - start);
+                for i in 0..n {
+                    let row = list.get(start + i);
+                    stored_keys.read(row, &mut keys[i * d..(i + 1) * d]);
+                    stored_values.read(row, &mut values[i * d..(i + 1) * d]);
+                }
+                attending.absorb(member..member + 1, &keys[..n * d], &values[..n * d], |_| n);
             }
-            attending.absorb(member..member + 1, &keys[..n * d], &values[..n * d], |_| n);
-        }
+        });
     }
 
     /// Keys (rotated) and values one query head attends to, `[n, head_dim]` each.

@@ -10,8 +10,8 @@ mod evicted;
 mod footprint;
 mod indices;
 mod layer;
-mod matmul;
 mod rows;
+mod scratch;
 mod softmax;
 
 pub use code_space::{CodedBook, CodedHead, CodedKv};

@@ -149,7 +149,8 @@ impl Rows {
         if let Elements::F32(v) = &self.elements {
             return &v[span];
         }
-        scratch.resize(span.len(), 0.0);
+        scratch.resize(span.len().max(scratch.len()), 0.0);
+        let scratch = &mut scratch[..span.len()];
         match &self.elements {
             Elements::F16(v) => widen(&v[span], scratch),
             Elements::BF16(v) => v[span].convert_to_f32_slice(scratch),

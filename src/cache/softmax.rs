@@ -7,8 +7,8 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::layer::Pass;
-use super::matmul::{add_weighted, dots};
-use crate::kernel::{LANES, Left, Out, Right, product, simd};
+use crate::kernel::simd::add_weighted;
+use crate::kernel::{LANES, Left, Out, Right, dots, product, simd};
 
 /// Queries of the query heads of one KV head, `tokens` each, with their running maximum, sum of exponentials and
 /// weighted sum of values. Exponentials are powers of two, the queries scaled for it.
@@ -119,7 +119,12 @@ impl Attending {
         if self.panels.is_empty() {
             for token in 0..self.tokens {
                 let seen = visible(token).min(n);
-                self.absorb_token(members.clone(), token, &keys[..seen * d], &values[..seen * d]);
+                self.absorb_token(
+                    members.clone(),
+                    token,
+                    &keys[..seen * d],
+                    &values[..seen * d],
+                );
             }
             return;
         }
@@ -138,7 +143,8 @@ impl Attending {
                     row: 1,
                     step: LANES,
                 };
-                self.state.add_weighted(weights, count, lanes.most, values, row, d);
+                self.state
+                    .add_weighted(weights, count, lanes.most, values, row, d);
             }
         }
     }
@@ -185,10 +191,12 @@ impl Attending {
         };
         // Without panels the rows of a token's query heads lie `tokens` apart.
         match self.tokens == 1 && d.is_multiple_of(LANES) {
-            true => self.state.add_weighted(weights, members.len(), n, values, members.start, d),
+            true => self
+                .state
+                .add_weighted(weights, members.len(), n, values, members.start, d),
             false => {
                 for (member, weights) in members.zip(scores.chunks_exact(n)) {
-                    add_weighted(weights, values, d, self.out(member, token));
+                    add_weighted(weights, values, self.out(member, token));
                 }
             }
         }
@@ -198,7 +206,12 @@ impl Attending {
     /// Turns one row's `scores` of further entries (products with its scaled query) into weights against the running
     /// maximum, rescaling what was summed before. The caller adds the weighted values to [`Attending::out`].
     pub fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
-        weigh(scores, member * self.stride + token, self.dim, &mut self.state);
+        weigh(
+            scores,
+            member * self.stride + token,
+            self.dim,
+            &mut self.state,
+        );
     }
 
     /// The weighted sum of values of one row so far, `[dim]`.
@@ -229,7 +242,11 @@ impl Attending {
             if self.panels.is_empty() {
                 for (lane, &seen) in lanes.seen[..count].iter().enumerate() {
                     let mut scores = vec![0.0; seen];
-                    dots(self.query(member, first + lane), &keys[..seen * d], &mut scores);
+                    dots(
+                        self.query(member, first + lane),
+                        &keys[..seen * d],
+                        &mut scores,
+                    );
                     add_weights(&scores, log_sums[lane], sums);
                 }
                 continue;
@@ -287,7 +304,11 @@ fn weigh_lanes(scores: &mut [f32], lanes: &Lanes, first: usize, dim: usize, stat
     let (rows, _) = scores.as_chunks_mut::<LANES>();
     for (entry, row) in rows.iter_mut().enumerate().skip(lanes.least) {
         for (score, &seen) in row.iter_mut().zip(&lanes.seen) {
-            *score = if entry < seen { *score } else { f32::NEG_INFINITY };
+            *score = if entry < seen {
+                *score
+            } else {
+                f32::NEG_INFINITY
+            };
         }
     }
     let mut max = [f32::NEG_INFINITY; LANES];
@@ -300,7 +321,14 @@ fn weigh_lanes(scores: &mut [f32], lanes: &Lanes, first: usize, dim: usize, stat
     let (maxima, sums) = (&mut state.max[span.clone()], &mut state.sum[span]);
     let mut total = [0f32; LANES];
     for i in 0..LANES {
-        let (before, now) = (maxima[i], if max[i] > maxima[i] { max[i] } else { maxima[i] });
+        let (before, now) = (
+            maxima[i],
+            if max[i] > maxima[i] {
+                max[i]
+            } else {
+                maxima[i]
+            },
+        );
         maxima[i] = now;
         // A row that has seen nothing yet has no maximum to subtract.
         max[i] = if now == f32::NEG_INFINITY { 0.0 } else { now };

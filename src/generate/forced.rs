@@ -49,7 +49,9 @@ pub fn forced(
         for i in 0..batch.len() {
             let cell = number * per_batch + i;
             let before = (scored.start == 0).then_some(&first[cell]);
-            let rows = before.into_iter().chain(&logits[i * wanted..(i + 1) * wanted]);
+            let rows = before
+                .into_iter()
+                .chain(&logits[i * wanted..(i + 1) * wanted]);
             see(cell, &rows.map(Vec::as_slice).collect::<Vec<_>>());
         }
     }
@@ -57,12 +59,7 @@ pub fn forced(
 }
 
 /// Logits of the `wanted` last tokens of each cache in turn, `[caches * wanted, vocab]`, on the host.
-fn feed(
-    model: &Model,
-    caches: &mut [&mut Cache],
-    tokens: &[u32],
-    wanted: usize,
-) -> Result<Tensor> {
+fn feed(model: &Model, caches: &mut [&mut Cache], tokens: &[u32], wanted: usize) -> Result<Tensor> {
     let mut sequences: Vec<Sequence<'_>> = caches
         .iter_mut()
         .map(|cache| Sequence { tokens, cache })

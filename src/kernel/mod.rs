@@ -4,10 +4,12 @@
 //! Which instructions are used is decided when the program runs; on a given machine results do not depend on the
 //! number of threads, on how rows are batched, or on where a block begins.
 
+mod dots;
 pub mod half;
 mod panels;
 pub mod simd;
 mod tile;
 
+pub use dots::dots;
 pub use panels::Panels;
 pub use tile::{LANES, Left, Out, Right, product};

@@ -82,7 +82,9 @@ impl Panels {
         }
         if m >= MANY {
             // Several tasks a thread, so that none waits long for another; whole tiles of six rows.
-            let rows = m.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(6);
+            let rows = m
+                .div_ceil(4 * rayon::current_num_threads())
+                .next_multiple_of(6);
             out.par_chunks_mut(rows * self.rows)
                 .zip(a.par_chunks(rows * self.k))
                 .for_each(|(out, a)| self.all_panels(a, out, add));
@@ -101,13 +103,22 @@ impl Panels {
     fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
         let depth = self.k.div_ceil(self.k.div_ceil(DEPTH));
         let k = self.k;
-        (0..k).step_by(depth).map(move |start| (start, depth.min(k - start)))
+        (0..k)
+            .step_by(depth)
+            .map(move |start| (start, depth.min(k - start)))
     }
 
     fn all_panels(&self, a: &[f32], out: &mut [f32], add: bool) {
         let m = a.len() / self.k;
         let whole = self.rows / LANES;
-        let mut edge = vec![0.0; if whole * LANES < self.rows { m * LANES } else { 0 }];
+        let mut edge = vec![
+            0.0;
+            if whole * LANES < self.rows {
+                m * LANES
+            } else {
+                0
+            }
+        ];
         for (start, depth) in self.parts() {
             let left = self.left(a, start);
             for (number, panel) in self.data.chunks_exact(LANES * self.k).enumerate() {
@@ -202,7 +213,10 @@ mod tests {
                     let pairs = row.iter().zip(&b[j * k..]);
                     let want: f64 = pairs.map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
                     let bound = 1e-6 * k as f64;
-                    assert!((f64::from(*got) - want).abs() < bound, "{m}x{n}x{k}: {got} {want}");
+                    assert!(
+                        (f64::from(*got) - want).abs() < bound,
+                        "{m}x{n}x{k}: {got} {want}"
+                    );
                 }
                 let mut alone = vec![0.0; n];
                 panels.product(row, &mut alone, false);
@@ -212,7 +226,10 @@ mod tests {
             panels.product_here(&a, &mut here);
             assert_eq!(here, out);
             panels.product(&a, &mut here, true);
-            let twice = here.iter().zip(&out).map(|(twice, once)| (twice - 2.0 * once).abs());
+            let twice = here
+                .iter()
+                .zip(&out)
+                .map(|(twice, once)| (twice - 2.0 * once).abs());
             assert!(twice.fold(0.0, f32::max) < 1e-5 * k as f32);
             for i in [0, n - 1] {
                 assert!(panels.row(i).eq(b[i * k..(i + 1) * k].iter().copied()));

@@ -62,14 +62,7 @@ pub fn product(
 }
 
 /// The definition, and what runs where there is no AVX2: the same sums in the same order.
-fn plain(
-    left: Left<'_>,
-    m: usize,
-    k: usize,
-    right: Right<'_>,
-    groups: usize,
-    out: &mut Out<'_>,
-) {
+fn plain(left: Left<'_>, m: usize, k: usize, right: Right<'_>, groups: usize, out: &mut Out<'_>) {
     for i in 0..m {
         for group in 0..groups {
             let mut sums = [0f32; LANES];
@@ -91,8 +84,8 @@ fn plain(
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_setzero_ps, _mm256_storeu_ps,
+        __m256, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps,
+        _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
     };
 
     use super::{Left, Out, ROWS, Right};
@@ -121,9 +114,9 @@ mod avx2 {
             unsafe {
                 if groups - group >= together {
                     match m {
-                        1 => tile::<1, 4>(left, 0, k, right, out, at),
-                        2 => tile::<2, 2>(left, 0, k, right, out, at),
-                        3 => tile::<3, 2>(left, 0, k, right, out, at),
+                        1 => tile::<1, 4, false>(left, 0, k, right, out, at),
+                        2 => tile::<2, 2, false>(left, 0, k, right, out, at),
+                        3 => tile::<3, 2, false>(left, 0, k, right, out, at),
                         _ => column(left, m, k, right, out, at),
                     }
                     group += together;
@@ -135,7 +128,8 @@ mod avx2 {
         }
     }
 
-    /// All rows of one group.
+    /// All rows of one group. While the last of them are worked on, the next group is fetched: the others find theirs
+    /// in the cache, and would else wait for memory at the start of each group.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn column(
@@ -149,25 +143,26 @@ mod avx2 {
         let mut row = 0;
         // SAFETY: as the caller promises.
         unsafe {
-            while row + ROWS <= m {
-                tile::<ROWS, 1>(left, row, k, right, out, at);
+            while row + ROWS < m {
+                tile::<ROWS, 1, false>(left, row, k, right, out, at);
                 row += ROWS;
             }
             match m - row {
-                5 => tile::<5, 1>(left, row, k, right, out, at),
-                4 => tile::<4, 1>(left, row, k, right, out, at),
-                3 => tile::<3, 1>(left, row, k, right, out, at),
-                2 => tile::<2, 1>(left, row, k, right, out, at),
-                1 => tile::<1, 1>(left, row, k, right, out, at),
-                _ => {}
+                6 => tile::<6, 1, true>(left, row, k, right, out, at),
+                5 => tile::<5, 1, true>(left, row, k, right, out, at),
+                4 => tile::<4, 1, true>(left, row, k, right, out, at),
+                3 => tile::<3, 1, true>(left, row, k, right, out, at),
+                2 => tile::<2, 1, true>(left, row, k, right, out, at),
+                _ => tile::<1, 1, true>(left, row, k, right, out, at),
             }
         }
     }
 
-    /// `M` rows from `first` on, `G` groups from those on that begin at `at` in the right factor and in the result.
+    /// `M` rows from `first` on, `G` groups from those on that begin at `at` in the right factor and in the result;
+    /// `FETCH` the group after them.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<const M: usize, const G: usize>(
+    unsafe fn tile<const M: usize, const G: usize, const FETCH: bool>(
         left: Left<'_>,
         first: usize,
         k: usize,
@@ -179,6 +174,9 @@ mod avx2 {
         let mut a = left.data.as_ptr().wrapping_add(first * left.row);
         let mut b = right.data.as_ptr().wrapping_add(at.0);
         for _ in 0..k {
+            if FETCH {
+                _mm_prefetch::<_MM_HINT_T1>(b.wrapping_add(right.group).cast());
+            }
             for g in 0..G {
                 // SAFETY: these rows of this step of `a`, and this group of this row of `b`, are within their slices.
                 unsafe {
@@ -228,12 +226,17 @@ mod tests {
             for k in [1, 2, 7, 64] {
                 for (row, step) in [(k, 1), (1, 20), (k + 3, 1)] {
                     let a = values((m - 1) * row + (k - 1) * step + 1, 0.1);
-                    let left = Left { data: &a, row, step };
+                    let left = Left {
+                        data: &a,
+                        row,
+                        step,
+                    };
                     // Groups side by side, as in a matrix; and one after the other, as in panels.
                     let wide = groups * LANES + 3;
-                    for (rows, group, out_group, add) in
-                        [(wide, LANES, LANES, true), (LANES, k * LANES, m * LANES, false)]
-                    {
+                    for (rows, group, out_group, add) in [
+                        (wide, LANES, LANES, true),
+                        (LANES, k * LANES, m * LANES, false),
+                    ] {
                         let b = values(k * groups * (LANES + 3), 0.5);
                         let right = Right {
                             data: &b,

@@ -175,7 +175,8 @@ impl Model {
     }
 
     fn logits(&self, x: &Tensor) -> Result<Tensor> {
-        self.head.forward(&rms_norm(x, &self.norm, self.config.norm_eps)?)
+        self.head
+            .forward(&rms_norm(x, &self.norm, self.config.norm_eps)?)
     }
 
     fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
@@ -213,7 +214,14 @@ impl Model {
                 _ => tokens.len(),
             };
             x = self.block(layer, &x, attending, |projected| {
-                Ok(self.attend(i, projected, &positions, sequences, pass, observer.as_deref_mut()))
+                Ok(self.attend(
+                    i,
+                    projected,
+                    &positions,
+                    sequences,
+                    pass,
+                    observer.as_deref_mut(),
+                ))
             })?;
         }
         for sequence in sequences.iter_mut() {
@@ -238,7 +246,11 @@ impl Model {
         let projected = self.project(layer, &normed, &normed.narrow(0, first, attending)?)?;
         let attended = Tensor::from_vec(attend(projected)?, (attending, ()), &self.device)?;
         let x = layer.output.add_to(&x, &attended)?;
-        let inner = swiglu(&layer.gate_up.forward(&rms_norm(&x, &layer.mlp_norm, eps)?)?)?;
+        let inner = swiglu(
+            &layer
+                .gate_up
+                .forward(&rms_norm(&x, &layer.mlp_norm, eps)?)?,
+        )?;
         layer.down.add_to(&x, &inner)
     }
 
@@ -278,7 +290,11 @@ impl Model {
         } = projected;
         let mut keys = unrotated_keys.clone();
         let attending = queries.len() / query_width;
-        self.rotate(&mut queries, query_width, &positions[positions.len() - attending..]);
+        self.rotate(
+            &mut queries,
+            query_width,
+            &positions[positions.len() - attending..],
+        );
         self.rotate(&mut keys, key_width, positions);
         let new = |queries, tokens: Range<usize>| {
             let span = tokens.start * key_width..tokens.end * key_width;

@@ -26,7 +26,10 @@ pub fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
         Device::Cpu => gate_up.apply_op1_no_bwd(&SwiGlu),
         _ => {
             let width = gate_up.dim(1)? / 2;
-            let (gate, up) = (gate_up.narrow(1, 0, width)?, gate_up.narrow(1, width, width)?);
+            let (gate, up) = (
+                gate_up.narrow(1, 0, width)?,
+                gate_up.narrow(1, width, width)?,
+            );
             silu(&gate)? * up
         }
     }

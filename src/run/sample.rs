@@ -74,9 +74,16 @@ pub fn run_sample(
     let scored = sample.reference_scored.clone();
     let right = &sample.reference[scored.clone()];
     let mut nll = Vec::with_capacity(caches.len());
-    forced(model, &mut caches, &first, &sample.reference, scored, |_, logits| {
-        nll.push(mean_nll(logits, right));
-    })?;
+    forced(
+        model,
+        &mut caches,
+        &first,
+        &sample.reference,
+        scored,
+        |_, logits| {
+            nll.push(mean_nll(logits, right));
+        },
+    )?;
     let start = Instant::now();
     let answers = match first.is_empty() {
         true => Vec::new(),
@@ -86,7 +93,12 @@ pub fn run_sample(
                 min_new_tokens: sample.min_new_tokens,
                 max_new_tokens: sample.max_new_tokens,
             };
-            decode(model, &mut caches, &Tensor::new(first, &Device::Cpu)?, &limits)?
+            decode(
+                model,
+                &mut caches,
+                &Tensor::new(first, &Device::Cpu)?,
+                &limits,
+            )?
         }
     };
     let decode_ms = milliseconds(start);
