@@ -125,7 +125,7 @@ fn algorithm_1(mut g: Vec<Vec<bool>>) -> (Vec<usize>, Vec<usize>) {
     (codewords, reference)
 }
 
-/// What the literal way makes of one head's keys or values.
+/// What the literal way makes of the keys or the values of the heads that share a codebook.
 struct Unfolded {
     /// Per query head, the vectors it keeps, coded and rebuilt: `[kept, d]`.
     rebuilt: Vec<Vec<f32>>,
@@ -134,24 +134,27 @@ struct Unfolded {
     close: usize,
 }
 
-/// The group's vectors repeated for each query head that keeps them. Copies stand in the order of the text, so that
-/// ties fall as they do in the union.
-fn unfolded(rows: &Rows, kept: &[Vec<u32>], theta: f32) -> Unfolded {
-    let d = rows.dim();
-    let mut copies: Vec<(u32, usize)> = Vec::new();
+/// The heads' vectors repeated for each query head that keeps them. Copies stand in the order of the heads and of the
+/// text, so that ties fall as they do in the union. Without `magnitudes` a codeword stands as long as it is.
+fn unfolded(heads: &[Rows], kept: &[Vec<u32>], theta: f32, magnitudes: bool) -> Unfolded {
+    let (d, group) = (heads[0].dim(), kept.len() / heads.len());
+    let mut copies: Vec<(usize, u32, usize)> = Vec::new();
     for (head, kept) in kept.iter().enumerate() {
-        copies.extend(kept.iter().map(|&position| (position, head)));
+        copies.extend(kept.iter().map(|&position| (head / group, position, head)));
     }
     copies.sort_unstable();
-    let positions: Vec<u32> = copies.iter().map(|copy| copy.0).collect();
-    let vectors = rows.gather(&positions).to_f32();
+    let vector =
+        |&(kv_head, position, _): &(usize, u32, usize)| heads[kv_head].gather(&[position]).to_f32();
+    let vectors: Vec<f32> = copies.iter().flat_map(vector).collect();
     let (units, norms) = normalise(&vectors, d);
     let (graph, close) = literal_graph(&vectors, d, theta);
     let (codewords, reference) = algorithm_1(graph);
     let mut rebuilt = vec![Vec::new(); kept.len()];
-    for (i, (_, head)) in copies.iter().enumerate() {
-        let unit = &units[codewords[reference[i]] * d..][..d];
-        rebuilt[*head].extend(unit.iter().map(|x| x * norms[i]));
+    for (i, &(.., head)) in copies.iter().enumerate() {
+        let codeword = codewords[reference[i]];
+        let norm = norms[if magnitudes { i } else { codeword }];
+        let unit = &units[codeword * d..][..d];
+        rebuilt[head].extend(unit.iter().map(|x| x * norm));
     }
     Unfolded {
         rebuilt,
@@ -166,19 +169,15 @@ fn equals_unfolding(
     prefilled: &Prefilled,
     layer: usize,
     rope: &Rope,
-    settings: &[(&str, f64)],
-) -> Result<(usize, usize), TestCaseError> {
-    let info = METHODS
-        .iter()
-        .find(|m| m.info.name == "spindle")
-        .unwrap()
-        .info;
+    settings: &[(&str, Value)],
+) -> Result<(u64, usize), TestCaseError> {
+    let spindle = METHODS.iter().find(|m| m.info.name == "spindle").unwrap();
     let given = settings
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), Value::Number(*value)));
-    let settings = info.settings(&given.collect::<Vec<_>>(), "test").unwrap();
-    let thetas = ["theta-k", "theta-v"].map(|name| settings.number(name) as f32);
-    let Made::Compress(method, size) = make(info, &settings).unwrap() else {
+        .map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let given: Vec<_> = given.collect();
+    let settings = spindle.info.settings(&given, "test").unwrap();
+    let Made::Compress(method, size) = make(spindle.info, &settings).unwrap() else {
         panic!("spindle compresses");
     };
     let knob = size.knob(method.knob(), |_| 0, prefilled.len, 1).unwrap();
@@ -187,34 +186,52 @@ fn equals_unfolding(
     let Prefix::Coded(coded) = &built.prefix else {
         panic!("spindle codes");
     };
-    let group = prefilled.geometry.group();
+    let [theta_k, theta_v] = ["theta-k", "theta-v"].map(|name| settings.number(name) as f32);
+    let magnitudes = settings.flag("magnitudes");
+    let geometry = prefilled.geometry;
+    let shared = match settings.text("scope") {
+        "layer" => geometry.kv_heads,
+        _ => 1,
+    };
     let layer = &prefilled.layers[layer];
+    let heads = layer
+        .unrotated_keys
+        .chunks(shared)
+        .zip(layer.kv.values.chunks(shared));
     let (mut codewords, mut close) = ([0, 0], 0);
-    for (kv_head, kept) in kept.chunks(group).enumerate() {
-        let mut keys = unfolded(&layer.unrotated_keys[kv_head], kept, thetas[0]);
-        let values = unfolded(&layer.kv.values[kv_head], kept, thetas[1]);
+    for (book, (kept, (keys, values))) in kept
+        .chunks(shared * geometry.group())
+        .zip(heads)
+        .enumerate()
+    {
+        let mut keys = unfolded(keys, kept, theta_k, magnitudes);
+        let values = unfolded(values, kept, theta_v, magnitudes);
         codewords[0] += keys.codewords as u64;
         codewords[1] += values.codewords as u64;
         close += keys.close + values.close;
-        for (member, kept) in kept.iter().enumerate() {
-            let d = prefilled.geometry.head_dim;
-            for (key, &position) in keys.rebuilt[member].chunks_mut(d).zip(kept) {
+        for (i, kept) in kept.iter().enumerate() {
+            for (key, &position) in keys.rebuilt[i].chunks_mut(geometry.head_dim).zip(kept) {
                 rope.rotate_in_place(key, position as usize);
             }
+            let (kv_head, member) = (book * shared + i / geometry.group(), i % geometry.group());
             let found = coded.materialize(kv_head, member, rope);
             prop_assert!(
-                found.0 == keys.rebuilt[member],
+                found.0 == keys.rebuilt[i],
                 "keys of head {kv_head}, {member}"
             );
             prop_assert!(
-                found.1 == values.rebuilt[member],
+                found.1 == values.rebuilt[i],
                 "values of head {kv_head}, {member}"
             );
         }
     }
     let footprint = built.prefix.footprint();
     prop_assert_eq!([footprint.codewords_k, footprint.codewords_v], codewords);
-    Ok(((codewords[0] + codewords[1]) as usize, close))
+    Ok((codewords[0] + codewords[1], close))
+}
+
+fn number(name: &str, value: f64) -> (&str, Value) {
+    (name, Value::Number(value))
 }
 
 proptest! {
@@ -227,9 +244,18 @@ proptest! {
         group in 1usize..4,
         share in 0.2f64..1.0,
         thetas in prop::sample::select(vec![(0.98, 0.95), (0.9, 0.8), (0.7, 0.5), (1.0, 1.0)]),
+        scope in prop::sample::select(vec!["kv-head", "layer"]),
+        magnitudes in any::<bool>(),
     ) {
         let prefilled = prefilled(seed, len, group);
-        let settings = [("r", share), ("theta-k", thetas.0), ("theta-v", thetas.1), ("kernel", 1.0)];
+        let settings = [
+            number("r", share),
+            number("theta-k", thetas.0),
+            number("theta-v", thetas.1),
+            number("kernel", 1.0),
+            ("scope", Value::Text(scope.into())),
+            ("magnitudes", Value::Flag(magnitudes)),
+        ];
         equals_unfolding(&prefilled, 0, tiny().rope(), &settings)?;
     }
 }
@@ -255,7 +281,11 @@ fn on_the_default_model_the_codebook_is_that_of_algorithm_1() {
         let prefilled = model.prefill(&tokens, observe, StoreType::F32).unwrap();
         for (theta_k, theta_v) in [(0.98, 0.95), (0.9, 0.6)] {
             for &layer in layers {
-                let settings = [("r", share), ("theta-k", theta_k), ("theta-v", theta_v)];
+                let settings = [
+                    number("r", share),
+                    number("theta-k", theta_k),
+                    number("theta-v", theta_v),
+                ];
                 let found = equals_unfolding(&prefilled, layer, model.rope(), &settings);
                 let (codewords, close) = found.unwrap();
                 println!(
