@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::distance;
+use common::{distance, plain};
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -34,6 +34,8 @@ enum Form {
         rotated: bool,
         magnitudes: bool,
         codes_decoded: bool,
+        /// One codebook for all KV heads, or one for each.
+        shared: bool,
         /// Threshold for joining a codeword: below -1 all do, above 1 none does.
         theta: f32,
     },
@@ -58,7 +60,8 @@ fn cases(forms: impl Strategy<Value = Form>) -> impl Strategy<Value = Case> {
     // Past 256 entries attention runs over more than one block, past 64 new tokens over more than one task.
     let len = prop_oneof![3usize..40, 250usize..300, 500usize..530];
     let first = prop_oneof![1usize..6, 60usize..80];
-    let shape = (1usize..4, 1usize..5, prop::sample::select(vec![8, 24, 32]));
+    let head_dim = prop::sample::select(vec![8, 24, 64, 80, 96, 128]);
+    let shape = (1usize..4, 1usize..5, head_dim);
     (forms, store, shape, len, (first, 1usize..4), any::<u64>()).prop_map(
         |(form, store, (kv_heads, group, head_dim), len, (first, second), seed)| Case {
             form,
@@ -75,14 +78,17 @@ fn cases(forms: impl Strategy<Value = Form>) -> impl Strategy<Value = Case> {
 
 fn coded() -> impl Strategy<Value = Form> {
     let theta = prop::sample::select(vec![-2f32, 0.9, 2.0]);
-    (any::<[bool; 3]>(), theta).prop_map(|([rotated, magnitudes, codes_decoded], theta)| {
-        Form::Coded {
-            rotated,
-            magnitudes,
-            codes_decoded,
-            theta,
-        }
-    })
+    (any::<[bool; 4]>(), theta).prop_map(|(flags, theta)| coded_form(flags, theta))
+}
+
+fn coded_form([rotated, magnitudes, codes_decoded, shared]: [bool; 4], theta: f32) -> Form {
+    Form::Coded {
+        rotated,
+        magnitudes,
+        codes_decoded,
+        shared,
+        theta,
+    }
 }
 
 fn forms() -> impl Strategy<Value = Form> {
@@ -121,9 +127,11 @@ struct State {
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
     footprint: Footprint,
-    /// In coded form: per KV head the positions, and per KV head the indices of its keys and then of its values.
+    /// In coded form: per KV head the positions, per KV head the indices of its keys and then of its values, and per
+    /// codebook, of keys and then of values, the codewords.
     positions: Vec<Vec<u32>>,
     indices: Vec<Vec<u32>>,
+    codewords: Vec<u32>,
     rng: ChaCha8Rng,
 }
 
@@ -201,15 +209,11 @@ impl State {
             footprint: Footprint::default(),
             positions: Vec::new(),
             indices: Vec::new(),
+            codewords: Vec::new(),
             rng,
         };
         let prefix = match case.form {
-            Form::Coded {
-                rotated,
-                magnitudes,
-                codes_decoded,
-                theta,
-            } => state.coded(case, rotated, magnitudes, codes_decoded, theta),
+            Form::Coded { .. } => state.coded(case),
             _ => state.whole(case),
         };
         state.cache = LayerCache::new(geometry, prefix, case.store);
@@ -282,112 +286,74 @@ impl State {
         }
     }
 
-    fn coded(
-        &mut self,
-        case: &Case,
-        rotated: bool,
-        magnitudes: bool,
-        codes_decoded: bool,
-        theta: f32,
-    ) -> Prefix {
-        let (d, n) = (case.head_dim, case.len);
+    /// A codebook of keys or of values, as it is stored.
+    fn codewords(&mut self, case: &Case, magnitudes: bool) -> Vec<f32> {
+        let (d, count) = (case.head_dim, self.rng.random_range(1..=case.len));
+        let vectors = (0..count).map(|_| normal(&mut self.rng, d));
+        let vectors = vectors.flat_map(|v| if magnitudes { unit(v) } else { v });
+        let vectors: Vec<f32> = vectors.collect();
+        self.footprint.bytes_codewords += (vectors.len() * case.store.size()) as u64;
+        self.codewords.push(count as u32);
+        rounded(&vectors, case.store)
+    }
+
+    /// The keys or the values of one KV head written in `codewords`, and what each entry is rebuilt to.
+    fn rows(&mut self, case: &Case, codewords: &[f32], magnitudes: bool) -> (CodedRows, Vec<f32>) {
+        let (d, n, size) = (case.head_dim, case.len, case.store.size() as u64);
+        let count = codewords.len() / d;
+        let mut index: Vec<u32> = (0..n)
+            .map(|i| match i < count {
+                true => i as u32,
+                false => self.rng.random_range(0..count as u32),
+            })
+            .collect();
+        index.shuffle(&mut self.rng);
+        let norms: Vec<f32> = (0..n).map(|_| self.rng.random_range(0.5f32..3.0)).collect();
+        let mut rebuilt = pick(codewords, d, &index);
+        if magnitudes {
+            let stored = rounded(&norms, case.store);
+            for (row, norm) in rebuilt.chunks_mut(d).zip(&stored) {
+                row.iter_mut().for_each(|x| *x *= norm);
+            }
+            self.footprint.bytes_magnitudes += n as u64 * size;
+        }
+        self.footprint.bytes_indices += bytes(&index);
+        self.indices.push(index.clone());
+        let norms = magnitudes.then_some(norms.as_slice());
+        (CodedRows::new(case.store, &index, norms), rebuilt)
+    }
+
+    fn coded(&mut self, case: &Case) -> Prefix {
+        let Form::Coded {
+            magnitudes,
+            codes_decoded,
+            shared,
+            theta,
+            ..
+        } = case.form
+        else {
+            panic!("{case:?} is not coded");
+        };
         let mut books = Vec::new();
         let mut whole = DenseKv {
             keys: Vec::new(),
             values: Vec::new(),
         };
-        for _ in 0..case.kv_heads {
-            // Codewords, the index of each entry and what each entry is rebuilt to.
-            let mut learn = || {
-                let count = self.rng.random_range(1..=n);
-                let codewords: Vec<f32> = (0..count)
-                    .flat_map(|_| {
-                        let vector = normal(&mut self.rng, d);
-                        if magnitudes { unit(vector) } else { vector }
-                    })
-                    .collect();
-                let mut index: Vec<u32> = (0..n)
-                    .map(|i| {
-                        if i < count {
-                            i as u32
-                        } else {
-                            self.rng.random_range(0..count as u32)
-                        }
-                    })
-                    .collect();
-                index.shuffle(&mut self.rng);
-                let norms: Vec<f32> = (0..n).map(|_| self.rng.random_range(0.5f32..3.0)).collect();
-                let stored_norms = rounded(&norms, case.store);
-                let mut rebuilt = pick(&rounded(&codewords, case.store), d, &index);
-                if magnitudes {
-                    for (row, norm) in rebuilt.chunks_mut(d).zip(&stored_norms) {
-                        row.iter_mut().for_each(|x| *x *= norm);
-                    }
-                }
-                let size = case.store.size() as u64;
-                self.footprint.bytes_codewords += (count * d) as u64 * size;
-                self.footprint.bytes_indices += bytes(&index);
-                self.indices.push(index.clone());
-                self.footprint.bytes_magnitudes += if magnitudes { n as u64 * size } else { 0 };
-                let norms = magnitudes.then_some(norms.as_slice());
-                let rows = CodedRows::new(case.store, &index, norms);
-                let codewords = Codewords::new(d, case.store, &codewords, magnitudes, theta);
-                (rows, rebuilt, codewords)
+        let heads = if shared { case.kv_heads } else { 1 };
+        for _ in 0..case.kv_heads / heads {
+            let [keys, values] = [0, 1].map(|_| self.codewords(case, magnitudes));
+            let heads = (0..heads).map(|_| self.coded_head(case, &keys, &values, &mut whole));
+            let heads = Vec::from_iter(heads);
+            let stored = |vectors: &[f32]| {
+                Codewords::new(case.head_dim, case.store, vectors, magnitudes, theta)
             };
-            let (keys, mut key_rows, key_codewords) = learn();
-            let (values, value_rows, value_codewords) = learn();
-            self.footprint.codewords_k += key_codewords.len() as u64;
-            self.footprint.codewords_v += value_codewords.len() as u64;
-            self.footprint.entries += n as u64;
-            // Survivors of a longer prompt, so that place and position differ.
-            let mut positions: Vec<u32> = (0..prompt(case) as u32).collect();
-            positions.shuffle(&mut self.rng);
-            positions.truncate(n);
-            positions.sort_unstable();
-            if !rotated {
-                for (row, position) in key_rows.chunks_mut(d).zip(&positions) {
-                    self.rope.rotate_in_place(row, *position as usize);
-                }
-                self.footprint.bytes_positions += bytes(&positions);
-            }
-            self.positions.push(positions.clone());
-            let lists: Option<Vec<Vec<u32>>> = self
-                .rng
-                .random_bool(0.5)
-                .then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
-            // Entries beside the coded ones, which every query head sees.
-            let beside = self.rng.random_range(0..4);
-            let mut rows = || Rows::from_f32(d, case.store, &normal(&mut self.rng, beside * d));
-            whole.keys.push(rows());
-            whole.values.push(rows());
-            let (whole_keys, whole_values) = (
-                whole.keys.last().unwrap().to_f32(),
-                whole.values.last().unwrap().to_f32(),
-            );
-            self.footprint.entries += beside as u64;
-            self.footprint.kept += (beside * lists.as_ref().map_or(1, Vec::len)) as u64;
-            self.footprint.bytes_entries += 2 * (beside * d * case.store.size()) as u64;
-            for member in 0..case.group {
-                let list = match &lists {
-                    Some(lists) => lists[member].clone(),
-                    None => (0..n as u32).collect(),
-                };
-                self.keys
-                    .push([&whole_keys[..], &pick(&key_rows, d, &list)].concat());
-                self.values
-                    .push([&whole_values[..], &pick(&value_rows, d, &list)].concat());
-            }
-            self.footprint.kept += match &lists {
-                Some(lists) => lists.iter().map(|list| list.len() as u64).sum(),
-                None => n as u64,
-            };
-            self.footprint.bytes_lists += lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
-            let lists = lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect());
-            let positions = (!rotated).then_some(positions.as_slice());
+            let (keys, values) = (stored(&keys), stored(&values));
+            self.footprint.codewords_k += keys.len() as u64;
+            self.footprint.codewords_v += values.len() as u64;
             books.push(CodedBook {
-                keys: key_codewords,
-                values: value_codewords,
-                heads: vec![CodedHead::new(keys, values, positions, lists)],
+                keys,
+                values,
+                heads,
             });
         }
         Prefix::Coded(CodedKv {
@@ -395,6 +361,71 @@ impl State {
             whole,
             codes_decoded,
         })
+    }
+
+    /// One KV head in coded form, with some entries in `whole` beside it.
+    fn coded_head(
+        &mut self,
+        case: &Case,
+        key_codewords: &[f32],
+        value_codewords: &[f32],
+        whole: &mut DenseKv,
+    ) -> CodedHead {
+        let Form::Coded {
+            rotated,
+            magnitudes,
+            ..
+        } = case.form
+        else {
+            panic!("{case:?} is not coded");
+        };
+        let (d, n) = (case.head_dim, case.len);
+        let (keys, mut key_rows) = self.rows(case, key_codewords, magnitudes);
+        let (values, value_rows) = self.rows(case, value_codewords, magnitudes);
+        self.footprint.entries += n as u64;
+        // Survivors of a longer prompt, so that place and position differ.
+        let mut positions: Vec<u32> = (0..prompt(case) as u32).collect();
+        positions.shuffle(&mut self.rng);
+        positions.truncate(n);
+        positions.sort_unstable();
+        if !rotated {
+            for (row, position) in key_rows.chunks_mut(d).zip(&positions) {
+                self.rope.rotate_in_place(row, *position as usize);
+            }
+            self.footprint.bytes_positions += bytes(&positions);
+        }
+        self.positions.push(positions.clone());
+        let lists: Option<Vec<Vec<u32>>> = self
+            .rng
+            .random_bool(0.5)
+            .then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
+        // Entries beside the coded ones, which every query head sees.
+        let beside = self.rng.random_range(0..4);
+        let mut rows = || Rows::from_f32(d, case.store, &normal(&mut self.rng, beside * d));
+        let (whole_keys, whole_values) = (rows(), rows());
+        self.footprint.entries += beside as u64;
+        self.footprint.kept += (beside * lists.as_ref().map_or(1, Vec::len)) as u64;
+        self.footprint.bytes_entries += 2 * (beside * d * case.store.size()) as u64;
+        for member in 0..case.group {
+            let list = match &lists {
+                Some(lists) => lists[member].clone(),
+                None => (0..n as u32).collect(),
+            };
+            self.keys
+                .push([whole_keys.to_f32(), pick(&key_rows, d, &list)].concat());
+            self.values
+                .push([whole_values.to_f32(), pick(&value_rows, d, &list)].concat());
+        }
+        whole.keys.push(whole_keys);
+        whole.values.push(whole_values);
+        self.footprint.kept += match &lists {
+            Some(lists) => lists.iter().map(|list| list.len() as u64).sum(),
+            None => n as u64,
+        };
+        self.footprint.bytes_lists += lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
+        let lists = lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect());
+        let positions = (!rotated).then_some(positions.as_slice());
+        CodedHead::new(keys, values, positions, lists)
     }
 
     /// Appends `count` random tokens from `position` on and checks what their queries give and what is held then.
@@ -480,6 +511,7 @@ impl State {
             magnitudes,
             rotated,
             codes_decoded: true,
+            shared,
             theta,
         } = case.form
         else {
@@ -502,12 +534,22 @@ impl State {
         let norms = if magnitudes { 2 * added * size } else { 0 };
         prop_assert_eq!(found.bytes_magnitudes, before.bytes_magnitudes + norms);
         prop_assert_eq!(found.bytes_lists, before.bytes_lists);
+        // Each token adds a codeword for each head of a book, the heads in turn; or none, and joins any.
+        let heads = if shared { case.kv_heads } else { 1 };
         for (h, positions) in self.positions.iter_mut().enumerate() {
             positions.extend((position..position + count).map(|p| p as u32));
-            for index in &mut self.indices[2 * h..2 * h + 2] {
-                let next = index.iter().max().map_or(0, |largest| largest + 1);
-                index.extend((0..count as u32).map(|t| if theta > 1.0 { next + t } else { 0 }));
+            for kind in 0..2 {
+                let next = self.codewords[h / heads * 2 + kind] + (h % heads) as u32;
+                let added = (0..count as u32).map(|t| match theta > 1.0 {
+                    true => next + t * heads as u32,
+                    false => 0,
+                });
+                self.indices[2 * h + kind].extend(added);
             }
+        }
+        if theta > 1.0 {
+            let added = (count * heads) as u32;
+            self.codewords.iter_mut().for_each(|count| *count += added);
         }
         let positions: u64 = self.positions.iter().map(|p| bytes(p)).sum();
         prop_assert_eq!(found.bytes_positions, if rotated { 0 } else { positions });
@@ -559,28 +601,32 @@ fn prompt(case: &Case) -> usize {
     }
 }
 
-/// Softmax attention of one query in f64.
-fn plain(query: &[f32], keys: &[f32], values: &[f32]) -> Vec<f32> {
-    let d = query.len();
-    let dot = |key: &[f32]| -> f64 {
-        let products = query
-            .iter()
-            .zip(key)
-            .map(|(q, k)| f64::from(*q) * f64::from(*k));
-        products.sum::<f64>() / (d as f64).sqrt()
-    };
-    let scores: Vec<f64> = keys.chunks_exact(d).map(dot).collect();
-    let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut out = vec![0f64; d];
-    let mut sum = 0f64;
-    for (score, value) in scores.iter().zip(values.chunks_exact(d)) {
-        let weight = (score - max).exp();
-        sum += weight;
-        for (o, v) in out.iter_mut().zip(value) {
-            *o += weight * f64::from(*v);
+/// Every form at the head dimensions of the supported models, in their three shapes, past a block of entries.
+#[test]
+fn every_form_attends_as_what_it_holds_at_every_head_dim() {
+    let mut forms = vec![Form::Dense, Form::Lists, Form::Agreed, Form::Repeated];
+    for bits in 0..16 {
+        let flags = [1, 2, 4, 8].map(|bit| bits & bit != 0);
+        forms.push(coded_form(flags, 0.2));
+    }
+    for head_dim in [64, 80, 96, 128] {
+        // MHA, GQA, MQA.
+        for (kv_heads, group) in [(3, 1), (2, 3), (1, 4)] {
+            for &form in &forms {
+                let case = Case {
+                    form,
+                    store: StoreType::F16,
+                    kv_heads,
+                    group,
+                    head_dim,
+                    len: 270,
+                    rounds: [5, 2],
+                    seed: (head_dim * 10 + group) as u64,
+                };
+                holds(&case).unwrap();
+            }
         }
     }
-    out.iter().map(|o| (o / sum) as f32).collect()
 }
 
 fn holds(case: &Case) -> Result<State, TestCaseError> {

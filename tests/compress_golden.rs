@@ -1,9 +1,11 @@
 //! The building blocks of compression against the Python references: values made once by `experiments/golden/compress.py`.
 
+use rand::RngCore;
 use serde::Deserialize;
 use spindle::compress::budget::{pyramid_kvcf, pyramid_paper};
 use spindle::compress::codebook::{Codewords, greedy, normalise, similarity_graphs};
 use spindle::compress::group::{Grouping, reduce};
+use spindle::compress::merge::Merging;
 use spindle::compress::pool::{Pooling, pool};
 use spindle::compress::score::{Normalisation, WindowShape, window_attention};
 use spindle::compress::select::top_k;
@@ -22,6 +24,7 @@ struct Golden {
     kvpress_top_20: Vec<Vec<u32>>,
     pyramid_kvcf: Vec<Kvcf>,
     pyramid_kvpress: Vec<Kvpress>,
+    cam: Cam,
     vectors: Vec<f32>,
     d: usize,
     algorithm_1: Vec<Algorithm1>,
@@ -47,6 +50,35 @@ struct Kvpress {
     len: usize,
     layers: usize,
     budgets: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct Cam {
+    budget: usize,
+    recent: usize,
+    evicted: Vec<u32>,
+    attention: Vec<f32>,
+    values: Vec<f32>,
+    /// What is drawn for each evicted entry, as a share of 2^24.
+    draws: Vec<u32>,
+    merged: Vec<f32>,
+}
+
+/// Draws that were written down, of 24 bits each.
+struct Replay(std::vec::IntoIter<u32>);
+
+impl RngCore for Replay {
+    fn next_u32(&mut self) -> u32 {
+        self.0.next().expect("one draw for each evicted entry") << 8
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.next_u32().into()
+    }
+
+    fn fill_bytes(&mut self, _: &mut [u8]) {
+        panic!("only numbers are drawn");
+    }
 }
 
 #[derive(Deserialize)]
@@ -175,6 +207,20 @@ fn pyramids_are_those_of_kvpress_up_to_rounding() {
             );
         }
     }
+}
+
+#[test]
+fn values_are_merged_as_cam_merges_them() {
+    let cam = Golden::read().cam;
+    let merging = Merging {
+        budget: cam.budget,
+        recent: cam.recent,
+    };
+    let mut values = cam.values;
+    let mut draws = Replay(cam.draws.into_iter());
+    merging.merge(&mut values, 3, &cam.attention, &cam.evicted, &mut draws);
+    assert_close(&values, &cam.merged);
+    assert_eq!(draws.0.len(), 0);
 }
 
 #[test]

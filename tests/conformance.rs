@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use candle_core::{Device, Tensor};
 use common::tiny::{Family, Tiny};
 use common::{default_model, tiny};
-use spindle::cache::{LayerCache, Prefix, StoreType};
+use spindle::cache::{Cache, LayerCache, Prefix, StoreType};
 use spindle::compress::method::{Method, Plan};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::{Accepts, MethodInfo, Value};
@@ -165,6 +165,17 @@ fn greedy(model: &Model, caches: &mut [CellCache], count: usize) -> Vec<Vec<u32>
     decode(model, &mut batch, &first, &Limits::tokens(count)).unwrap()
 }
 
+/// Entries that each query head sees, layer by layer.
+fn seen(model: &Model, cache: &Cache) -> Vec<usize> {
+    let geometry = model.geometry();
+    let of_layer = |layer: &LayerCache| -> Vec<usize> {
+        (0..geometry.heads)
+            .map(|head| layer.materialize(head, model.rope()).0.len() / geometry.head_dim)
+            .collect()
+    };
+    cache.layers.iter().flat_map(of_layer).collect()
+}
+
 fn made(model: &Model, prefilled: &Prefilled, cells: &[Cell]) -> Vec<CellCache> {
     let cells = Vec::from_iter(cells);
     let caches = compress(model, prefilled, &cells);
@@ -288,7 +299,11 @@ fn the_largest_size_decodes_as_the_full_cache_on_the_default_model() {
     largest_equals_full(default_model::model(), &prefilled, &cells);
 }
 
-/// Several tokens decode, each adds one entry per KV head, and all of it twice gives the same bits.
+/// Tokens run after compression.
+const DECODED: usize = 256;
+
+/// Many tokens decode, each adds one entry per KV head that every query head sees, and all of it twice gives the same
+/// bits.
 #[test]
 fn decoding_goes_on_and_is_deterministic() {
     let (model, prefilled) = small();
@@ -312,14 +327,30 @@ fn decoding_goes_on_and_is_deterministic() {
             let dense = made.layers.iter().map(|layer| layer.bytes_dense);
             assert_eq!(dense.sum::<u64>(), prefilled.bytes_dense());
         }
-        let answers = greedy(model, &mut caches, 10);
-        let after: Vec<_> = caches.iter().map(|made| made.cache.footprint()).collect();
+        let lens: Vec<_> = caches.iter().map(|made| seen(model, &made.cache)).collect();
         // The last token of an answer is sampled and not run.
-        let added = 9 * prefilled.geometry.kv_heads * prefilled.geometry.layers;
-        for ((made, before), after) in caches.iter().zip(&before).zip(&after) {
+        let answers = greedy(model, &mut caches, DECODED + 1);
+        let after: Vec<_> = caches.iter().map(|made| made.cache.footprint()).collect();
+        let added = DECODED * prefilled.geometry.kv_heads * prefilled.geometry.layers;
+        let checks = caches.iter().zip(&before).zip(&after).zip(&lens);
+        for (((made, before), after), lens) in checks {
             assert_eq!(after.entries, before.entries + added as u64);
-            assert!(after.bytes() > before.bytes());
-            assert_eq!(made.cache.seen, prefilled.len + 9);
+            assert_eq!(made.cache.seen, prefilled.len + DECODED);
+            let grown: Vec<usize> = lens.iter().map(|len| len + DECODED).collect();
+            assert_eq!(seen(model, &made.cache), grown);
+            let bytes_entry = 2 * prefilled.geometry.head_dim * prefilled.store.size();
+            let whole = after.bytes_entries - before.bytes_entries;
+            match after.codewords_k == before.codewords_k && whole > 0 {
+                // Decoded tokens are whole, and nothing else grows.
+                true => {
+                    assert_eq!(whole, (added * bytes_entry) as u64);
+                    assert_eq!(after.bytes(), before.bytes() + whole);
+                }
+                false => {
+                    assert_eq!(whole, 0);
+                    assert!(after.bytes() > before.bytes());
+                }
+            }
         }
         let mut logits = Vec::new();
         for made in &mut caches {
@@ -354,7 +385,7 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
     let mut reached = Vec::new();
     for entry in &METHODS {
         let info = entry.info;
-        let Some(method) = method_for_retention(info) else {
+        let Some(method) = method_for_retention(info, &Vec::new()) else {
             continue;
         };
         let knob = method.knob();
@@ -362,8 +393,8 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
         let [smallest, largest] = [knob.smallest, knob.largest]
             .map(|at| solve::footprint(&plans, at).bytes() as f64 / dense);
         drop(plans);
-        // One that no method reaches from below, where it has a floor.
-        for target in [0.15, 0.25, 0.4, smallest / 2.0] {
+        // The last is one that no method reaches from below, where it has a floor.
+        for target in [0.15, 0.2, 0.25, 0.3, 0.4, smallest / 2.0] {
             if target == 0.0 {
                 continue;
             }
@@ -399,20 +430,26 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
     }
 }
 
-/// Bytes follow from the knob and the length: every target within reach is met, and the cache has what they say.
+/// Bytes follow from the knob and the length: every target within reach is met, and the cache has what they say. With
+/// a short end that always stays, that is nearly down to the least context and the first two layers.
 #[test]
 fn pruning_in_the_prefill_meets_a_retention() {
     let prefilled = real(StoreType::F16);
     let dense = prefilled.bytes_dense() as f64;
     let info = METHODS.iter().find(|m| m.info.name == "pyramidinfer");
     let info = info.unwrap().info;
-    for target in [0.1, 0.55, 0.7, 0.85, 1.0] {
-        let cell = cell(info, &vec![number("retention", target)]);
+    let published = [0.1, 0.36, 0.4, 0.55, 0.7, 0.85, 1.0].map(|target| (0.2, target));
+    let short = [0.15, 0.2, 0.25, 0.3, 0.4].map(|target| (0.02, target));
+    for (recent, target) in published.into_iter().chain(short) {
+        let given = vec![number("retention", target), number("recent-ratio", recent)];
+        let cell = cell(info, &given);
         let result = compress(default_model::model(), &prefilled, &[&cell]).remove(0);
-        if target == 0.1 {
+        if target <= 0.15 {
             let error = result.err().expect("a target out of reach is refused");
             assert_eq!(exit_code(&error), 2);
-            println!("{error}");
+            let least = if recent == 0.2 { "0.351" } else { "0.183" };
+            let range = format!("reaches {least} to 1.000");
+            assert!(error.to_string().contains(&range), "{error}");
             continue;
         }
         let made = result.unwrap();
@@ -427,12 +464,117 @@ fn pruning_in_the_prefill_meets_a_retention() {
     }
 }
 
+/// Every learner and codeword reports the least and the mean cosine that its codebooks achieve, over all vectors coded,
+/// each counted once; and where a codeword is a member, none is at or under its threshold.
+#[test]
+fn cosines_are_those_achieved() {
+    let (model, prefilled) = small();
+    let mut coding = 0;
+    for (info, mut given, _) in compressing(prefilled) {
+        let thetas = [0.8, 0.6];
+        if !has(info, "theta-k") {
+            continue;
+        }
+        given.extend([number("theta-k", thetas[0]), number("theta-v", thetas[1])]);
+        let method = method_for_retention(info, &given).unwrap();
+        let knob = method.knob();
+        let middle = match knob.name {
+            "theta-scale" => 1.0,
+            _ => 0.4,
+        };
+        let bounded = !given.iter().any(|(_, value)| {
+            ["mean", "spherical-k-means"]
+                .map(|word| Value::Text(word.into()))
+                .contains(value)
+        });
+        for layer in 0..prefilled.layers.len() {
+            let plan = method.plan(LayerView { prefilled, layer });
+            let built = plan.build(middle);
+            let (keys, values) = built.cosines.unwrap();
+            let found = achieved(
+                model,
+                prefilled,
+                layer,
+                &built.prefix,
+                built.kept.as_deref(),
+            );
+            for ((reported, found), theta) in [keys, values].iter().zip(found).zip(thetas) {
+                let at = format!("{} {given:?}, layer {layer}", info.name);
+                let sum: f64 = found.iter().sum();
+                let least = found.iter().copied().fold(1.0, f64::min);
+                let mean = sum / found.len() as f64;
+                assert!(
+                    (f64::from(reported.min) - least).abs() < 1e-5,
+                    "{at}: {reported:?} {least}"
+                );
+                assert!(
+                    (f64::from(reported.mean) - mean).abs() < 1e-5,
+                    "{at}: {reported:?} {mean}"
+                );
+                assert!(!bounded || least > theta - 1e-6, "{at}: {least}");
+                assert_eq!(reported.vectors, found.len(), "{at}");
+            }
+        }
+        coding += 1;
+    }
+    assert!(coding > 15, "{coding}");
+}
+
+/// The cosine of each coded key and of each coded value to what stands for it.
+fn achieved(
+    model: &Model,
+    prefilled: &Prefilled,
+    layer: usize,
+    prefix: &Prefix,
+    kept: Option<&[Vec<u32>]>,
+) -> [Vec<f64>; 2] {
+    let Prefix::Coded(coded) = prefix else {
+        panic!("a codebook codes");
+    };
+    let geometry = prefilled.geometry;
+    let (d, group) = (geometry.head_dim, geometry.group());
+    let full = &prefilled.layers[layer].kv;
+    let all: Vec<u32> = (0..prefilled.len as u32).collect();
+    let mut cosines = [Vec::new(), Vec::new()];
+    for kv_head in 0..geometry.kv_heads {
+        let whole = coded.whole.keys[kv_head].len();
+        let mut done = std::collections::BTreeSet::new();
+        for member in 0..group {
+            let kept = kept.map_or(&all, |kept| &kept[kv_head * group + member]);
+            let held = coded.materialize(kv_head, member, model.rope());
+            // What is kept whole, the window, comes first.
+            for (i, &position) in kept[..kept.len() - whole].iter().enumerate() {
+                if !done.insert(position) {
+                    continue;
+                }
+                let kinds = [(&held.0, &full.keys), (&held.1, &full.values)];
+                for (cosines, (held, full)) in cosines.iter_mut().zip(kinds) {
+                    let own = full[kv_head].gather(&[position]).to_f32();
+                    cosines.push(cosine(&held[(whole + i) * d..][..d], &own));
+                }
+            }
+        }
+    }
+    cosines
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(x, y)| f64::from(*x) * f64::from(*y))
+            .sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
 /// The method as a cell that asks for a retention makes it.
-fn method_for_retention(info: &'static MethodInfo) -> Option<Box<dyn Method>> {
+fn method_for_retention(info: &'static MethodInfo, given: &Given) -> Option<Box<dyn Method>> {
     if !has(info, "retention") {
         return None;
     }
-    let settings = info.settings(&[number("retention", 0.5)], "test").unwrap();
+    let given = [&given[..], &[number("retention", 0.5)]].concat();
+    let settings = info.settings(&given, "test").unwrap();
     let Made::Compress(method, size) = make(info, &settings).unwrap() else {
         return None;
     };

@@ -1,26 +1,31 @@
 //! The cheap way to the paper's codebook, a weighted union of what a group's query heads keep, against the literal one
-//! (PAPER section 1.5): repeat every entry for each query head that keeps it, then run Algorithm 1 on the copies.
+//! (PAPER section 1.5): repeat every entry for each query head that keeps it, then run Algorithm 1 on the copies. On
+//! random vectors, and on the default model's own keys and values.
 
 mod common;
 
 use std::sync::{Arc, OnceLock};
 
+use common::default_model;
 use common::tiny::{Family, Tiny};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spindle::cache::{DenseKv, Geometry, Prefix, Rows, StoreType};
-use spindle::compress::codebook::{BitGraph, normalise, similarity_graphs};
+use spindle::compress::codebook::{normalise, similarity_graphs};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::Model;
-use spindle::model::observe::{Prefilled, PrefilledLayer};
+use spindle::model::observe::{Observe, Prefilled, PrefilledLayer};
+use spindle::model::rope::Rope;
 
 const DIM: usize = 16;
 const KV_HEADS: usize = 2;
+/// Cosines nearer to a threshold than this may round to either side of it.
+const ROUNDING: f64 = 1e-6;
 
-fn model() -> &'static Model {
+fn tiny() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| Tiny::new(Family::Llama).load().unwrap())
 }
@@ -68,16 +73,44 @@ fn prefilled(seed: u64, len: usize, group: usize) -> Prefilled {
     }
 }
 
-/// Algorithm 1 with the degree of equation 10, on matrices. Codewords, and the codeword of each vector.
-fn algorithm_1(graph: &BitGraph) -> (Vec<usize>, Vec<usize>) {
-    let n = graph.len();
-    let mut g: Vec<Vec<bool>> = (0..n)
-        .map(|a| (0..n).map(|b| graph.has(a, b)).collect())
-        .collect();
+/// Which of the rows of `vectors` are alike (equations 8 and 9), in f64. What rounding may decide is decided as the
+/// program does, and counted.
+fn literal_graph(vectors: &[f32], d: usize, theta: f32) -> (Vec<Vec<bool>>, usize) {
+    let rows: Vec<&[f32]> = vectors.chunks(d).collect();
+    if theta >= 1.0 {
+        let equal = |a: &&[f32]| rows.iter().map(|b| a == b).collect();
+        return (rows.iter().map(equal).collect(), 0);
+    }
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let unit = |row: &&[f32]| -> Vec<f64> {
+        let row: Vec<f64> = row.iter().map(|&x| x.into()).collect();
+        let norm = dot(&row, &row).sqrt();
+        row.iter().map(|x| x / norm).collect()
+    };
+    let units: Vec<Vec<f64>> = rows.iter().map(unit).collect();
+    let program = similarity_graphs(&normalise(vectors, d).0, d, &[theta]).remove(0);
+    let mut close = 0;
+    let mut alike = |a: usize, b: usize| {
+        let above = dot(&units[a], &units[b]) - f64::from(theta);
+        close += usize::from(above.abs() < ROUNDING);
+        match above.abs() < ROUNDING {
+            true => program.has(a, b),
+            false => above > 0.0,
+        }
+    };
+    let n = rows.len();
+    let graph = (0..n).map(|a| (0..n).map(|b| alike(a, b)).collect());
+    (graph.collect(), close)
+}
+
+/// Algorithm 1 with the degree of equation 10, on a matrix. Codewords, and the codeword of each vector.
+fn algorithm_1(mut g: Vec<Vec<bool>>) -> (Vec<usize>, Vec<usize>) {
+    let n = g.len();
     let (mut codewords, mut reference) = (Vec::new(), vec![usize::MAX; n]);
     while g.iter().flatten().any(|&edge| edge) {
-        let degree = |i: &usize| g[*i].iter().filter(|&&edge| edge).count();
-        let i = (0..n).rev().max_by_key(degree).unwrap();
+        let degrees = g.iter().map(|row| row.iter().filter(|&&edge| edge).count());
+        let degrees: Vec<usize> = degrees.collect();
+        let i = (0..n).rev().max_by_key(|&i| degrees[i]).unwrap();
         let covered = g[i].clone();
         for a in (0..n).filter(|&a| covered[a]) {
             reference[a] = codewords.len();
@@ -92,24 +125,113 @@ fn algorithm_1(graph: &BitGraph) -> (Vec<usize>, Vec<usize>) {
     (codewords, reference)
 }
 
-/// The group's vectors repeated for each query head that keeps them, coded and rebuilt: per query head `[kept, DIM]`,
-/// and the number of codewords. Copies stand in the order of the text, so that ties fall as they do in the union.
-fn unfolded(rows: &Rows, kept: &[Vec<u32>], theta: f32) -> (Vec<Vec<f32>>, usize) {
-    let mut copies: Vec<(u32, usize)> = Vec::new();
+/// What the literal way makes of the keys or the values of the heads that share a codebook.
+struct Unfolded {
+    /// Per query head, the vectors it keeps, coded and rebuilt: `[kept, d]`.
+    rebuilt: Vec<Vec<f32>>,
+    codewords: usize,
+    /// Pairs whose cosine is within rounding of the threshold.
+    close: usize,
+}
+
+/// The heads' vectors repeated for each query head that keeps them. Copies stand in the order of the heads and of the
+/// text, so that ties fall as they do in the union. Without `magnitudes` a codeword stands as long as it is.
+fn unfolded(heads: &[Rows], kept: &[Vec<u32>], theta: f32, magnitudes: bool) -> Unfolded {
+    let (d, group) = (heads[0].dim(), kept.len() / heads.len());
+    let mut copies: Vec<(usize, u32, usize)> = Vec::new();
     for (head, kept) in kept.iter().enumerate() {
-        copies.extend(kept.iter().map(|&position| (position, head)));
+        copies.extend(kept.iter().map(|&position| (head / group, position, head)));
     }
     copies.sort_unstable();
-    let positions: Vec<u32> = copies.iter().map(|copy| copy.0).collect();
-    let (units, norms) = normalise(&rows.gather(&positions).to_f32(), DIM);
-    let graph = similarity_graphs(&units, DIM, &[theta]).remove(0);
-    let (codewords, reference) = algorithm_1(&graph);
+    let vector =
+        |&(kv_head, position, _): &(usize, u32, usize)| heads[kv_head].gather(&[position]).to_f32();
+    let vectors: Vec<f32> = copies.iter().flat_map(vector).collect();
+    let (units, norms) = normalise(&vectors, d);
+    let (graph, close) = literal_graph(&vectors, d, theta);
+    let (codewords, reference) = algorithm_1(graph);
     let mut rebuilt = vec![Vec::new(); kept.len()];
-    for (i, (_, head)) in copies.iter().enumerate() {
-        let unit = &units[codewords[reference[i]] * DIM..][..DIM];
-        rebuilt[*head].extend(unit.iter().map(|x| x * norms[i]));
+    for (i, &(.., head)) in copies.iter().enumerate() {
+        let codeword = codewords[reference[i]];
+        let norm = norms[if magnitudes { i } else { codeword }];
+        let unit = &units[codeword * d..][..d];
+        rebuilt[head].extend(unit.iter().map(|x| x * norm));
     }
-    (rebuilt, codewords.len())
+    Unfolded {
+        rebuilt,
+        codewords: codewords.len(),
+        close,
+    }
+}
+
+/// Compresses one layer with spindle and compares every entry that a query head sees with the literal way. Returns the
+/// codewords, and the pairs that rounding decides.
+fn equals_unfolding(
+    prefilled: &Prefilled,
+    layer: usize,
+    rope: &Rope,
+    settings: &[(&str, Value)],
+) -> Result<(u64, usize), TestCaseError> {
+    let spindle = METHODS.iter().find(|m| m.info.name == "spindle").unwrap();
+    let given = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let given: Vec<_> = given.collect();
+    let settings = spindle.info.settings(&given, "test").unwrap();
+    let Made::Compress(method, size) = make(spindle.info, &settings).unwrap() else {
+        panic!("spindle compresses");
+    };
+    let knob = size.knob(method.knob(), |_| 0, prefilled.len, 1).unwrap();
+    let built = method.plan(LayerView { prefilled, layer }).build(knob);
+    let kept = built.kept.unwrap();
+    let Prefix::Coded(coded) = &built.prefix else {
+        panic!("spindle codes");
+    };
+    let [theta_k, theta_v] = ["theta-k", "theta-v"].map(|name| settings.number(name) as f32);
+    let magnitudes = settings.flag("magnitudes");
+    let geometry = prefilled.geometry;
+    let shared = match settings.text("scope") {
+        "layer" => geometry.kv_heads,
+        _ => 1,
+    };
+    let layer = &prefilled.layers[layer];
+    let heads = layer
+        .unrotated_keys
+        .chunks(shared)
+        .zip(layer.kv.values.chunks(shared));
+    let (mut codewords, mut close) = ([0, 0], 0);
+    for (book, (kept, (keys, values))) in kept
+        .chunks(shared * geometry.group())
+        .zip(heads)
+        .enumerate()
+    {
+        let mut keys = unfolded(keys, kept, theta_k, magnitudes);
+        let values = unfolded(values, kept, theta_v, magnitudes);
+        codewords[0] += keys.codewords as u64;
+        codewords[1] += values.codewords as u64;
+        close += keys.close + values.close;
+        for (i, kept) in kept.iter().enumerate() {
+            for (key, &position) in keys.rebuilt[i].chunks_mut(geometry.head_dim).zip(kept) {
+                rope.rotate_in_place(key, position as usize);
+            }
+            let (kv_head, member) = (book * shared + i / geometry.group(), i % geometry.group());
+            let found = coded.materialize(kv_head, member, rope);
+            prop_assert!(
+                found.0 == keys.rebuilt[i],
+                "keys of head {kv_head}, {member}"
+            );
+            prop_assert!(
+                found.1 == values.rebuilt[i],
+                "values of head {kv_head}, {member}"
+            );
+        }
+    }
+    let footprint = built.prefix.footprint();
+    prop_assert_eq!([footprint.codewords_k, footprint.codewords_v], codewords);
+    Ok((codewords[0] + codewords[1], close))
+}
+
+fn number(name: &str, value: f64) -> (&str, Value) {
+    (name, Value::Number(value))
 }
 
 proptest! {
@@ -122,35 +244,55 @@ proptest! {
         group in 1usize..4,
         share in 0.2f64..1.0,
         thetas in prop::sample::select(vec![(0.98, 0.95), (0.9, 0.8), (0.7, 0.5), (1.0, 1.0)]),
+        scope in prop::sample::select(vec!["kv-head", "layer"]),
+        magnitudes in any::<bool>(),
     ) {
         let prefilled = prefilled(seed, len, group);
-        let info = METHODS.iter().find(|m| m.info.name == "spindle").unwrap().info;
-        let given = [("r", share), ("theta-k", thetas.0), ("theta-v", thetas.1), ("kernel", 1.0)];
-        let given = given.map(|(name, value)| (name.to_owned(), Value::Number(value)));
-        let settings = info.settings(&given, "test").unwrap();
-        let Made::Compress(method, _) = make(info, &settings).unwrap() else { panic!("spindle compresses") };
-        let plan = method.plan(LayerView { prefilled: &prefilled, layer: 0 });
-        let built = plan.build(share);
-        let kept = built.kept.unwrap();
-        let Prefix::Coded(coded) = &built.prefix else { panic!("spindle codes") };
-        let (mut codewords_k, mut codewords_v) = (0, 0);
-        let layer = &prefilled.layers[0];
-        for (kv_head, kept) in kept.chunks(group).enumerate() {
-            let (mut keys, k) = unfolded(&layer.unrotated_keys[kv_head], kept, thetas.0 as f32);
-            let (values, v) = unfolded(&layer.kv.values[kv_head], kept, thetas.1 as f32);
-            codewords_k += k as u64;
-            codewords_v += v as u64;
-            for (member, kept) in kept.iter().enumerate() {
-                for (key, &position) in keys[member].chunks_mut(DIM).zip(kept) {
-                    model().rope().rotate_in_place(key, position as usize);
-                }
-                let found = coded.materialize(kv_head, member, model().rope());
-                prop_assert_eq!(&found.0, &keys[member]);
-                prop_assert_eq!(&found.1, &values[member]);
+        let settings = [
+            number("r", share),
+            number("theta-k", thetas.0),
+            number("theta-v", thetas.1),
+            number("kernel", 1.0),
+            ("scope", Value::Text(scope.into())),
+            ("magnitudes", Value::Flag(magnitudes)),
+        ];
+        equals_unfolding(&prefilled, 0, tiny().rope(), &settings)?;
+    }
+}
+
+/// The two prompts of tests/golden/kept.json, some layers, the paper's thresholds and lower ones.
+#[test]
+fn on_the_default_model_the_codebook_is_that_of_algorithm_1() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/kept.json")).unwrap();
+    let model = default_model::model();
+    let observe = Observe {
+        window: 8,
+        unrotated_keys: true,
+        ..Observe::default()
+    };
+    let cases: [(usize, f64, &[usize]); 3] = [
+        (0, 0.3, &[0, 8, 15, 22, 29]),
+        (0, 0.9, &[0, 22]),
+        (1, 0.3, &[15, 29]),
+    ];
+    for (prompt, share, layers) in cases {
+        let tokens = golden["prompts"][prompt]["tokens"].as_array().unwrap();
+        let tokens: Vec<u32> = tokens.iter().map(|t| t.as_u64().unwrap() as u32).collect();
+        let prefilled = model.prefill(&tokens, observe, StoreType::F32).unwrap();
+        for (theta_k, theta_v) in [(0.98, 0.95), (0.9, 0.6)] {
+            for &layer in layers {
+                let settings = [
+                    number("r", share),
+                    number("theta-k", theta_k),
+                    number("theta-v", theta_v),
+                ];
+                let found = equals_unfolding(&prefilled, layer, model.rope(), &settings);
+                let (codewords, close) = found.unwrap();
+                println!(
+                    "{} tokens, r {share}, layer {layer}, thetas {theta_k} and {theta_v}: {codewords} codewords, {close} pairs within rounding",
+                    tokens.len()
+                );
             }
         }
-        let footprint = built.prefix.footprint();
-        prop_assert_eq!(footprint.codewords_k, codewords_k);
-        prop_assert_eq!(footprint.codewords_v, codewords_v);
     }
 }

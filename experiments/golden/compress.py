@@ -1,13 +1,15 @@
-"""Golden values of the compression building blocks, from the Python references.
+"""Golden values of the compression building blocks on small random tensors, from the Python references (kept.py: on the
+default model).
 
 Run in the repository root with numpy, torch and kvpress installed; writes tests/golden/compress.json, which names their versions.
-The formulas of KVCache-Factory and of SpindleKV's Algorithm 1 are restated here (neither is a package); kvpress is called.
+The formulas of KVCache-Factory, of CaM and of SpindleKV's Algorithm 1 are restated here (none is a package); kvpress is called.
 """
 
 import json
 from importlib.metadata import version
 from types import SimpleNamespace
 
+import numpy
 import torch
 import torch.nn.functional as F
 from kvpress import KnormPress, ObservedAttentionPress, PyramidKVPress, TOVAPress
@@ -15,7 +17,6 @@ from kvpress.presses.snapkv_press import SnapKVPress
 from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRotaryEmbedding, apply_rotary_pos_emb
 
-torch.manual_seed(20250709)
 WINDOW, GROUP, KV_HEADS, HEAD_DIM, LENGTH, HIDDEN = 8, 3, 2, 16, 70, 96
 
 
@@ -73,15 +74,19 @@ def whole_prompt(module, hidden, queries, keys, embeddings, kept=20):
 
 
 def kvcache_factory(queries, keys):
-    """SnapKVCluster.update_kv's scores: repeat_kv, f32 softmax, sum over the window, max pool of 7; and its top-k."""
-    repeated = keys.repeat_interleave(GROUP, dim=0)
-    logits = queries @ repeated.transpose(1, 2) / HEAD_DIM**0.5
-    mask = torch.full((WINDOW, WINDOW), torch.finfo(logits.dtype).min)
-    cond = torch.arange(WINDOW)
-    mask.masked_fill_(cond < (cond + 1).view(WINDOW, 1), 0)
-    logits[:, -WINDOW:, -WINDOW:] += mask
+    """SnapKVCluster.update_kv's scores: repeat_kv, f32 softmax, sum over the window, max pool of 7, average pool of 5.
+
+    queries: [heads, window, head_dim], keys: [kv_heads, len, head_dim], both rotated.
+    """
+    heads, window, head_dim = queries.shape
+    repeated = keys.repeat_interleave(heads // len(keys), dim=0)
+    logits = queries @ repeated.transpose(1, 2) / head_dim**0.5
+    mask = torch.full((window, window), torch.finfo(logits.dtype).min)
+    cond = torch.arange(window)
+    mask.masked_fill_(cond < (cond + 1).view(window, 1), 0)
+    logits[:, -window:, -window:] += mask
     weights = F.softmax(logits, dim=-1, dtype=torch.float32)
-    summed = weights[:, :, :-WINDOW].sum(dim=-2)
+    summed = weights[:, :, :-window].sum(dim=-2)
     pooled = F.max_pool1d(summed[None], kernel_size=7, padding=3, stride=1)[0]
     return summed, pooled, F.avg_pool1d(summed[None], kernel_size=5, padding=2, stride=1)[0]
 
@@ -124,6 +129,41 @@ def algorithm_1(units, theta):
     return {"codewords": codewords, "index": reference.tolist()}
 
 
+def cam(length=40, start=5, recent=7, budget=4):
+    """CaM's loop (utils_hh/modify_llama_cam.py), in numpy: as each token leaves the recent window, its value is spread over
+    the next ones with a chance of its attention over the mean attention of the window. One row of attention for all
+    steps, and the draws of the Bernoulli masks written down: 24 bits each, a share of 2^24.
+    """
+    rng = numpy.random.default_rng(20240721)
+    attention = rng.random(length, dtype=numpy.float32)
+    attention[[9, 20]] = 0.0  # never merged
+    attention[[12, 25]] = 4.0  # always
+    attention[26:34] = 0.0  # nothing against nothing, and 25 against nothing
+    values = rng.standard_normal((length, 3), dtype=numpy.float32)
+    draws = rng.integers(0, 1 << 24, length)
+    draws[[14, 15]] = [0, (1 << 24) - 1]
+    merged, taken = values.copy(), []
+    for step in range(start + recent, length):
+        leaving = step - recent
+        with numpy.errstate(invalid="ignore", divide="ignore"):
+            chance = attention[leaving] / attention[leaving + 1 : step + 1].mean(dtype=numpy.float32)
+        chance = 0.0 if numpy.isnan(chance) else min(chance, 1.0)
+        mask = draws[leaving - start] / (1 << 24) < chance
+        taken.append(bool(mask))
+        merged[leaving + 1 : leaving + budget + 1] += merged[leaving] * numpy.float32(mask) / numpy.float32(budget)
+    assert 5 < sum(taken) < len(taken) - 5
+    floats = lambda array: [float(str(x)) for x in array.flatten()]
+    return {
+        "budget": budget,
+        "recent": recent,
+        "evicted": list(range(start, length - recent)),
+        "attention": floats(attention),
+        "values": floats(values),
+        "draws": draws[: len(taken)].tolist(),
+        "merged": floats(merged),
+    }
+
+
 def clusters():
     """Vectors whose pairwise cosines all stay clear of the thresholds, so that rounding cannot decide."""
     thetas = [0.98, 0.95, 0.9]
@@ -139,6 +179,7 @@ def clusters():
 
 
 def main():
+    torch.manual_seed(20250709)
     all_queries, keys, kvpress_scores, whole = attention()
     queries = all_queries[:, -WINDOW:]
     summed, pooled_max, pooled_avg = kvcache_factory(queries, keys)
@@ -163,6 +204,7 @@ def main():
             for ratio, length, layers in [(0.5, 2000, 30), (0.75, 4096, 32), (0.8, 1900, 30)]
         ],
         "whole_prompt": whole,
+        "cam": cam(),
         "vectors": flat(vectors),
         "d": vectors.shape[1],
         "algorithm_1": [{"theta": theta, **algorithm_1(units, theta)} for theta in thetas],

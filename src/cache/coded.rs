@@ -13,7 +13,8 @@ pub struct Codewords {
     vectors: Rows,
     /// Unit vectors, that entries multiply by their norms; else whole vectors, used as they are.
     are_units: bool,
-    /// An appended vector joins a codeword when their cosine is above this.
+    /// An appended vector joins a codeword when their cosine is above this, up to the rounding of the storage type.
+    /// At 1 none does: whether it equals one, rounding has hidden.
     theta: f32,
 }
 
@@ -62,7 +63,8 @@ impl Codewords {
         let mut scratch = Vec::new();
         let near = nearest(&unit, self.block(&mut scratch), self.are_units);
         let index = match near {
-            Some((index, cosine)) if cosine > self.theta => index,
+            // A stored codeword can be a hair longer than 1, and the product with it too.
+            Some((index, cosine)) if cosine.min(1.0) > self.theta => index,
             _ => {
                 self.vectors
                     .push(if self.are_units { &unit } else { vector });
@@ -181,6 +183,17 @@ mod tests {
         let mut out = [0.0; 2];
         coded.rebuild(&codewords, 3, &mut out);
         assert!((out[0] - 3.0).abs() < 1e-5 && (out[1] - 3.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn at_a_threshold_of_one_none_joins_though_a_product_rounds_above_it() {
+        let (a, b) = (0.3f32, (1.0 - 0.3f32 * 0.3).sqrt());
+        let mut codewords = Codewords::new(2, StoreType::F16, &[a, b], true, 1.0);
+        let stored = codewords.block(&mut Vec::new()).to_vec();
+        assert!(stored[0] * a + stored[1] * b > 1.0);
+        let mut coded = CodedRows::new(StoreType::F16, &[0], Some(&[1.0]));
+        coded.push(&mut codewords, &[a, b]);
+        assert_eq!(codewords.len(), 2);
     }
 
     #[test]

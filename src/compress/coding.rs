@@ -281,10 +281,9 @@ impl Plan for CodingPlan<'_> {
             .map(|number| self.code_afresh(number, knob))
             .collect();
         let (books, cosines): (Vec<CodedBook>, Vec<[Cosines; 2]>) = coded.into_iter().unzip();
-        // Where every book has as many vectors, the mean over books is that over vectors.
-        let over_books = |kind: usize| Cosines {
-            min: cosines.iter().map(|c| c[kind].min).fold(1.0, f32::min),
-            mean: cosines.iter().map(|c| c[kind].mean).sum::<f32>() / cosines.len() as f32,
+        let over_books = |kind: usize| {
+            let parts: Vec<Cosines> = cosines.iter().map(|pair| pair[kind]).collect();
+            Cosines::together(&parts)
         };
         Compressed {
             cosines: Some((over_books(0), over_books(1))),

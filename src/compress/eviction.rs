@@ -1,5 +1,8 @@
 //! Eviction: score entries, rank them for each KV head, keep the best within each layer's budget and the recent
 //! window besides. Every method that drops entries after the prefill is this with its own scorer and budget.
+//!
+//! Only the prompt is evicted from, once; what is decoded later stays. SnapKV and PyramidKV are published so; for
+//! StreamingLLM, H2O and TOVA, which also evict while they decode, it is what kvpress and KVCache-Factory do.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

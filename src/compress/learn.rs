@@ -1,8 +1,7 @@
 //! From the vectors of a codebook's heads to codewords: which learner, on which thresholds, and what a codeword is.
 
 use super::codebook::{
-    BitGraph, Codebook, Codewords, Cosines, Preference, greedy, leader, normalise,
-    spherical_k_means,
+    BitGraph, Codebook, Codewords, Cosines, greedy, leader, normalise, spherical_k_means,
 };
 use crate::cache::Rows;
 
@@ -11,7 +10,7 @@ use crate::cache::Rows;
 pub enum Learner {
     /// Algorithm 1: greedy maximum-degree cover.
     Greedy,
-    /// One pass in the order of the text; a vector joins the most alike earlier codeword above the threshold.
+    /// One pass in the order of the text; a vector joins the first codeword above the threshold.
     Leader,
     /// A set number of means, as a share of the vectors (rounded up, one at least), and no bound on any one cosine.
     SphericalKMeans { codewords: f64 },
@@ -91,7 +90,7 @@ impl Recipe {
         let graph = alike.map(|graph| graph.subset(places));
         let codebook = match (self.learner, graph) {
             (Learner::Greedy, Some(graph)) => greedy(&graph, weights),
-            (Learner::Leader, Some(graph)) => leader(&graph, &kept.units, d, Preference::Best),
+            (Learner::Leader, Some(graph)) => leader(&graph),
             (Learner::SphericalKMeans { codewords }, _) => {
                 let k = (codewords * places.len() as f64).ceil() as usize;
                 spherical_k_means(&kept.units, d, weights, k.max(1), 0, ROUNDS)

@@ -41,8 +41,9 @@ pub struct Knob {
     pub smallest: f64,
     /// Largest cache.
     pub largest: f64,
-    /// Values at which footprints are cheap, because a plan makes them all in one pass, from the smallest cache to the
-    /// largest, both ends included. Empty: none are.
+    /// Values between which a size is looked for first, from the smallest cache to the largest, both ends included:
+    /// footprints there are cheap, because a plan makes them all in one pass or because they follow from the prompt's
+    /// length. Empty: between the ends.
     pub cheap: &'static [f64],
 }
 

@@ -86,9 +86,64 @@ pub fn solve(
     }
     if best.0 > ACCEPTED {
         return Err(bad_input!(
-            "retention = {target}: the nearest this method comes on this prompt misses it by {:.3}",
+            "retention = {target}: this method reaches {smallest:.3} to {largest:.3} on this prompt, but in steps \
+             (its {}); the nearest misses by {:.3}",
+            knob.name,
             best.0
         ));
     }
     Ok(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KNOB: Knob = Knob {
+        name: "share",
+        smallest: 0.0,
+        largest: 1.0,
+        cheap: &[],
+    };
+    const DENSE: u64 = 1_000_000;
+
+    fn held(retention: f64) -> u64 {
+        (retention * DENSE as f64).round() as u64
+    }
+
+    proptest! {
+        /// Curved either way, in steps, and with a kink: what false position meets in practice.
+        #[test]
+        fn a_target_within_reach_is_met(power in 0.2f64..8.0, steps in 200u32..3000, kink in 0.0f64..1.0, floor in 0.0f64..0.3, target in 0.05f64..1.0) {
+            let bytes = |knob: f64| {
+                let stepped = (knob * f64::from(steps)).floor() / f64::from(steps);
+                let curved = stepped.powf(power);
+                held(floor + (1.0 - floor) * if stepped < kink { curved } else { curved.max(stepped) })
+            };
+            let at = |step: u32| bytes(f64::from(step) / f64::from(steps) + 1e-9) as f64 / DENSE as f64;
+            let coarsest = (0..steps).map(|step| at(step + 1) - at(step)).fold(0.0, f64::max);
+            match solve(KNOB, bytes, target, DENSE) {
+                Ok(knob) => prop_assert!((bytes(knob) as f64 / DENSE as f64 - target).abs() <= ACCEPTED),
+                Err(_) => prop_assert!(target < floor || coarsest > 2.0 * ACCEPTED, "steps of {coarsest}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_reach_names_the_range() {
+        let error = solve(KNOB, |knob| held(0.2 + 0.5 * knob), 0.15, DENSE).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("reaches 0.200 to 0.700"), "{text}");
+        assert!(text.contains("its share from 0 to 1"), "{text}");
+        assert_eq!(crate::error::exit_code(&error), 2);
+    }
+
+    #[test]
+    fn a_target_between_two_steps_names_the_range_and_by_how_much_it_is_missed() {
+        let bytes = |knob: f64| held(if knob < 0.5 { 0.1 } else { 0.5 });
+        let text = solve(KNOB, bytes, 0.25, DENSE).unwrap_err().to_string();
+        assert!(text.contains("reaches 0.100 to 0.500"), "{text}");
+        assert!(text.contains("misses by 0.150"), "{text}");
+    }
 }

@@ -114,6 +114,9 @@ pub struct LayerRecord {
     /// Over the coded vectors, each counted once.
     pub cosine_mean_k: Option<f64>,
     pub cosine_mean_v: Option<f64>,
+    /// Equation 15: a codeword with its index and magnitude over the codeword alone. The layer's ratio is the product
+    /// of the three, or `r1` where nothing is coded.
+    pub r3: Option<f64>,
 }
 
 /// How a layer row names its record: what a record is of, without the versions, which never mix

@@ -37,3 +37,27 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
         .map(|(x, y)| (x - y).abs())
         .fold(0.0, larger)
 }
+
+/// Softmax attention of one query, `[d]`, to `keys` and `values`, `[n, d]` each, in f64.
+pub fn plain(query: &[f32], keys: &[f32], values: &[f32]) -> Vec<f32> {
+    let d = query.len();
+    let dot = |key: &[f32]| -> f64 {
+        let products = query
+            .iter()
+            .zip(key)
+            .map(|(q, k)| f64::from(*q) * f64::from(*k));
+        products.sum::<f64>() / (d as f64).sqrt()
+    };
+    let scores: Vec<f64> = keys.chunks_exact(d).map(dot).collect();
+    let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut out = vec![0f64; d];
+    let mut sum = 0f64;
+    for (score, value) in scores.iter().zip(values.chunks_exact(d)) {
+        let weight = (score - max).exp();
+        sum += weight;
+        for (o, v) in out.iter_mut().zip(value) {
+            *o += weight * f64::from(*v);
+        }
+    }
+    out.iter().map(|o| (o / sum) as f32).collect()
+}

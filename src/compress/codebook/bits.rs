@@ -38,6 +38,12 @@ pub(super) fn for_each_common(a: &[u64], b: &[u64], mut visit: impl FnMut(usize)
     }
 }
 
+/// The smallest number of the intersection of two sets.
+pub(super) fn first_common(a: &[u64], b: &[u64]) -> Option<usize> {
+    let word = a.iter().zip(b).position(|(a, b)| a & b != 0)?;
+    Some(word * 64 + (a[word] & b[word]).trailing_zeros() as usize)
+}
+
 /// Transposes a 64 x 64 matrix of bits in place: bit `j` of word `i` trades places with bit `i` of word `j`.
 ///
 /// Swaps the off-diagonal quarters of ever smaller squares (Warren, Hacker's Delight, 7-3, in lowest-bit-first order).
@@ -93,5 +99,8 @@ mod tests {
         let mut set = vec![0; words(130)];
         insert(&mut set, 129);
         assert!(contains(&set, 129) && !contains(&set, 128));
+        insert(&mut set, 77);
+        assert_eq!(first_common(&set, &full(130)), Some(77));
+        assert_eq!(first_common(&set, &full(70)), None);
     }
 }

@@ -1,47 +1,21 @@
-//! The cheap learner: one pass in the order of the text. A vector joins an earlier codeword that is alike, or becomes one.
+//! The cheap learner: one pass in the order of the text. A vector joins the first codeword that is alike, or becomes one.
 //!
-//! What a decoder that only ever appends does (SpindleKV section 3.5), so also a control for how much the greedy order gains.
+//! What a decoder that only ever appends would do, so also a control for how much the greedy order gains. (Decoding
+//! itself looks for the nearest codeword: PAPER notes 1.8.)
 
-use super::super::matmul::dot;
 use super::bits;
 use super::graph::BitGraph;
 use super::{Codebook, Codewords};
 
-/// Which codeword a vector joins when several are alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preference {
-    /// The earliest.
-    First,
-    /// The one of the greatest cosine; among equals the earliest.
-    Best,
-}
-
-/// One pass over the vectors `units: [n, d]` of the graph. No two codewords are alike, and every vector is alike to its codeword.
-///
-/// # Panics
-/// When `units` is not as many vectors as the graph has.
-pub fn leader(graph: &BitGraph, units: &[f32], d: usize, preference: Preference) -> Codebook {
+/// One pass over the vectors of the graph. No two codewords are alike, and every vector is alike to its codeword, the
+/// earliest there was.
+pub fn leader(graph: &BitGraph) -> Codebook {
     let n = graph.len();
-    assert_eq!(units.len(), n * d, "units are [{n}, {d}]");
-    let unit = |i: usize| &units[i * d..(i + 1) * d];
     let mut leaders = vec![0u64; bits::words(n)];
     let (mut codewords, mut index) = (Vec::new(), vec![0u32; n]);
     for node in 0..n {
-        let mut best: Option<(usize, f32)> = None;
-        bits::for_each_common(graph.row(node), &leaders, |candidate| {
-            match (preference, best) {
-                (Preference::First, Some(_)) => {}
-                (Preference::First, None) => best = Some((candidate, 1.0)),
-                (Preference::Best, _) => {
-                    let cosine = dot(unit(node), unit(candidate));
-                    if best.is_none_or(|(_, most)| cosine > most) {
-                        best = Some((candidate, cosine));
-                    }
-                }
-            }
-        });
-        index[node] = match best {
-            Some((codeword, _)) => index[codeword],
+        index[node] = match bits::first_common(graph.row(node), &leaders) {
+            Some(codeword) => index[codeword],
             None => {
                 bits::insert(&mut leaders, node);
                 codewords.push(node as u32);
@@ -65,21 +39,26 @@ mod tests {
         #[test]
         fn equals_the_pass_spelt_out(set in testing::clustered(120), theta in 0.2f32..1.01) {
             let graph = &similarity_graphs(&set.units, set.d, &[theta])[0];
-            for preference in [Preference::First, Preference::Best] {
-                let mut codewords: Vec<usize> = Vec::new();
-                let got = leader(graph, &set.units, set.d, preference);
-                for node in 0..set.len() {
-                    let alike: Vec<usize> = (0..codewords.len()).filter(|&c| graph.has(node, codewords[c])).collect();
-                    let cosine = |c: usize| dot(set.unit(node), set.unit(codewords[c]));
-                    let chosen = match preference {
-                        Preference::First => alike.first().copied(),
-                        Preference::Best => alike.iter().copied().rev().max_by(|&a, &b| cosine(a).total_cmp(&cosine(b))),
-                    };
-                    let want = chosen.unwrap_or_else(|| { codewords.push(node); codewords.len() - 1 });
-                    prop_assert_eq!(got.index[node] as usize, want);
-                }
-                prop_assert_eq!(got.codewords, Codewords::Members(codewords.iter().map(|&c| c as u32).collect()));
+            let got = leader(graph);
+            let mut codewords: Vec<usize> = Vec::new();
+            for node in 0..set.len() {
+                let first = codewords.iter().position(|&codeword| graph.has(node, codeword));
+                let want = first.unwrap_or_else(|| { codewords.push(node); codewords.len() - 1 });
+                prop_assert_eq!(got.index[node] as usize, want);
             }
+            prop_assert_eq!(got.codewords, Codewords::Members(codewords.iter().map(|&c| c as u32).collect()));
         }
+    }
+
+    #[test]
+    fn the_first_codeword_above_the_threshold_wins_over_a_nearer_one() {
+        // Directions at 0, 40 and 25 degrees: the third is nearer to the second, but the first is alike too.
+        let units: Vec<f32> = [0f32, 40.0, 25.0]
+            .iter()
+            .flat_map(|degrees| [degrees.to_radians().cos(), degrees.to_radians().sin()])
+            .collect();
+        let codebook = leader(&similarity_graphs(&units, 2, &[0.85])[0]);
+        assert_eq!(codebook.codewords, Codewords::Members(vec![0, 1]));
+        assert_eq!(codebook.index, [0, 1, 0]);
     }
 }

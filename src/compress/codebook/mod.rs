@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub use graph::BitGraph;
 pub use greedy::greedy;
 pub use k_means::spherical_k_means;
-pub use leader::{Preference, leader};
+pub use leader::leader;
 pub use similarity::similarity_graphs;
 
 use super::matmul::dot;
@@ -52,6 +52,28 @@ pub struct Cosines {
     pub min: f32,
     /// The mean cosine; 1 when there are no vectors.
     pub mean: f32,
+    /// How many vectors there are.
+    pub vectors: usize,
+}
+
+impl Cosines {
+    /// Those over the vectors of several codebooks together.
+    pub fn together(parts: &[Self]) -> Self {
+        let vectors = parts.iter().map(|part| part.vectors).sum();
+        let sum: f64 = parts
+            .iter()
+            .map(|part| f64::from(part.mean) * part.vectors as f64)
+            .sum();
+        Self {
+            min: parts.iter().map(|part| part.min).fold(1.0, f32::min),
+            mean: if vectors == 0 {
+                1.0
+            } else {
+                (sum / vectors as f64) as f32
+            },
+            vectors,
+        }
+    }
 }
 
 impl Codewords {
@@ -114,7 +136,11 @@ impl Codebook {
         } else {
             (sum / self.index.len() as f64) as f32
         };
-        Cosines { min, mean }
+        Cosines {
+            min,
+            mean,
+            vectors: self.index.len(),
+        }
     }
 
     /// The same index with each codeword replaced by the mean of the `units: [n, d]` it stands for, scaled to length 1.
@@ -171,6 +197,18 @@ mod tests {
         let (units, magnitudes) = normalise(&[3.0, 4.0, 0.0, 0.0, 0.0, -2.0], 2);
         assert_eq!(units, [0.6, 0.8, 0.0, 0.0, 0.0, -1.0]);
         assert_eq!(magnitudes, [5.0, 0.0, 2.0]);
+    }
+
+    #[test]
+    fn cosines_of_several_codebooks_count_every_vector_once() {
+        let cosines = |min, mean, vectors| Cosines { min, mean, vectors };
+        let parts = [
+            cosines(0.5, 0.75, 3),
+            cosines(1.0, 1.0, 0),
+            cosines(0.25, 0.5, 1),
+        ];
+        assert_eq!(Cosines::together(&parts), cosines(0.25, 0.6875, 4));
+        assert_eq!(Cosines::together(&[]), cosines(1.0, 1.0, 0));
     }
 
     #[test]

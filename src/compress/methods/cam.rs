@@ -1,12 +1,13 @@
 //! CaM (Zhang et al. 2024, ICML): the start of the prompt and its latest entries stay, in equal shares, and values of
 //! what is dropped between them are merged into the values after them.
 //!
-//! As published: equal start and recent ratios (0.1 each), each value spread over the next 32 (`merge-budget`) with a
-//! Bernoulli mask of `attention / mean attention of the recent window`, keys untouched. The original merges one token
-//! at each step, as it leaves the recent window. Here the prompt is compressed at its end, so the same steps run one
-//! after the other in the order of the text, each with the values that the ones before have left. What differs:
-//! attention is the mean over all queries of the prompt that see an entry, not over those up to its step (one prefill
-//! does not tell the latter); and where query heads share a KV head, which stores one value, it is the mean over them.
+//! As published (`cam_hf/utils_hh`): equal start and recent ratios (0.1 each), each value spread over the next 32
+//! (`merge-budget`) with a Bernoulli mask of `attention / mean attention of the recent window`, keys untouched. The
+//! original merges one token at each step of decoding, as it leaves the recent window, by the attention of that step's
+//! query. Here the prompt is compressed at its end, so the same steps run one after the other in the order of the text,
+//! each with the values that the ones before have left; decoded tokens are all kept and nothing is merged into them.
+//! What differs: attention is the mean over all queries of the prompt that see an entry (one prefill does not tell the
+//! steps apart); and where query heads share a KV head, which stores one value, it is the mean over them.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -1,4 +1,5 @@
 //! Knorm (Devoto et al. 2024, arXiv 2406.11430): entries whose keys are short, chosen per KV head from the keys alone.
+//! No recent window, and decoded entries all stay, as in kvpress.
 
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};

@@ -8,8 +8,11 @@
 //! kept: the code's compression of generated tokens is left out, as for every method here.
 //!
 //! How the paper's authors met a size is not known; here it is the decay of the schedule, `prefill-decay-ratio`. The
-//! size follows from it and the prompt's length alone. It has a floor: the last fifth of the prompt (`recent-ratio`)
-//! always stays, and shallow layers hold what only deeper ones drop, a third of all bytes or more.
+//! size follows from it and the prompt's length alone. Published values lie between 0 and 1, where shallow layers hold
+//! what only the deepest drop: half of all bytes or more stay, a third or more with a small `recent-ratio`. Below 0 is
+//! our extension, without which the method could not be compared at the sizes of the others: the cosine falls to 0
+//! before the last layer (at -1 in the middle), and from there on only `min-context` older tokens are left. The first
+//! two layers hold all of the prompt whatever the ratio, and the recent tokens always stay.
 
 use std::f64::consts::PI;
 
@@ -23,12 +26,18 @@ use crate::model::decoder::PrunedLayer;
 const DECAY: SettingInfo = SettingInfo {
     name: "prefill-decay-ratio",
     accepts: Accepts::Number {
-        above: 0.0,
+        above: DECAYS[0],
         up_to: 1.0,
     },
     default: None,
-    help: "share of a layer's older tokens that the last layer passes on (0.9 unless a size is given); what retention is solved for",
+    help: "share of a layer's older tokens that the last layer passes on (0.9 unless a size is given); below 0 the schedule ends earlier; what retention is solved for",
 };
+
+/// Between which of these a size is looked for: bytes fall ever more slowly below 0, and a little at once just there.
+/// At the first, the second layer of 49 or fewer passes on nothing more than it must.
+const DECAYS: [f64; 11] = [
+    -1000.0, -300.0, -100.0, -30.0, -10.0, -3.0, -1.0, -0.3, -1e-6, 0.0, 1.0,
+];
 
 const RECENT_RATIO: SettingInfo = SettingInfo {
     name: "recent-ratio",
@@ -111,9 +120,9 @@ impl Pruning for PyramidInfer {
     fn knob(&self) -> Knob {
         Knob {
             name: DECAY.name,
-            smallest: 0.0,
-            largest: 1.0,
-            cheap: &[],
+            smallest: DECAYS[0],
+            largest: DECAYS[DECAYS.len() - 1],
+            cheap: &DECAYS,
         }
     }
 
@@ -125,9 +134,13 @@ impl Pruning for PyramidInfer {
         for layer in 0..layers {
             lengths.push(older + recent);
             let wave = ((PI * layer as f64 / layers as f64).cos() + 1.0) / 2.0;
-            let passed = (older as f64 * ((1.0 - decay) * wave + decay)) as usize;
+            let share = ((1.0 - decay) * wave + decay).max(0.0);
+            let passed = (older as f64 * share) as usize;
             if passed > least {
                 older = passed;
+            } else if decay < 0.0 {
+                // The published code passes on all where it would come below the least, and no more would ever drop.
+                older = least;
             }
         }
         lengths
@@ -175,6 +188,34 @@ mod tests {
     fn lengths_are_those_of_the_published_loop() {
         assert_eq!(PUBLISHED.lengths(0.5, 1000, 4), [1000, 1000, 941, 756]);
         assert_eq!(PUBLISHED.lengths(1.0, 1000, 4), [1000; 4]);
+    }
+
+    /// Our extension: at -1 the cosine is 0 from the middle on, and what is left is the least.
+    #[test]
+    fn below_zero_the_schedule_ends_before_the_last_layer() {
+        let lengths = PUBLISHED.lengths(-1.0, 1000, 30);
+        assert_eq!(lengths[..2], [1000; 2]);
+        assert!(lengths[14] > 201 + 64);
+        assert_eq!(lengths[16..], [201 + 64; 14]);
+        let steepest = PUBLISHED.lengths(DECAYS[0], 1000, 30);
+        assert_eq!(steepest[..2], [1000; 2]);
+        assert_eq!(steepest[2..], [201 + 64; 28]);
+    }
+
+    #[test]
+    fn the_least_is_the_least_even_where_there_is_less() {
+        let none = PyramidInfer {
+            min_context: 1 << 20,
+            ..PUBLISHED
+        };
+        assert_eq!(none.lengths(-5.0, 300, 8), [300; 8]);
+    }
+
+    #[test]
+    fn bytes_rise_with_the_decay() {
+        let total = |decay: f64| PUBLISHED.lengths(decay, 700, 30).iter().sum::<usize>();
+        let totals: Vec<usize> = DECAYS.iter().map(|&decay| total(decay)).collect();
+        assert!(totals.is_sorted_by(|a, b| a < b), "{totals:?}");
     }
 
     #[test]

@@ -1,4 +1,8 @@
-//! StreamingLLM (Xiao et al. 2023, arXiv 2309.17453): the first few entries and the latest, original positions kept.
+//! StreamingLLM (Xiao et al. 2023, arXiv 2309.17453): the first few entries and the latest.
+//!
+//! Entries keep their original positions, as in KVCache-Factory and kvpress; the published code numbers them anew within
+//! its cache. It also lets the oldest recent entry go for each that is decoded; here, as in every method, only the
+//! prompt is evicted from.
 
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
