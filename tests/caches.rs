@@ -18,6 +18,13 @@ use spindle::model::config::{Architecture, DecoderConfig};
 use spindle::model::rope::Rope;
 
 const BOUND: f32 = 1e-4;
+const WHOLE: [Form; 5] = [
+    Form::Dense,
+    Form::Lists,
+    Form::Agreed,
+    Form::Together,
+    Form::Repeated,
+];
 const MAX_LEN: usize = 1024;
 
 /// How a state is held.
@@ -26,8 +33,10 @@ enum Form {
     Dense,
     /// Once per KV head, a list per query head.
     Lists,
-    /// Once per KV head, kept alike by its query heads.
+    /// Once per KV head, its query heads having selected alike.
     Agreed,
+    /// Once per KV head, its query heads having selected together.
+    Together,
     /// Once per query head.
     Repeated,
     Coded {
@@ -86,8 +95,7 @@ fn coded() -> impl Strategy<Value = Form> {
 }
 
 fn forms() -> impl Strategy<Value = Form> {
-    let plain = vec![Form::Dense, Form::Lists, Form::Agreed, Form::Repeated];
-    prop_oneof![prop::sample::select(plain), coded()]
+    prop_oneof![prop::sample::select(WHOLE.to_vec()), coded()]
 }
 
 fn rope(head_dim: usize) -> Arc<Rope> {
@@ -121,6 +129,8 @@ struct State {
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
     footprint: Footprint,
+    /// Heads of a group that selected for themselves.
+    selecting: usize,
     /// In coded form: per KV head the positions, and per KV head the indices of its keys and then of its values.
     positions: Vec<Vec<u32>>,
     indices: Vec<Vec<u32>>,
@@ -199,6 +209,7 @@ impl State {
             keys: Vec::new(),
             values: Vec::new(),
             footprint: Footprint::default(),
+            selecting: 1,
             positions: Vec::new(),
             indices: Vec::new(),
             rng,
@@ -235,7 +246,7 @@ impl State {
         for _ in 0..case.kv_heads {
             let mut heads: Vec<Vec<u32>> = match case.form {
                 Form::Dense => vec![(0..case.len as u32).collect(); group],
-                Form::Agreed => vec![choice(&mut self.rng, case.len); group],
+                Form::Agreed | Form::Together => vec![choice(&mut self.rng, case.len); group],
                 _ => (0..group)
                     .map(|_| choice(&mut self.rng, case.len))
                     .collect(),
@@ -254,9 +265,14 @@ impl State {
             self.keys.push(stored(&keys));
             self.values.push(stored(&values));
         }
+        self.selecting = match case.form {
+            Form::Dense | Form::Together => 1,
+            _ => group,
+        };
+        let selected = Vec::from_iter(kept.iter().step_by(group / self.selecting).cloned());
         self.footprint = Footprint {
             entries,
-            kept: entries,
+            kept: selected.iter().map(|row| row.len() as u64).sum(),
             bytes_entries: 2 * entries * (d * case.store.size()) as u64,
             ..Footprint::default()
         };
@@ -264,7 +280,6 @@ impl State {
             .chunks(group)
             .all(|heads| heads.iter().all(|head| head == &heads[0]));
         if case.form == Form::Lists && !agreed {
-            self.footprint.kept = kept.iter().map(|head| head.len() as u64).sum();
             for heads in kept.chunks(group) {
                 let mut union = heads.concat();
                 union.sort_unstable();
@@ -278,7 +293,7 @@ impl State {
         match case.form {
             Form::Dense => Prefix::Dense(Arc::new(full)),
             Form::Repeated => Prefix::Evicted(EvictedKv::repeated(&full, &kept)),
-            _ => Prefix::Evicted(EvictedKv::shared(&full, &kept)),
+            _ => Prefix::Evicted(EvictedKv::shared(&full, &selected, kept.len())),
         }
     }
 
@@ -291,6 +306,7 @@ impl State {
         theta: f32,
     ) -> Prefix {
         let (d, n) = (case.head_dim, case.len);
+        self.selecting = [1, case.group][self.rng.random_range(0..2)];
         let mut books = Vec::new();
         let mut whole = DenseKv {
             keys: Vec::new(),
@@ -351,10 +367,9 @@ impl State {
                 self.footprint.bytes_positions += bytes(&positions);
             }
             self.positions.push(positions.clone());
-            let lists: Option<Vec<Vec<u32>>> = self
-                .rng
-                .random_bool(0.5)
-                .then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
+            let apart = self.selecting == case.group && self.rng.random_bool(0.5);
+            let lists: Option<Vec<Vec<u32>>> =
+                apart.then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
             // Entries beside the coded ones, which every query head sees.
             let beside = self.rng.random_range(0..4);
             let mut rows = || Rows::from_f32(d, case.store, &normal(&mut self.rng, beside * d));
@@ -365,7 +380,7 @@ impl State {
                 whole.values.last().unwrap().to_f32(),
             );
             self.footprint.entries += beside as u64;
-            self.footprint.kept += (beside * lists.as_ref().map_or(1, Vec::len)) as u64;
+            self.footprint.kept += (beside * self.selecting) as u64;
             self.footprint.bytes_entries += 2 * (beside * d * case.store.size()) as u64;
             for member in 0..case.group {
                 let list = match &lists {
@@ -379,7 +394,7 @@ impl State {
             }
             self.footprint.kept += match &lists {
                 Some(lists) => lists.iter().map(|list| list.len() as u64).sum(),
-                None => n as u64,
+                None => (n * self.selecting) as u64,
             };
             self.footprint.bytes_lists += lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
             let lists = lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect());
@@ -387,7 +402,13 @@ impl State {
             books.push(CodedBook {
                 keys: key_codewords,
                 values: value_codewords,
-                heads: vec![CodedHead::new(keys, values, positions, lists)],
+                heads: vec![CodedHead::new(
+                    keys,
+                    values,
+                    positions,
+                    self.selecting,
+                    lists,
+                )],
             });
         }
         Prefix::Coded(CodedKv {
@@ -417,6 +438,11 @@ impl State {
         let before = self.cache.footprint();
         let found = self.cache.attend(&new, &self.rope);
         self.check_held(case, count, position, before)?;
+        let found_held = self.cache.attend_held(&queries, &self.rope);
+        prop_assert_eq!(
+            self.cache.footprint().entries,
+            before.entries + (count * case.kv_heads) as u64
+        );
         for head in 0..heads {
             let (held_keys, held_values) = self.cache.materialize(head, &self.rope);
             let kv_head = head / case.group;
@@ -454,6 +480,10 @@ impl State {
                     off <= BOUND,
                     "{case:?}, token {t} of {count}, head {head}: {off:e}"
                 );
+                let span = start..start + d;
+                let expected = plain(&queries[span.clone()], &held_keys, &held_values);
+                let off = distance(&found_held[span], &expected);
+                prop_assert!(off <= BOUND, "{case:?}, head {head}, all held: {off:e}");
             }
         }
         Ok(())
@@ -471,6 +501,7 @@ impl State {
         let size = case.store.size() as u64;
         let (added, d) = ((count * case.kv_heads) as u64, case.head_dim as u64);
         prop_assert_eq!(found.entries, before.entries + added);
+        prop_assert_eq!(found.kept, before.kept + added * self.selecting as u64);
         let Form::Coded {
             magnitudes,
             rotated,
@@ -594,7 +625,7 @@ proptest! {
 
     #[test]
     fn whole_forms_attend_as_what_they_hold(
-        case in cases(prop::sample::select(vec![Form::Dense, Form::Lists, Form::Agreed, Form::Repeated]))
+        case in cases(prop::sample::select(WHOLE.to_vec()))
     ) {
         holds(&case)?;
     }
@@ -644,7 +675,7 @@ proptest! {
         let attend = |full: &DenseKv, kept: &[Vec<u32>]| {
             let evicted = match case.form {
                 Form::Repeated => EvictedKv::repeated(full, kept),
-                _ => EvictedKv::shared(full, kept),
+                _ => EvictedKv::shared(full, kept, geometry.heads),
             };
             let mut cache = LayerCache::new(geometry, Prefix::Evicted(evicted), case.store);
             (cache.attend(&new, &rope(d)), cache.footprint())

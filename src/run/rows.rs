@@ -1,7 +1,8 @@
 //! Outcomes to rows.
 
 use super::sample::Outcome;
-use crate::cache::{Footprint, Geometry, StoreType};
+use crate::cache::{Geometry, StoreType};
+use crate::compress::ratio::PaperRatio;
 use crate::record::{LayerRecord, Record};
 
 /// The record of a cell, filled into `identity`, and its layers.
@@ -71,40 +72,4 @@ pub fn rows(
         ..identity
     };
     (record, layers)
-}
-
-/// Equation 15, corrected (PAPER section 1.9), of one layer: counts, not bytes.
-struct PaperRatio {
-    /// Kept vectors, counted per query head where heads select apart, over those of the dense cache.
-    r1: f64,
-    /// Codewords over kept vectors; none where nothing is coded.
-    r2: Option<f64>,
-    ratio: f64,
-}
-
-impl PaperRatio {
-    fn new(footprint: Footprint, bytes_dense: u64, geometry: Geometry, store: StoreType) -> Self {
-        let bytes_entry = (2 * geometry.head_dim * store.size()) as u64;
-        let r1 = footprint.kept as f64 / (bytes_dense / bytes_entry) as f64;
-        let codewords = footprint.codewords_k + footprint.codewords_v;
-        if codewords == 0 {
-            return Self {
-                r1,
-                r2: None,
-                ratio: r1,
-            };
-        }
-        // A vector kept whole beside the coded ones stands for itself alone.
-        let whole = 2 * (footprint.bytes_entries / bytes_entry);
-        let r2 = (codewords + whole) as f64 / (2 * footprint.kept) as f64;
-        // One index and one magnitude beside each codeword of head_dim elements, as the equation charges them.
-        let index_elements =
-            footprint.bytes_indices as f64 / (2 * footprint.entries) as f64 / store.size() as f64;
-        let r3 = (geometry.head_dim as f64 + index_elements + 1.0) / geometry.head_dim as f64;
-        Self {
-            r1,
-            r2: Some(r2),
-            ratio: r1 * r2 * r3,
-        }
-    }
 }
