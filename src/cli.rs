@@ -1,8 +1,12 @@
 //! The command line: what each verb is called and takes.
 
+mod inspect;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use inspect::InspectArgs;
 
 use crate::experiment::Overrides;
 
@@ -29,6 +33,9 @@ pub enum Verb {
     /// Run methods over lists of retentions or other settings
     #[command(after_help = SWEEP_EXAMPLES)]
     Sweep(RunArgs),
+    /// Look into one prompt: what every layer and head keeps, and what it costs, under chosen methods
+    #[command(after_help = inspect::EXAMPLES)]
+    Inspect(InspectArgs),
     /// Draw every figure of a results folder again, from its CSV alone
     #[command(after_help = "Example:\n  spindle figures results/quickstart/2026-11-24")]
     Figures { results: PathBuf },

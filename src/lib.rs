@@ -4,7 +4,8 @@
 //!
 //! `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
 //! `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
-//! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `plot`; `cli` and `cmd` are the program around it.
+//! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of one prompt), `plot`; `cli` and
+//! `cmd` are the program around it.
 
 pub mod cache;
 pub mod cli;
@@ -14,6 +15,7 @@ pub mod dataset;
 pub mod error;
 pub mod experiment;
 pub mod generate;
+pub mod inspect;
 pub mod kernel;
 pub mod load;
 pub mod model;

@@ -26,8 +26,10 @@ enum Form {
     Dense,
     /// Once per KV head, a list per query head.
     Lists,
-    /// Once per KV head, kept alike by its query heads.
+    /// Once per KV head, its query heads having selected alike.
     Agreed,
+    /// Once per KV head, its query heads having selected together.
+    Together,
     /// Once per query head.
     Repeated,
     Coded {
@@ -40,6 +42,15 @@ enum Form {
         theta: f32,
     },
 }
+
+/// Every form that holds whole entries.
+const WHOLE: [Form; 5] = [
+    Form::Dense,
+    Form::Lists,
+    Form::Agreed,
+    Form::Together,
+    Form::Repeated,
+];
 
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -92,8 +103,7 @@ fn coded_form([rotated, magnitudes, codes_decoded, shared]: [bool; 4], theta: f3
 }
 
 fn forms() -> impl Strategy<Value = Form> {
-    let plain = vec![Form::Dense, Form::Lists, Form::Agreed, Form::Repeated];
-    prop_oneof![prop::sample::select(plain), coded()]
+    prop_oneof![prop::sample::select(WHOLE.to_vec()), coded()]
 }
 
 fn rope(head_dim: usize) -> Arc<Rope> {
@@ -127,6 +137,8 @@ struct State {
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
     footprint: Footprint,
+    /// Heads of a group that selected for themselves.
+    selecting: usize,
     /// In coded form: per KV head the positions, per KV head the indices of its keys and then of its values, and per
     /// codebook, of keys and then of values, the codewords.
     positions: Vec<Vec<u32>>,
@@ -207,6 +219,7 @@ impl State {
             keys: Vec::new(),
             values: Vec::new(),
             footprint: Footprint::default(),
+            selecting: 1,
             positions: Vec::new(),
             indices: Vec::new(),
             codewords: Vec::new(),
@@ -239,7 +252,7 @@ impl State {
         for _ in 0..case.kv_heads {
             let mut heads: Vec<Vec<u32>> = match case.form {
                 Form::Dense => vec![(0..case.len as u32).collect(); group],
-                Form::Agreed => vec![choice(&mut self.rng, case.len); group],
+                Form::Agreed | Form::Together => vec![choice(&mut self.rng, case.len); group],
                 _ => (0..group)
                     .map(|_| choice(&mut self.rng, case.len))
                     .collect(),
@@ -258,9 +271,14 @@ impl State {
             self.keys.push(stored(&keys));
             self.values.push(stored(&values));
         }
+        self.selecting = match case.form {
+            Form::Dense | Form::Together => 1,
+            _ => group,
+        };
+        let selected = Vec::from_iter(kept.iter().step_by(group / self.selecting).cloned());
         self.footprint = Footprint {
             entries,
-            kept: entries,
+            kept: selected.iter().map(|row| row.len() as u64).sum(),
             bytes_entries: 2 * entries * (d * case.store.size()) as u64,
             ..Footprint::default()
         };
@@ -268,7 +286,6 @@ impl State {
             .chunks(group)
             .all(|heads| heads.iter().all(|head| head == &heads[0]));
         if case.form == Form::Lists && !agreed {
-            self.footprint.kept = kept.iter().map(|head| head.len() as u64).sum();
             for heads in kept.chunks(group) {
                 let mut union = heads.concat();
                 union.sort_unstable();
@@ -282,7 +299,7 @@ impl State {
         match case.form {
             Form::Dense => Prefix::Dense(Arc::new(full)),
             Form::Repeated => Prefix::Evicted(EvictedKv::repeated(&full, &kept)),
-            _ => Prefix::Evicted(EvictedKv::shared(&full, &kept)),
+            _ => Prefix::Evicted(EvictedKv::shared(&full, &selected, kept.len())),
         }
     }
 
@@ -334,6 +351,7 @@ impl State {
         else {
             panic!("{case:?} is not coded");
         };
+        self.selecting = [1, case.group][self.rng.random_range(0..2)];
         let mut books = Vec::new();
         let mut whole = DenseKv {
             keys: Vec::new(),
@@ -395,16 +413,15 @@ impl State {
             self.footprint.bytes_positions += bytes(&positions);
         }
         self.positions.push(positions.clone());
-        let lists: Option<Vec<Vec<u32>>> = self
-            .rng
-            .random_bool(0.5)
-            .then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
+        let apart = self.selecting == case.group && self.rng.random_bool(0.5);
+        let lists: Option<Vec<Vec<u32>>> =
+            apart.then(|| (0..case.group).map(|_| choice(&mut self.rng, n)).collect());
         // Entries beside the coded ones, which every query head sees.
         let beside = self.rng.random_range(0..4);
         let mut rows = || Rows::from_f32(d, case.store, &normal(&mut self.rng, beside * d));
         let (whole_keys, whole_values) = (rows(), rows());
         self.footprint.entries += beside as u64;
-        self.footprint.kept += (beside * lists.as_ref().map_or(1, Vec::len)) as u64;
+        self.footprint.kept += (beside * self.selecting) as u64;
         self.footprint.bytes_entries += 2 * (beside * d * case.store.size()) as u64;
         for member in 0..case.group {
             let list = match &lists {
@@ -420,12 +437,12 @@ impl State {
         whole.values.push(whole_values);
         self.footprint.kept += match &lists {
             Some(lists) => lists.iter().map(|list| list.len() as u64).sum(),
-            None => n as u64,
+            None => (n * self.selecting) as u64,
         };
         self.footprint.bytes_lists += lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
         let lists = lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect());
         let positions = (!rotated).then_some(positions.as_slice());
-        CodedHead::new(keys, values, positions, lists)
+        CodedHead::new(keys, values, positions, self.selecting, lists)
     }
 
     /// Appends `count` random tokens from `position` on and checks what their queries give and what is held then.
@@ -453,6 +470,11 @@ impl State {
         let before = self.cache.footprint();
         let found = self.cache.attend(&new, &self.rope);
         self.check_held(case, count, position, before)?;
+        let found_held = self.cache.attend_held(&queries, &self.rope);
+        prop_assert_eq!(
+            self.cache.footprint().entries,
+            before.entries + (count * case.kv_heads) as u64
+        );
         for head in 0..heads {
             let (held_keys, held_values) = self.cache.materialize(head, &self.rope);
             let kv_head = head / case.group;
@@ -485,11 +507,14 @@ impl State {
                 let span = start..start + d;
                 let (keys, values) = (&held_keys[..visible], &held_values[..visible]);
                 let expected = plain(&queries[span.clone()], keys, values);
-                let off = distance(&found[span], &expected);
+                let off = distance(&found[span.clone()], &expected);
                 prop_assert!(
                     off <= BOUND,
                     "{case:?}, token {t} of {count}, head {head}: {off:e}"
                 );
+                let expected = plain(&queries[span.clone()], &held_keys, &held_values);
+                let off = distance(&found_held[span], &expected);
+                prop_assert!(off <= BOUND, "{case:?}, head {head}, all held: {off:e}");
             }
         }
         Ok(())
@@ -507,6 +532,7 @@ impl State {
         let size = case.store.size() as u64;
         let (added, d) = ((count * case.kv_heads) as u64, case.head_dim as u64);
         prop_assert_eq!(found.entries, before.entries + added);
+        prop_assert_eq!(found.kept, before.kept + added * self.selecting as u64);
         let Form::Coded {
             magnitudes,
             rotated,
@@ -645,7 +671,7 @@ proptest! {
 
     #[test]
     fn whole_forms_attend_as_what_they_hold(
-        case in cases(prop::sample::select(vec![Form::Dense, Form::Lists, Form::Agreed, Form::Repeated]))
+        case in cases(prop::sample::select(WHOLE.to_vec()))
     ) {
         holds(&case)?;
     }
@@ -695,7 +721,7 @@ proptest! {
         let attend = |full: &DenseKv, kept: &[Vec<u32>]| {
             let evicted = match case.form {
                 Form::Repeated => EvictedKv::repeated(full, kept),
-                _ => EvictedKv::shared(full, kept),
+                _ => EvictedKv::shared(full, kept, geometry.heads),
             };
             let mut cache = LayerCache::new(geometry, Prefix::Evicted(evicted), case.store);
             (cache.attend(&new, &rope(d)), cache.footprint())

@@ -226,6 +226,49 @@ fn plans_conform(prefilled: &Prefilled, info: &MethodInfo, given: &Given, method
     }
 }
 
+/// Query heads that select for themselves are counted apart, also where they agree; those that select together once.
+#[test]
+fn what_is_kept_counts_by_who_selects() {
+    let (_, prefilled) = small();
+    let group = prefilled.geometry.group() as u64;
+    assert!(group > 1);
+    let text = |name: &str, value: &str| vec![(name.to_owned(), Value::Text(value.into()))];
+    let unfolded = Vec::new();
+    let by_mean = text("gqa", "mean");
+    let once = text("store", "kv-head");
+    for (name, given, per_query_head) in [
+        ("spindle", &unfolded, true),
+        ("spindle", &by_mean, false),
+        ("spindle-evict", &unfolded, true),
+        ("spindle-evict", &by_mean, false),
+        ("snapkv", &unfolded, true),
+        ("snapkv", &once, true),
+        ("h2o", &once, true),
+        ("tova", &unfolded, false),
+        ("streaming-llm", &unfolded, false),
+        ("random", &unfolded, false),
+        ("cam", &unfolded, false),
+    ] {
+        let entry = METHODS.iter().find(|entry| entry.info.name == name);
+        let method = method(entry.unwrap().info, given).unwrap();
+        for (knob, plan) in knobs(method.as_ref()).into_iter().flat_map(|knob| {
+            plans(method.as_ref(), prefilled)
+                .into_iter()
+                .map(move |p| (knob, p))
+        }) {
+            let built = plan.build(knob);
+            let kept: usize = built.kept.unwrap().iter().map(Vec::len).sum();
+            let counted = if per_query_head { 1 } else { group };
+            let found = built.prefix.footprint().kept;
+            assert_eq!(
+                found,
+                kept as u64 / counted,
+                "{name} {given:?}, knob {knob}"
+            );
+        }
+    }
+}
+
 /// The recent window that a method keeps by its defaults.
 fn given_window(info: &MethodInfo) -> usize {
     let settings = info.settings(&[], "test").unwrap();

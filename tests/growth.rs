@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use common::{default_model, distance, plain};
 use spindle::cache::{
-    CodedBook, CodedKv, Codewords, Footprint, Indices, LayerCache, NewTokens, Prefix, StoreType,
+    CodedBook, CodedKv, Codewords, Footprint, Indices, LayerCache, NewTokens, Pass, Prefix, StoreType,
 };
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
@@ -88,6 +88,7 @@ impl Token {
             keys: &self.keys,
             values: &self.values,
             position: self.position,
+            pass: Pass::Step,
         }
     }
 }

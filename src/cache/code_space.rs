@@ -19,6 +19,8 @@ pub struct CodedHead {
     values: CodedRows,
     /// Position of each entry, for keys coded before RoPE. None: the codewords carry the rotation.
     positions: Option<Indices>,
+    /// Heads of the group that selected for themselves: each query head, or 1 where they selected together.
+    selecting: usize,
     /// Per query head of the group, which of the prompt's entries it attends to, ascending. None: all.
     lists: Option<Vec<Indices>>,
     /// Entries of the prompt; those after it were appended and every query head sees them.
@@ -26,11 +28,13 @@ pub struct CodedHead {
 }
 
 impl CodedHead {
-    /// `lists` are left out when every query head of the group attends to every entry.
+    /// `selecting` heads of the group selected for themselves; `lists` are left out when every query head attends to
+    /// every entry.
     pub fn new(
         keys: CodedRows,
         values: CodedRows,
         positions: Option<&[u32]>,
+        selecting: usize,
         lists: Option<Vec<Indices>>,
     ) -> Self {
         let prompt_entries = keys.len();
@@ -38,6 +42,7 @@ impl CodedHead {
             keys,
             values,
             positions: positions.map(Indices::from_slice),
+            selecting,
             lists,
             prompt_entries,
         }
@@ -49,11 +54,6 @@ impl CodedHead {
 
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
-    }
-
-    /// Query heads that have a list of their own; 1 where all see the same.
-    fn lists(&self) -> usize {
-        self.lists.as_ref().map_or(1, Vec::len)
     }
 
     /// The entries that one query head sees: its list of the prompt's, then the first `appended` of those added since.
@@ -73,7 +73,7 @@ impl CodedHead {
         Footprint {
             entries,
             kept: match lists {
-                [] => entries,
+                [] => entries * self.selecting as u64,
                 lists => lists.iter().map(|list| list.len() as u64 + appended).sum(),
             },
             bytes_indices: self.keys.bytes_indices() + self.values.bytes_indices(),
@@ -257,14 +257,16 @@ impl CodedKv {
         (first(whole_keys, keys), first(whole_values, values))
     }
 
+    /// Heads of one group that selected for themselves, 1 where they selected together.
+    pub fn selecting(&self) -> usize {
+        self.books[0].heads[0].selecting
+    }
+
     pub fn footprint(&self) -> Footprint {
-        let heads = self.books.iter().flat_map(|book| &book.heads);
+        let whole = self.whole.footprint();
         let whole = Footprint {
-            kept: heads
-                .enumerate()
-                .map(|(kv_head, head)| (self.whole.len(kv_head) * head.lists()) as u64)
-                .sum(),
-            ..self.whole.footprint()
+            kept: whole.kept * self.selecting() as u64,
+            ..whole
         };
         let books = self.books.iter().map(CodedBook::footprint);
         books.chain([whole]).sum()

@@ -16,22 +16,24 @@ pub struct EvictedKv {
     /// Per query head, the rows of its KV head's store it attends to, ascending. None: all of its store.
     lists: Option<Vec<Indices>>,
     heads: usize,
+    /// Heads of one group that selected for themselves: each query head, or 1 where they selected together.
+    selecting: usize,
 }
 
 impl EvictedKv {
-    /// From a full cache and, per query head, the positions it keeps (ascending), each entry stored once per KV
-    /// head. If all query heads of every KV head keep the same, no lists are needed and none are held.
-    pub fn shared(full: &DenseKv, kept: &[Vec<u32>]) -> Self {
-        let group = kept.len() / full.heads();
-        let unions: Vec<Vec<u32>> = kept.chunks(group).map(union).collect();
-        let agreed = kept
-            .chunks(group)
+    /// From a full cache and the positions kept (ascending) by each of `heads` query heads or, where those of a group
+    /// select together, by each KV head. Each entry is stored once per KV head. If all query heads of every KV head
+    /// keep the same, no lists are needed and none are held.
+    pub fn shared(full: &DenseKv, selected: &[Vec<u32>], heads: usize) -> Self {
+        let selecting = selected.len() / full.heads();
+        let unions: Vec<Vec<u32>> = selected.chunks(selecting).map(union).collect();
+        let agreed = selected
+            .chunks(selecting)
             .zip(&unions)
-            .all(|(heads, union)| heads.iter().all(|k| k == union));
+            .all(|(rows, union)| rows.iter().all(|row| row == union));
         let lists = (!agreed).then(|| {
-            kept.iter()
-                .enumerate()
-                .map(|(head, kept)| Indices::from_slice(&places(kept, &unions[head / group])))
+            let rows = selected.iter().enumerate();
+            rows.map(|(head, row)| Indices::from_slice(&places(row, &unions[head / selecting])))
                 .collect()
         });
         let gather =
@@ -43,7 +45,8 @@ impl EvictedKv {
         Self {
             entries,
             lists,
-            heads: kept.len(),
+            heads,
+            selecting,
         }
     }
 
@@ -65,14 +68,23 @@ impl EvictedKv {
             entries,
             lists: None,
             heads: kept.len(),
+            selecting: group,
         }
+    }
+
+    /// Heads of one group that selected for themselves, 1 where they selected together.
+    pub fn selecting(&self) -> usize {
+        self.selecting
+    }
+
+    fn is_repeated(&self) -> bool {
+        self.entries.heads() == self.heads
     }
 
     /// Attends the rows of one KV head's group.
     pub fn absorb(&self, kv_head: usize, attending: &mut Attending) {
         let group = attending.members();
-        let per_query_head = self.entries.heads() == self.heads;
-        if self.lists.is_none() && !per_query_head {
+        if self.lists.is_none() && !self.is_repeated() {
             let len = self.entries.len(kv_head);
             return self.entries.absorb(kv_head, attending, 0..group, |_| len);
         }
@@ -128,12 +140,17 @@ impl EvictedKv {
     }
 
     pub fn footprint(&self) -> Footprint {
-        let mut footprint = self.entries.footprint();
-        if let Some(lists) = &self.lists {
-            footprint.kept = lists.iter().map(|list| list.len() as u64).sum();
-            footprint.bytes_lists = lists.iter().map(Indices::bytes).sum();
+        let stored = self.entries.footprint();
+        let lists = self.lists.as_deref().unwrap_or_default();
+        Footprint {
+            kept: match lists {
+                [] if self.is_repeated() => stored.entries,
+                [] => stored.entries * self.selecting as u64,
+                lists => lists.iter().map(|list| list.len() as u64).sum(),
+            },
+            bytes_lists: lists.iter().map(Indices::bytes).sum(),
+            ..stored
         }
-        footprint
     }
 }
 

@@ -8,8 +8,9 @@ use std::ops::AddAssign;
 pub struct Footprint {
     /// KV entries that can be attended to, over the KV heads (over the query heads where entries are stored so).
     pub entries: u64,
-    /// Entries counted once for each query head that keeps them, where query heads select for themselves
-    /// (equation 15 counts so); else the same as `entries`.
+    /// Entries counted once for each query head that keeps them, where query heads select for themselves, whether or
+    /// not they agree, or are stored apart (equation 15 counts so); once per KV head where its query heads select
+    /// together.
     pub kept: u64,
     pub codewords_k: u64,
     pub codewords_v: u64,

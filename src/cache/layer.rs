@@ -31,6 +31,15 @@ impl Prefix {
             Self::Coded(coded) => coded.footprint(),
         }
     }
+
+    /// Heads of one group that selected for themselves which entries are held, 1 where they selected together.
+    fn selecting(&self) -> usize {
+        match self {
+            Self::Dense(_) => 1,
+            Self::Evicted(evicted) => evicted.selecting(),
+            Self::Coded(coded) => coded.selecting(),
+        }
+    }
 }
 
 /// Shape of attention in every layer of a model.
@@ -114,15 +123,25 @@ impl LayerCache {
     }
 
     pub fn footprint(&self) -> Footprint {
-        [self.prefix.footprint(), self.tail.footprint()]
-            .into_iter()
-            .sum()
+        let tail = self.tail.footprint();
+        let tail = Footprint {
+            kept: tail.kept * self.prefix.selecting() as u64,
+            ..tail
+        };
+        [self.prefix.footprint(), tail].into_iter().sum()
     }
 
     /// Appends new tokens and attends their queries causally to everything held. Returns `[n, heads * head_dim]`.
     pub fn attend(&mut self, new: &NewTokens<'_>, rope: &Rope) -> Vec<f32> {
         self.append(new);
-        self.attend_rows(new, rope, None)
+        let before = self.appended - self.tokens(new.queries);
+        self.attend_rows(new.queries, new.pass, rope, |t| before + t + 1, None)
+    }
+
+    /// Attends queries `[n, heads, head_dim]`, rotated, each to everything held, and appends nothing. Returns
+    /// `[n, heads * head_dim]`.
+    pub fn attend_held(&self, queries: &[f32], rope: &Rope) -> Vec<f32> {
+        self.attend_rows(queries, Pass::Sequence, rope, |_| self.appended, None)
     }
 
     /// As [`LayerCache::attend`] in a prefill, which starts from an empty cache: also adds the attention that each
@@ -134,7 +153,13 @@ impl LayerCache {
         sums: &mut [Vec<f32>],
     ) -> Vec<f32> {
         self.append(new);
-        self.attend_rows(new, rope, Some(sums))
+        let before = self.appended - self.tokens(new.queries);
+        self.attend_rows(new.queries, new.pass, rope, |t| before + t + 1, Some(sums))
+    }
+
+    /// Tokens of queries `[n, heads, head_dim]`.
+    fn tokens(&self, queries: &[f32]) -> usize {
+        queries.len() / (self.geometry.heads * self.geometry.head_dim)
     }
 
     /// What is held now, to go back to.
@@ -175,12 +200,14 @@ impl LayerCache {
         self.appended += count;
     }
 
-    /// Every query head of every new query, by KV head and block of tokens. Of `count` queries, that of token `t` sees
-    /// all entries appended but the last `count - t - 1`.
+    /// Every query head of every query, by KV head and block of tokens. Token `t` sees the first `seen(t)`
+    /// entries appended.
     fn attend_rows(
         &self,
-        new: &NewTokens<'_>,
+        queries: &[f32],
+        pass: Pass,
         rope: &Rope,
+        seen: impl Fn(usize) -> usize + Sync,
         mut sums: Option<&mut [Vec<f32>]>,
     ) -> Vec<f32> {
         let Geometry {
@@ -190,8 +217,7 @@ impl LayerCache {
             ..
         } = self.geometry;
         let group = self.geometry.group();
-        let count = new.queries.len() / (heads * head_dim);
-        let before = self.appended - count;
+        let count = self.tokens(queries);
         let summing = sums.is_some();
         let blocks: Vec<(usize, usize)> = (0..kv_heads)
             .flat_map(|h| (0..count).step_by(TOKENS).map(move |t| (h, t)))
@@ -204,11 +230,11 @@ impl LayerCache {
                 for member in 0..group {
                     for t in first..first + tokens {
                         let start = (t * heads + kv_head * group + member) * head_dim;
-                        rows.extend_from_slice(&new.queries[start..start + head_dim]);
+                        rows.extend_from_slice(&queries[start..start + head_dim]);
                     }
                 }
-                let mut attending = Attending::new(rows, head_dim, tokens, new.pass);
-                let seen = |t: usize| before + first + t + 1;
+                let mut attending = Attending::new(rows, head_dim, tokens, pass);
+                let seen = |t: usize| seen(first + t);
                 self.absorb(kv_head, &mut attending, rope, seen);
                 let columns = match summing {
                     true => column_sums(&self.tail, kv_head, &mut attending, seen),

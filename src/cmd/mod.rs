@@ -3,6 +3,7 @@
 mod eval;
 mod fetch;
 mod figures;
+mod inspect;
 mod list;
 mod report;
 
@@ -37,6 +38,7 @@ fn run(verb: Verb) -> Result<i32> {
     match verb {
         Verb::Eval(args) => eval::eval(&args),
         Verb::Sweep(args) => eval::sweep(&args),
+        Verb::Inspect(args) => inspect::inspect(&args),
         Verb::Figures { results } => figures::figures(&results),
         Verb::Report { results, splice } => report::report(&results, splice.as_deref()),
         Verb::List { what } => list::list(what),

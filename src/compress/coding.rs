@@ -164,7 +164,12 @@ impl CodingPlan<'_> {
                 ranking.held(kv_head, knob, usize::MAX)
             }
             Some(ranking) => ranking.held(kv_head, knob, 0),
-            None => ((0..len as u32).collect(), vec![1; len], None),
+            None => Held {
+                positions: (0..len as u32).collect(),
+                weights: vec![1; len],
+                selecting: 1,
+                lists: None,
+            },
         }
     }
 
@@ -194,11 +199,12 @@ impl CodingPlan<'_> {
         let held: Vec<Held> = (number * shared..(number + 1) * shared)
             .map(|kv_head| self.held(kv_head, knob))
             .collect();
-        let places = held.iter().enumerate().flat_map(|(head, (positions, ..))| {
-            positions.iter().map(move |p| (head * len) as u32 + p)
+        let places = held.iter().enumerate().flat_map(|(head, held)| {
+            let positions = held.positions.iter();
+            positions.map(move |p| (head * len) as u32 + p)
         });
         let places: Vec<u32> = places.collect();
-        let weights: Vec<u32> = held.iter().flat_map(|held| held.1.clone()).collect();
+        let weights: Vec<u32> = held.iter().flat_map(|held| held.weights.clone()).collect();
         let (recipe, [theta_k, theta_v]) = (self.recipe(knob), self.thetas(knob));
         let vectors = &self.books[number].vectors;
         let [keys, values] =
@@ -209,15 +215,22 @@ impl CodingPlan<'_> {
         };
         let mut start = 0;
         let mut heads = Vec::with_capacity(shared);
-        for (positions, _, lists) in held {
-            let span = start..start + positions.len();
+        for held in held {
+            let span = start..start + held.positions.len();
             start = span.end;
             let rows = |learnt: &Learnt| {
                 let norms = learnt.norms.as_ref().map(|norms| &norms[span.clone()]);
                 CodedRows::new(store, &learnt.index[span.clone()], norms)
             };
-            let positions = (!self.method.coding.rotated_keys).then_some(positions.as_slice());
-            heads.push(CodedHead::new(rows(&keys), rows(&values), positions, lists));
+            let positions = (!self.method.coding.rotated_keys).then_some(&held.positions[..]);
+            let (keys, values) = (rows(&keys), rows(&values));
+            heads.push(CodedHead::new(
+                keys,
+                values,
+                positions,
+                held.selecting,
+                held.lists,
+            ));
         }
         let book = CodedBook {
             keys: codewords(&keys, theta_k),

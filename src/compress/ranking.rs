@@ -57,25 +57,47 @@ impl<'a> Ranking<'a> {
         (len - recent) as u32..len as u32
     }
 
-    /// Per query head, the positions it keeps, ascending, the recent ones included.
-    pub fn kept(&self, share: f64) -> Vec<Vec<u32>> {
+    /// Heads of one group that select for themselves: each query head, or 1 where they select together.
+    fn selecting(&self) -> usize {
+        self.ranked[0].rows()
+    }
+
+    /// Per head that selects for itself, those of one group in turn, the positions it keeps, ascending, the recent
+    /// ones included.
+    pub fn selected(&self, share: f64) -> Vec<Vec<u32>> {
         let budget = self.budget(share);
-        let group = self.layer.geometry().group();
-        let mut kept = Vec::with_capacity(self.layer.geometry().heads);
-        for ranked in self.ranked(budget.recent).iter() {
-            let rows: Vec<Vec<u32>> = ranked
-                .kept_at(budget.ranked)
-                .into_iter()
-                .map(|row| row.into_iter().chain(self.recent(budget.recent)).collect())
-                .collect();
-            kept.extend((0..group).map(|member| rows[member % rows.len()].clone()));
-        }
-        kept
+        let with_recent = |row: Vec<u32>| -> Vec<u32> {
+            row.into_iter().chain(self.recent(budget.recent)).collect()
+        };
+        self.ranked(budget.recent)
+            .iter()
+            .flat_map(|ranked| ranked.kept_at(budget.ranked))
+            .map(with_recent)
+            .collect()
+    }
+
+    /// As [`Ranking::selected`], per query head.
+    pub fn kept(&self, share: f64) -> Vec<Vec<u32>> {
+        let alike = self.layer.geometry().group() / self.selecting();
+        let selected = self.selected(share);
+        selected
+            .into_iter()
+            .flat_map(|row| vec![row; alike])
+            .collect()
     }
 }
 
-/// Positions held for a KV head, how many rows keep each, and each query head's places among them where they differ.
-pub type Held = (Vec<u32>, Vec<u32>, Option<Vec<Indices>>);
+/// What is held for one KV head.
+pub struct Held {
+    /// Ascending.
+    pub positions: Vec<u32>,
+    /// How many heads keep each.
+    pub weights: Vec<u32>,
+    /// Heads of its group that select for themselves.
+    pub selecting: usize,
+    /// Each query head's places among the positions, where they differ.
+    pub lists: Option<Vec<Indices>>,
+}
 
 impl Ranking<'_> {
     /// What one KV head holds when every entry is stored once; of the recent entries, the first `recent`.
@@ -95,7 +117,12 @@ impl Ranking<'_> {
             };
             rows.iter().map(list).collect()
         });
-        (positions, weights, lists)
+        Held {
+            positions,
+            weights,
+            selecting: rows.len(),
+            lists,
+        }
     }
 }
 
@@ -104,8 +131,8 @@ impl Plan for Ranking<'_> {
         let geometry = self.layer.geometry();
         let Budget { ranked: k, recent } = self.budget(share);
         let bytes_entry = (2 * geometry.head_dim * self.layer.store().size()) as u64;
-        let kept = (geometry.heads * (k + recent)) as u64;
         if self.eviction.store == Store::QueryHead {
+            let kept = (geometry.heads * (k + recent)) as u64;
             return Footprint {
                 entries: kept,
                 kept,
@@ -119,14 +146,13 @@ impl Plan for Ranking<'_> {
         let entries = held.iter().sum::<usize>() as u64;
         let mut footprint = Footprint {
             entries,
-            kept: entries,
+            kept: (geometry.kv_heads * self.selecting() * (k + recent)) as u64,
             bytes_entries: entries * bytes_entry,
             ..Footprint::default()
         };
         if held.iter().any(|&held| held > k + recent) {
             // The recent entries, one at least, are in every list: the largest number is that of the last entry held.
             let group = geometry.group() as u64;
-            footprint.kept = kept;
             footprint.bytes_lists = held
                 .iter()
                 .map(|&held| group * (k + recent) as u64 * Indices::width(held - 1))
@@ -136,10 +162,9 @@ impl Plan for Ranking<'_> {
     }
 
     fn build(&self, share: f64) -> Compressed {
-        let kept = self.kept(share);
-        let full = self.layer.kv();
+        let (kept, full) = (self.kept(share), self.layer.kv());
         let evicted = match self.eviction.store {
-            Store::KvHead => EvictedKv::shared(full, &kept),
+            Store::KvHead => EvictedKv::shared(full, &self.selected(share), kept.len()),
             Store::QueryHead => EvictedKv::repeated(full, &kept),
         };
         Compressed {

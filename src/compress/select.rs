@@ -74,6 +74,11 @@ impl Ranked {
         Self::of(ranks, n)
     }
 
+    /// How many rows there are: heads that rank for themselves.
+    pub fn rows(&self) -> usize {
+        self.ranks.len()
+    }
+
     /// The rankings of the first `n` positions alone, in the order that all of them have.
     pub fn first(&self, n: usize) -> Self {
         let among_first = |ranks: &Vec<u32>| {

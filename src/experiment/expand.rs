@@ -1,5 +1,7 @@
 //! A `[[method]]` table to its cells: the product of the settings given as lists, in the order they are written.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 
 use crate::bad_input;
@@ -64,6 +66,25 @@ pub fn cells(table: &toml::Table, origin: &str) -> Result<Vec<Cell>> {
                 .map_err(|e| e.context(origin.to_string()))
         })
         .collect()
+}
+
+/// # Errors
+/// A cell that stands twice.
+pub fn check_distinct(cells: &[Cell], origin: &str) -> Result<()> {
+    let mut seen = HashSet::new();
+    for cell in cells {
+        if !seen.insert((cell.info.name, cell.settings.canonical())) {
+            let name = cell.info.name;
+            let with = match cell.settings.canonical() {
+                none if none.is_empty() => none,
+                settings => format!(" with {settings}"),
+            };
+            return Err(bad_input!(
+                "{origin}: method {name}{with} stands twice, expected each cell once"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn scalar(value: &toml::Value, key: &str, origin: &str) -> Result<Value> {

@@ -5,7 +5,6 @@ mod expand;
 mod file;
 mod overrides;
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +12,7 @@ use anyhow::Result;
 
 pub use built_in::built_in;
 pub use file::{CompressAt, ExperimentFile};
-pub use overrides::Overrides;
+pub use overrides::{Overrides, cells_of_flags};
 
 use crate::bad_input;
 use crate::cache::StoreType;
@@ -75,19 +74,7 @@ impl Experiment {
             let full = toml::Table::from_iter([("name".to_string(), toml::Value::from("full"))]);
             cells.splice(0..0, expand::cells(&full, origin)?);
         }
-        let mut seen = HashSet::new();
-        for cell in &cells {
-            if !seen.insert((cell.info.name, cell.settings.canonical())) {
-                let name = cell.info.name;
-                let with = match cell.settings.canonical() {
-                    none if none.is_empty() => none,
-                    settings => format!(" with {settings}"),
-                };
-                return Err(bad_input!(
-                    "{origin}: method {name}{with} stands twice, expected each cell once"
-                ));
-            }
-        }
+        expand::check_distinct(&cells, origin)?;
         Ok(Self {
             file,
             text,

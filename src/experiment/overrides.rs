@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::ExperimentFile;
+use super::expand::{cells, check_distinct};
 use super::file::{CompressAt, ModelTable};
 use crate::bad_input;
 use crate::compress::methods::method_infos;
+use crate::generate::Cell;
 
 /// What the flags say; anything not given leaves the file as it is.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
@@ -181,6 +183,19 @@ impl Overrides {
         }
         Ok(())
     }
+}
+
+/// The cells that `--method` flags stand for, where there is no experiment.
+///
+/// # Errors
+/// A flag that does not parse or names what is not known; a cell that stands twice.
+pub fn cells_of_flags(flags: &[String]) -> Result<Vec<Cell>> {
+    let mut all = Vec::new();
+    for flag in flags {
+        all.extend(cells(&parse_method(flag)?, &format!("--method {flag}"))?);
+    }
+    check_distinct(&all, "--method")?;
+    Ok(all)
 }
 
 /// `NAME[:KEY=VALUE,...;...]` to the table it stands for.

@@ -79,6 +79,8 @@ pub struct CellCache {
 pub struct LayerFacts {
     pub footprint: Footprint,
     pub bytes_dense: u64,
+    /// See [`Compressed::kept`].
+    pub kept: Option<Vec<Vec<u32>>>,
     pub cosines: Option<(Cosines, Cosines)>,
 }
 
@@ -184,19 +186,20 @@ fn assemble(
         Made::Full | Made::Prune(..) => held,
         Made::Compress(..) => prefilled.bytes_read(cell.observes()) + held,
     };
-    let layers = compressed
-        .iter()
-        .zip(&prefilled.layers)
-        .map(|(compressed, dense)| LayerFacts {
-            footprint: compressed.prefix.footprint(),
-            bytes_dense: dense.kv.footprint().bytes(),
-            cosines: compressed.cosines,
-        })
-        .collect();
-    let caches = compressed
+    let (layers, caches) = compressed
         .into_iter()
-        .map(|layer| LayerCache::new(prefilled.geometry, layer.prefix, prefilled.store))
-        .collect();
+        .zip(&prefilled.layers)
+        .map(|(compressed, dense)| {
+            let facts = LayerFacts {
+                footprint: compressed.prefix.footprint(),
+                bytes_dense: dense.kv.footprint().bytes(),
+                kept: compressed.kept,
+                cosines: compressed.cosines,
+            };
+            let cache = LayerCache::new(prefilled.geometry, compressed.prefix, prefilled.store);
+            (facts, cache)
+        })
+        .unzip();
     let cache = Cache {
         layers: caches,
         rope: model.rope().clone(),

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use plotters::prelude::*;
 
+use super::chart::Chart;
 use super::figure::Figure;
 use super::marker::Look;
 use super::series::{self, Point, Series};
-use super::style::{self, AXIS, Area, GRID, HEADER, INK, LABEL, MARGIN, MUTED, SMALL};
+use super::style::{self, Area, HEADER, INK, LABEL, MARGIN, MUTED, SMALL};
 use crate::report::{Block, FULL, wrap};
 
 const HEIGHT: u32 = 1000;
@@ -125,38 +126,19 @@ impl Figure for Accuracy {
         let (data, legend) = body.split_horizontally(body.dim_in_pixel().0 as i32 - LEGEND);
         self.draw_legend(&legend.margin(0, 0, 40, 0))?;
 
-        let mut chart = ChartBuilder::on(&data)
-            .x_label_area_size(90)
-            .y_label_area_size(110)
-            .build_cartesian_2d(self.x_range(), self.y_range())?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID.stroke_width(2))
-            .axis_style(MUTED.stroke_width(2))
-            .x_labels(8)
-            .y_labels(8)
-            .x_label_formatter(&|x| style::number(*x))
-            .y_label_formatter(&|y| style::number(*y))
-            .label_style(style::text(LABEL, INK))
-            .axis_desc_style(style::text(AXIS, INK))
-            .x_desc("measured retention, % of the dense cache's bytes")
-            .y_desc(format!("score ({}), mean x 100", self.metric))
-            .draw()?;
-
-        let plane = chart.plotting_area();
-        let pixels = plane.strip_coord_spec();
-        let corner = pixels.get_base_pixel();
-        let at = |x: f64, y: f64| {
-            let (x, y) = plane.map_coordinate(&(x, y));
-            (x - corner.0, y - corner.1)
-        };
+        let y_title = format!("score ({}), mean x 100", self.metric);
+        let chart = Chart::new(
+            &data,
+            [self.x_range(), self.y_range()],
+            ["measured retention, % of the dense cache's bytes", &y_title],
+        )?;
+        let (pixels, at) = (&chart.pixels, |x, y| chart.at(x, y));
         if let Some(full) = self.full {
             let width = pixels.dim_in_pixel().0 as i32;
             let (low, high) = full.extent();
             let band = [(0, at(0.0, high).1), (width, at(0.0, low).1)];
             pixels.draw(&Rectangle::new(band, INK.mix(0.07).filled()))?;
-            dashes(&pixels, 0, width, at(0.0, full.score).1)?;
+            dashes(pixels, 0, width, at(0.0, full.score).1)?;
         }
         for (i, series) in self.series.iter().enumerate() {
             let look = Look::of(i);
@@ -178,7 +160,7 @@ impl Figure for Accuracy {
             }
             pixels.draw(&PathElement::new(line.clone(), look.color.stroke_width(4)))?;
             for point in line {
-                look.draw(&pixels, point)?;
+                look.draw(pixels, point)?;
             }
         }
         Ok(())

@@ -1,17 +1,22 @@
-//! Results to figures: SVG and PNG from the CSV alone, with the fonts in the program.
+//! Results to figures: SVG and PNG from the CSV alone, or of one prompt, with the fonts in the program.
 //!
 //! The last room of the flow. One file per figure; `style` holds what they share. Sizes are in
 //! pixels, the same in both formats, and the same rows give the same bytes.
 
 mod accuracy;
+mod attention;
 mod bytes;
+mod chart;
 mod figure;
 mod grid;
 mod marker;
 mod needle;
+mod pairs;
 mod panels;
 mod png;
 mod series;
+mod spindle;
+mod stacks;
 mod style;
 
 use std::collections::HashSet;
@@ -20,6 +25,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::bad_input;
+use crate::inspect::Inspection;
 use crate::record::{RECORDS_FILE, Record, read_layers, read_records};
 use crate::report::{Block, blocks};
 
@@ -63,11 +69,46 @@ pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
         for figure in needle::Needle::each_method(block, &name) {
             paths.extend(figure::save(&figure, &dir)?);
         }
-        if let Some(figure) = bytes::Bytes::new(block, &layers, &name) {
+        if let Some(figure) = bytes::figure(block, &layers, &name) {
             paths.extend(figure::save(&figure, &dir)?);
         }
     }
     Ok(paths)
+}
+
+/// Draws what there is to see of one prompt into `dir`, and gives the paths written, in order:
+///
+/// - `attention`: the paper's figure 3a, cumulative attention over entries;
+/// - `pairs`, `pairs-keys`, `pairs-values`: its figures 3b, 7 and 8, how many vectors are alike;
+/// - `spindle`: what each layer's bytes are spent on, a panel for each method.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn draw_inspection(facts: &Inspection, dir: &Path) -> Result<Vec<PathBuf>> {
+    style::register_fonts()?;
+    let mut paths = Vec::from(figure::save(&attention::Attention::new(facts), dir)?);
+    for figure in pairs::figures(facts) {
+        paths.extend(figure::save(&figure, dir)?);
+    }
+    paths.extend(figure::save(&spindle::figure(facts), dir)?);
+    Ok(paths)
+}
+
+/// What every figure of a prompt says below its title, in one line.
+fn subtitle(facts: &Inspection) -> String {
+    const CHARACTERS: usize = 110;
+    let Inspection {
+        model,
+        kv_dtype,
+        prompt,
+        tokens,
+        ..
+    } = facts;
+    let whole = format!("{model}, {kv_dtype}, prompt {prompt}, {tokens} tokens");
+    match whole.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}...", &whole[..end]),
+        None => whole,
+    }
 }
 
 /// The block's task, and those parts of its setup that differ between blocks.

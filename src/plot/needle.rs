@@ -212,16 +212,7 @@ where
     )
 }
 
-/// The colour of a score, straight between the three of [`HEAT`].
+/// The colour of a score.
 fn heat(score: f64) -> RGBColor {
-    let place = score.clamp(0.0, 1.0) * 2.0;
-    let (from, to, share) = if place < 1.0 {
-        (HEAT[0], HEAT[1], place)
-    } else {
-        (HEAT[1], HEAT[2], place - 1.0)
-    };
-    let mix = |from: u8, to: u8| {
-        (f64::from(from) + (f64::from(to) - f64::from(from)) * share).round() as u8
-    };
-    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+    style::between(HEAT, score)
 }

@@ -48,6 +48,27 @@ pub(super) const HEAT: [RGBColor; 3] = [
     RGBColor(12, 215, 159),
 ];
 
+/// The shallowest, the middle and the deepest layer.
+pub(super) const DEPTH: [RGBColor; 3] = [
+    RGBColor(86, 180, 233),
+    RGBColor(120, 94, 160),
+    RGBColor(213, 94, 0),
+];
+
+/// The colour at `place`, 0 to 1, straight between three.
+pub(super) fn between(colors: [RGBColor; 3], place: f64) -> RGBColor {
+    let place = place.clamp(0.0, 1.0) * 2.0;
+    let (from, to, share) = if place < 1.0 {
+        (colors[0], colors[1], place)
+    } else {
+        (colors[1], colors[2], place - 1.0)
+    };
+    let mix = |from: u8, to: u8| {
+        (f64::from(from) + (f64::from(to) - f64::from(from)) * share).round() as u8
+    };
+    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+}
+
 /// Makes the embedded faces known to plotters, so that no font of the system is needed.
 ///
 /// # Errors

@@ -114,30 +114,8 @@ impl<'a> Block<'a> {
 
     /// Names each cell by what sets it apart within its method.
     fn label(&mut self) {
-        let value = |settings, key: &str| {
-            settings_of(settings)
-                .find(|(name, _)| *name == key)
-                .map(|(_, value)| value)
-        };
-        let labels: Vec<String> = self
-            .cells
-            .iter()
-            .map(|cell| {
-                let siblings = || {
-                    self.cells
-                        .iter()
-                        .filter(|other| other.method == cell.method)
-                };
-                let tells = |key: &str, own: &str| {
-                    SIZES.contains(&key)
-                        || siblings().any(|other| value(other.settings, key) != Some(own))
-                };
-                let told = settings_of(cell.settings).filter(|(key, own)| tells(key, own));
-                told.map(|(key, own)| format!("{key}={own}"))
-                    .collect::<Vec<_>>()
-                    .join(";")
-            })
-            .collect();
+        let cells = self.cells.iter().map(|cell| (cell.method, cell.settings));
+        let labels = labels(&Vec::from_iter(cells));
         for (cell, label) in self.cells.iter_mut().zip(labels) {
             cell.label = label;
         }
@@ -153,6 +131,26 @@ impl<'a> Block<'a> {
         self.cells
             .sort_by_key(|cell| order.iter().position(|&method| method == cell.method));
     }
+}
+
+/// For each method with its settings, those that vary among the method's cells, and its size.
+pub fn labels(cells: &[(&str, &str)]) -> Vec<String> {
+    let value = |settings, key: &str| {
+        settings_of(settings)
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value)
+    };
+    let label = |&(method, settings): &(&str, &str)| {
+        let siblings = || cells.iter().filter(|(other, _)| *other == method);
+        let tells = |key: &str, own: &str| {
+            SIZES.contains(&key) || siblings().any(|(_, other)| value(other, key) != Some(own))
+        };
+        let told = settings_of(settings).filter(|(key, own)| tells(key, own));
+        told.map(|(key, own)| format!("{key}={own}"))
+            .collect::<Vec<_>>()
+            .join(";")
+    };
+    cells.iter().map(label).collect()
 }
 
 impl<'a> Cell<'a> {

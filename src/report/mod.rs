@@ -9,7 +9,7 @@ mod markdown;
 mod splice;
 mod text;
 
-pub use block::{Block, Cell, FULL, Setup, blocks};
+pub use block::{Block, Cell, FULL, Setup, blocks, labels};
 pub use splice::splice;
 pub use text::wrap;
 

@@ -5,6 +5,8 @@ mod interrupt;
 mod rows;
 mod sample;
 
+pub use folder::check as check_folder;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};

@@ -14,7 +14,9 @@ fn spindle() -> assert_cmd::Command {
 
 #[test]
 fn every_verb_has_a_worked_example() {
-    for verb in ["eval", "sweep", "figures", "report", "list", "fetch"] {
+    for verb in [
+        "eval", "sweep", "inspect", "figures", "report", "list", "fetch",
+    ] {
         let example = predicate::str::contains("Example")
             .and(predicate::str::contains(format!("\n  spindle {verb}")));
         let help = spindle().args([verb, "--help"]).assert();

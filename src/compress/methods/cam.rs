@@ -109,7 +109,6 @@ impl Plan for CamPlan<'_> {
     }
 
     fn build(&self, share: f64) -> Compressed {
-        let kept = self.ranking.kept(share);
         let layer = self.ranking.layer;
         let budget = self.ranking.budget(share);
         let merging = Merging {
@@ -127,8 +126,12 @@ impl Plan for CamPlan<'_> {
                 .collect(),
         };
         Compressed {
-            prefix: Prefix::Evicted(EvictedKv::shared(&merged, &kept)),
-            kept: Some(kept),
+            prefix: Prefix::Evicted(EvictedKv::shared(
+                &merged,
+                &self.ranking.selected(share),
+                layer.geometry().heads,
+            )),
+            kept: Some(self.ranking.kept(share)),
             cosines: None,
         }
     }

@@ -1,0 +1,54 @@
+//! `spindle inspect`: the facts of one prompt, as tables and figures or as JSON.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+
+use super::say;
+use crate::cli::InspectArgs;
+use crate::experiment::cells_of_flags;
+use crate::inspect::{Prompt, inspect as facts_of, table};
+use crate::load;
+use crate::plot;
+use crate::run::check_folder;
+use crate::source::{SourceOptions, resolve};
+
+pub fn inspect(args: &InspectArgs) -> Result<i32> {
+    // What can be said before the model is there, which may have to be fetched.
+    let cells = cells_of_flags(&args.methods)?;
+    let store = args.kv_dtype.parse()?;
+    let device = load::device(&args.device)?;
+    let figures = args.figures();
+    figures.as_deref().map_or(Ok(()), check_folder)?;
+    let prompt = match &args.prompt {
+        Some(path) => Prompt::read(path, args.chat)?,
+        None => Prompt::Needle {
+            length: args.length,
+        },
+    };
+    let files = resolve(&args.model, &SourceOptions::default())?;
+    let loaded = load::load(&files, &device)?;
+
+    let progress = ProgressBar::new_spinner().with_message("prefill and compression");
+    progress.enable_steady_tick(Duration::from_millis(200));
+    let facts = facts_of(&loaded, &files, &prompt, &cells, store);
+    progress.finish_and_clear();
+    let facts = facts?;
+
+    say(&if args.json {
+        serde_json::to_string(&facts)? + "\n"
+    } else {
+        table(&facts)
+    })?;
+    if let Some(folder) = figures {
+        plot::draw_inspection(&facts, &folder)?;
+        let drawn = format!("figures in {}\n", folder.display());
+        if args.json {
+            eprint!("{drawn}");
+        } else {
+            say(&drawn)?;
+        }
+    }
+    Ok(0)
+}

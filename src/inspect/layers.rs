@@ -1,0 +1,167 @@
+//! What one method keeps, holds and costs in each layer of the prompt.
+
+use serde::Serialize;
+
+use crate::cache::{Footprint, Geometry, union};
+use crate::compress::ratio::PaperRatio;
+use crate::generate::{Cell, CellCache, LayerFacts};
+use crate::model::observe::Prefilled;
+
+/// One method with its settings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MethodFacts {
+    pub method: String,
+    /// Canonical text: every setting, defaults included.
+    pub settings: String,
+    pub bytes_held: u64,
+    /// `bytes_held` over the bytes of the dense cache.
+    pub retention: f64,
+    /// The paper's ratio (equation 15), the mean over layers.
+    pub retention_paper: f64,
+    /// The mean over layers.
+    pub relative_error: f64,
+    /// Sums over layers, as are the next.
+    pub entries: u64,
+    pub codewords_k: Option<u64>,
+    pub codewords_v: Option<u64>,
+    pub bytes: Bytes,
+    pub layers: Vec<LayerRow>,
+}
+
+/// One layer under one method.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerRow {
+    pub layer: usize,
+    /// Per query head, the entries it attends to.
+    pub kept: Vec<usize>,
+    /// Per KV head, the entries that any of its query heads attends to.
+    pub union: Vec<usize>,
+    /// Entries held, over the KV heads (over the query heads where they are stored so).
+    pub entries: u64,
+    /// None where nothing is coded, as are the values' and the cosines.
+    pub codewords_k: Option<u64>,
+    pub codewords_v: Option<u64>,
+    pub bytes_dense: u64,
+    pub bytes_held: u64,
+    pub bytes: Bytes,
+    /// Equation 15: kept vectors over those of the dense cache, counted per query head where heads select apart.
+    pub r1: f64,
+    /// Equation 15: codewords over kept vectors.
+    pub r2: Option<f64>,
+    /// Equation 15: a codeword with its index and magnitude over the codeword alone.
+    pub r3: Option<f64>,
+    pub cosine_min_k: Option<f32>,
+    pub cosine_min_v: Option<f32>,
+    /// Over the coded vectors, each counted once.
+    pub cosine_mean_k: Option<f32>,
+    pub cosine_mean_v: Option<f32>,
+    /// Of the attention output of the window's queries: `|| out - full || / || full ||`.
+    pub relative_error: f64,
+}
+
+/// What bytes are spent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Bytes {
+    /// Keys and values stored whole.
+    pub entries: u64,
+    pub codewords: u64,
+    pub indices: u64,
+    pub magnitudes: u64,
+    pub positions: u64,
+    /// Of which query head attends to which entries.
+    pub lists: u64,
+}
+
+impl From<Footprint> for Bytes {
+    fn from(footprint: Footprint) -> Self {
+        Self {
+            entries: footprint.bytes_entries,
+            codewords: footprint.bytes_codewords,
+            indices: footprint.bytes_indices,
+            magnitudes: footprint.bytes_magnitudes,
+            positions: footprint.bytes_positions,
+            lists: footprint.bytes_lists,
+        }
+    }
+}
+
+impl MethodFacts {
+    /// `errors`: the relative error of each layer's attention output.
+    pub(super) fn new(
+        cell: &Cell,
+        made: &CellCache,
+        errors: &[f64],
+        prefilled: &Prefilled,
+    ) -> Self {
+        let (geometry, store) = (prefilled.geometry, prefilled.store);
+        let footprints = made.layers.iter().map(|layer| layer.footprint);
+        let held: Footprint = footprints.sum();
+        let is_coded = made.layers.iter().any(|layer| layer.cosines.is_some());
+        let layers = made.layers.iter().zip(errors).enumerate();
+        let (layers, ratios): (Vec<LayerRow>, Vec<f64>) = layers
+            .map(|(number, (facts, &error))| {
+                let paper = PaperRatio::new(facts.footprint, facts.bytes_dense, geometry, store);
+                (row(number, facts, &paper, error, geometry), paper.ratio)
+            })
+            .unzip();
+        Self {
+            method: cell.info.name.into(),
+            settings: cell.settings.canonical(),
+            bytes_held: held.bytes(),
+            retention: held.bytes() as f64 / prefilled.bytes_dense() as f64,
+            retention_paper: mean(&ratios),
+            relative_error: mean(errors),
+            entries: held.entries,
+            codewords_k: is_coded.then_some(held.codewords_k),
+            codewords_v: is_coded.then_some(held.codewords_v),
+            bytes: held.into(),
+            layers,
+        }
+    }
+}
+
+fn row(
+    layer: usize,
+    facts: &LayerFacts,
+    paper: &PaperRatio,
+    relative_error: f64,
+    geometry: Geometry,
+) -> LayerRow {
+    let held = facts.footprint;
+    let (kept, union) = match &facts.kept {
+        Some(kept) => (
+            kept.iter().map(Vec::len).collect(),
+            kept.chunks(geometry.group())
+                .map(|heads| union(heads).len())
+                .collect(),
+        ),
+        None => {
+            let each = held.entries as usize / geometry.kv_heads;
+            (vec![each; geometry.heads], vec![each; geometry.kv_heads])
+        }
+    };
+    let (keys, values) = facts.cosines.unzip();
+    LayerRow {
+        layer,
+        kept,
+        union,
+        entries: held.entries,
+        codewords_k: keys.map(|_| held.codewords_k),
+        codewords_v: values.map(|_| held.codewords_v),
+        bytes_dense: facts.bytes_dense,
+        bytes_held: held.bytes(),
+        bytes: held.into(),
+        r1: paper.r1,
+        r2: paper.r2,
+        r3: paper.r3,
+        cosine_min_k: keys.map(|cosines| cosines.min),
+        cosine_min_v: values.map(|cosines| cosines.min),
+        cosine_mean_k: keys.map(|cosines| cosines.mean),
+        cosine_mean_v: values.map(|cosines| cosines.mean),
+        relative_error,
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}

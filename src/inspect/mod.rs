@@ -1,0 +1,109 @@
+//! One prompt looked into: how its attention and its vectors lie in each layer, and what methods make of them.
+//!
+//! One prefill, compressed by each method as in a run; nothing is decoded. The facts are plain data ([`Inspection`]),
+//! which `table` prints, `cmd` gives as JSON and `plot` draws.
+
+mod attention;
+mod layers;
+mod output;
+mod prompt;
+mod similarity;
+mod table;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+pub use attention::{Attention, LayerAttention};
+pub use layers::{Bytes, LayerRow, MethodFacts};
+pub use prompt::Prompt;
+pub use similarity::{Similar, Vectors};
+pub use table::table;
+
+use crate::cache::StoreType;
+use crate::generate::{Cell, compress};
+use crate::load::Loaded;
+use crate::model::observe::{Observe, Prefilled};
+use crate::record::program_version;
+use crate::source::ModelFiles;
+
+/// Last tokens of the prompt whose queries are looked at: the observation window of SpindleKV and PyramidKV.
+pub const WINDOW: usize = 8;
+
+/// Everything there is to tell of one prompt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    pub program_version: String,
+    /// The model as it was asked for.
+    pub model: String,
+    pub model_revision: String,
+    /// Element type the caches store.
+    pub kv_dtype: String,
+    /// What the prompt is.
+    pub prompt: String,
+    pub tokens: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+    /// Bytes of the dense KV-head cache.
+    pub bytes_dense: u64,
+    /// Last tokens whose queries `attention` and every `relative_error` are taken from.
+    pub window: usize,
+    pub attention: Attention,
+    /// One for each kind of vector and threshold.
+    pub similar: Vec<Similar>,
+    /// In the order they were asked for.
+    pub methods: Vec<MethodFacts>,
+}
+
+/// Prefills `prompt` and compresses it as each of `cells` says.
+///
+/// # Errors
+/// A prompt that does not fit the model; a size that a method cannot reach on it.
+pub fn inspect(
+    loaded: &Loaded,
+    files: &ModelFiles,
+    prompt: &Prompt,
+    cells: &[Cell],
+    store: StoreType,
+) -> Result<Inspection> {
+    let (name, tokens) = prompt.tokens(loaded)?;
+    let own = Observe {
+        window: WINDOW,
+        unrotated_keys: true,
+        ..Observe::default()
+    };
+    let observe = cells.iter().map(Cell::observes).fold(own, Observe::union);
+    let prefilled = loaded.model.prefill(&tokens, observe, store)?;
+    Ok(Inspection {
+        program_version: program_version(),
+        model: files.spec.clone(),
+        model_revision: files.revision.clone(),
+        kv_dtype: store.name().into(),
+        prompt: name,
+        tokens: prefilled.len,
+        heads: prefilled.geometry.heads,
+        kv_heads: prefilled.geometry.kv_heads,
+        head_dim: prefilled.geometry.head_dim,
+        bytes_dense: prefilled.bytes_dense(),
+        window: WINDOW,
+        attention: Attention::of(&prefilled),
+        similar: similarity::similar(&prefilled),
+        methods: methods(loaded, &prefilled, cells)?,
+    })
+}
+
+/// What each cell makes of the prefill.
+fn methods(loaded: &Loaded, prefilled: &Prefilled, cells: &[Cell]) -> Result<Vec<MethodFacts>> {
+    let (model, rope) = (&loaded.model, loaded.model.rope());
+    let full = output::of_dense(prefilled, rope);
+    let made = compress(model, prefilled, &Vec::from_iter(cells));
+    cells
+        .iter()
+        .zip(made)
+        .map(|(cell, made)| {
+            let made = made.with_context(|| format!("method {}", cell.info.name))?;
+            let errors = output::errors(&made.cache, prefilled, &full);
+            Ok(MethodFacts::new(cell, &made, &errors, prefilled))
+        })
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! What is looked at: a text, or a sample of the needle task.
+
+use std::io::Read;
+
+use anyhow::{Context, Result};
+
+use super::WINDOW;
+use crate::bad_input;
+use crate::load::Loaded;
+use crate::model::chat::Message;
+use crate::task::TaskSpec;
+use crate::task::needle::NeedleSettings;
+use crate::task::spec::NeedleSpec;
+
+/// How far into its text the needle of a sample stands, in percent.
+const DEPTH: u32 = 50;
+
+/// A prompt, not yet in the tokens of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    Text {
+        /// The file it came from, or what stands for standard input.
+        name: String,
+        text: String,
+        /// As the user's turn in the model's chat template, up to where the answer starts; else as it is.
+        chat: bool,
+    },
+    /// A number hidden halfway into the project's own texts, of at most this many tokens.
+    Needle { length: usize },
+}
+
+impl Prompt {
+    /// The text of a file, or of standard input for `-`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is not text, or holds none.
+    pub fn read(path: &str, chat: bool) -> Result<Self> {
+        let (name, text) = match path {
+            "-" => {
+                let mut text = String::new();
+                let read = std::io::stdin().lock().read_to_string(&mut text);
+                ("standard input", read.map(|_| text))
+            }
+            file => (file, std::fs::read_to_string(file)),
+        };
+        let text = text.map_err(|error| bad_input!("prompt {name}: {error}"))?;
+        if text.trim().is_empty() {
+            return Err(bad_input!("prompt {name}: empty, expected text"));
+        }
+        Ok(Self::Text {
+            name: name.into(),
+            text,
+            chat,
+        })
+    }
+
+    /// What it is, in words, and its tokens.
+    ///
+    /// # Errors
+    /// A prompt too long for the model, or with nothing before the window; `chat` without a template.
+    pub(super) fn tokens(&self, loaded: &Loaded) -> Result<(String, Vec<u32>)> {
+        let tokenizer = &loaded.tokenizer;
+        let most = loaded.model.config.max_prompt();
+        let (name, tokens) = match self {
+            Self::Needle { length } => {
+                let settings = NeedleSettings {
+                    lengths: vec![*length],
+                    depths: vec![DEPTH],
+                    ..NeedleSettings::default()
+                };
+                let spec = TaskSpec::Needle(NeedleSpec {
+                    haystack: None,
+                    settings,
+                });
+                let sample = spec.build(tokenizer, most, 0)?.0.sample(0)?;
+                let name = format!("needle {}", sample.id);
+                (name, [sample.context, sample.question].concat())
+            }
+            Self::Text { name, text, chat } if *chat => {
+                if !tokenizer.has_chat_template() {
+                    return Err(bad_input!("--chat: the model has no chat template"));
+                }
+                let tokens = tokenizer.encode_chat(&[Message::user(text)], true);
+                let name = format!("{name} in the chat template");
+                (name, tokens.context("the prompt")?)
+            }
+            Self::Text { name, text, .. } => (name.clone(), tokenizer.encode(text, true)?),
+        };
+        let len = tokens.len();
+        if len <= WINDOW || len > most {
+            return Err(bad_input!(
+                "prompt {name}: {len} tokens, expected more than the window's {WINDOW} and at most {most}, \
+                 the model's context"
+            ));
+        }
+        Ok((name, tokens))
+    }
+}

@@ -1,0 +1,91 @@
+//! How many vectors of a layer are alike (PAPER notes 2, figures 3b, 7 and 8): pairs of tokens whose keys, or values,
+//! have a cosine above a threshold.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::cache::Rows;
+use crate::compress::codebook::{normalise, similarity_graphs};
+use crate::model::observe::{Prefilled, PrefilledLayer};
+
+/// Which vectors are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vectors {
+    /// Keys before RoPE.
+    Keys,
+    /// Keys as they are attended to.
+    RotatedKeys,
+    Values,
+}
+
+/// The thresholds that pairs are counted at: those of the paper's codebooks (table 3) and of its appendix B.
+const COUNTED: [(Vectors, [f32; 2]); 3] = [
+    (Vectors::Keys, [0.98, 0.9]),
+    (Vectors::RotatedKeys, [0.98, 0.9]),
+    (Vectors::Values, [0.95, 0.6]),
+];
+
+/// Pairs of one kind of vector at one threshold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Similar {
+    pub vectors: Vectors,
+    /// A pair counts when its cosine is greater.
+    pub theta: f32,
+    /// Pairs of different tokens in one KV head: the most there could be.
+    pub most: u64,
+    /// Per layer and KV head.
+    pub pairs: Vec<Vec<u64>>,
+}
+
+impl Similar {
+    /// Pairs of a layer, over its KV heads.
+    pub fn of_layer(&self, layer: usize) -> u64 {
+        self.pairs[layer].iter().sum()
+    }
+}
+
+impl Vectors {
+    fn of(self, layer: &PrefilledLayer) -> &[Rows] {
+        match self {
+            Self::Keys => &layer.unrotated_keys,
+            Self::RotatedKeys => &layer.kv.keys,
+            Self::Values => &layer.kv.values,
+        }
+    }
+}
+
+/// Counts all of [`COUNTED`], each pair's product computed once for both of its thresholds.
+pub(super) fn similar(prefilled: &Prefilled) -> Vec<Similar> {
+    let tokens = prefilled.len as u64;
+    COUNTED
+        .into_iter()
+        .flat_map(|(vectors, thetas)| {
+            let heads: Vec<&Rows> = prefilled
+                .layers
+                .iter()
+                .flat_map(|layer| vectors.of(layer))
+                .collect();
+            let counts: Vec<[u64; 2]> = heads
+                .into_par_iter()
+                .map(|rows| pairs(rows, thetas))
+                .collect();
+            [0, 1].map(|i| Similar {
+                vectors,
+                theta: thetas[i],
+                most: tokens * (tokens - 1) / 2,
+                pairs: counts
+                    .chunks(prefilled.geometry.kv_heads)
+                    .map(|layer| layer.iter().map(|count| count[i]).collect())
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+fn pairs(rows: &Rows, thetas: [f32; 2]) -> [u64; 2] {
+    let d = rows.dim();
+    let (units, _) = normalise(&rows.to_f32(), d);
+    let graphs = similarity_graphs(&units, d, &thetas);
+    [0, 1].map(|i| graphs[i].pairs() as u64)
+}
