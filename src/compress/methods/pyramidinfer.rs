@@ -11,8 +11,8 @@
 //! size follows from it and the prompt's length alone. Published values lie between 0 and 1, where shallow layers hold
 //! what only the deepest drop: half of all bytes or more stay, a third or more with a small `recent-ratio`. Below 0 is
 //! our extension, without which the method could not be compared at the sizes of the others: the cosine falls to 0
-//! before the last layer (at -1 in the middle), and from there on only `min-context` older tokens are left. The first
-//! two layers hold all of the prompt whatever the ratio, and the recent tokens always stay.
+//! before the last layer (at -1 in the middle), and from there on only `min-context` older tokens are left, if not
+//! before. The first two layers hold all of the prompt whatever the ratio, and the recent tokens always stay.
 
 use std::f64::consts::PI;
 
@@ -128,7 +128,7 @@ impl Pruning for PyramidInfer {
 
     fn lengths(&self, decay: f64, prompt: usize, layers: usize) -> Vec<usize> {
         let recent = self.recent(prompt);
-        let least = self.min_context.min(prompt - recent);
+        let least = self.min_context.max(self.sinks).min(prompt - recent);
         let mut older = prompt - recent;
         let mut lengths = Vec::with_capacity(layers);
         for layer in 0..layers {
@@ -190,25 +190,26 @@ mod tests {
         assert_eq!(PUBLISHED.lengths(1.0, 1000, 4), [1000; 4]);
     }
 
-    /// Our extension: at -1 the cosine is 0 from the middle on, and what is left is the least.
+    /// Our extension: at -1 the cosine is 0 from the middle on, and by then what is left is the least.
     #[test]
     fn below_zero_the_schedule_ends_before_the_last_layer() {
         let lengths = PUBLISHED.lengths(-1.0, 1000, 30);
         assert_eq!(lengths[..2], [1000; 2]);
-        assert!(lengths[14] > 201 + 64);
-        assert_eq!(lengths[16..], [201 + 64; 14]);
+        assert_eq!(lengths[9..12], [435, 338, 269]);
+        assert_eq!(lengths[12..], [201 + 64; 18]);
         let steepest = PUBLISHED.lengths(DECAYS[0], 1000, 30);
         assert_eq!(steepest[..2], [1000; 2]);
         assert_eq!(steepest[2..], [201 + 64; 28]);
     }
 
     #[test]
-    fn the_least_is_the_least_even_where_there_is_less() {
-        let none = PyramidInfer {
-            min_context: 1 << 20,
+    fn the_least_is_within_the_prompt_and_has_room_for_the_sinks() {
+        let least = |min_context| PyramidInfer {
+            min_context,
             ..PUBLISHED
         };
-        assert_eq!(none.lengths(-5.0, 300, 8), [300; 8]);
+        assert_eq!(least(1 << 20).lengths(-5.0, 300, 8), [300; 8]);
+        assert_eq!(least(0).lengths(DECAYS[0], 300, 8)[7], 61 + 4);
     }
 
     #[test]
