@@ -17,6 +17,7 @@ use spindle::compress::pool::{Pooling, pool};
 use spindle::compress::score::{Normalisation, WindowShape, key_norms, window_attention};
 use spindle::compress::select::top_k;
 use spindle::compress::settings::Value;
+use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::observe::{Observe, Prefilled};
 
@@ -86,7 +87,9 @@ fn kept(name: &str, given: &Given, budget: usize, view: LayerView<'_>) -> Vec<Ve
     else {
         panic!("{name} compresses a dense prefill");
     };
-    let knob = size.knob(method.knob(), |_| 0, view.len(), 1).unwrap();
+    let knob = size
+        .knob(&Curve::new(method.knob(), &|_| 0), view.len(), 1)
+        .unwrap();
     method.plan(view).build(knob).kept.unwrap()
 }
 

@@ -7,10 +7,12 @@ use std::sync::OnceLock;
 
 use common::{default_model, distance, plain};
 use spindle::cache::{
-    CodedBook, CodedKv, Codewords, Footprint, Indices, LayerCache, NewTokens, Pass, Prefix, StoreType,
+    CodedBook, CodedKv, Codewords, Footprint, Indices, LayerCache, NewTokens, Pass, Prefix,
+    StoreType,
 };
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
+use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::observe::{Observe, Prefilled};
 
@@ -102,7 +104,9 @@ fn prefix(name: &str, given: &[(&str, Value)], layer: usize) -> Prefix {
     let Made::Compress(method, size) = make(info, &settings).unwrap() else {
         panic!("{name} compresses a dense prefill");
     };
-    let knob = size.knob(method.knob(), |_| 0, PROMPT, 1).unwrap();
+    let knob = size
+        .knob(&Curve::new(method.knob(), &|_| 0), PROMPT, 1)
+        .unwrap();
     let prefilled = &text().prompt;
     method
         .plan(LayerView { prefilled, layer })
@@ -113,7 +117,9 @@ fn prefix(name: &str, given: &[(&str, Value)], layer: usize) -> Prefix {
 /// The largest cosine of a vector to one of the codewords.
 fn nearest(vector: &[f32], codewords: &Codewords) -> f64 {
     let mut scratch = Vec::new();
-    let codewords = codewords.block(&mut scratch).chunks(vector.len());
+    let codewords = codewords
+        .block(0..codewords.len(), &mut scratch)
+        .chunks(vector.len());
     codewords
         .map(|codeword| cosine(vector, codeword))
         .fold(-1.0, f64::max)

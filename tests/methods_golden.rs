@@ -10,6 +10,7 @@ use serde::Deserialize;
 use spindle::cache::{DenseKv, Geometry, LayerCache, NewTokens, Pass, Rows, StoreType};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
+use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::PrunedLayer;
 use spindle::model::observe::{Prefilled, PrefilledLayer};
@@ -125,7 +126,9 @@ impl Golden {
             prefilled: &prefilled,
             layer: 0,
         });
-        let knob = size.knob(method.knob(), |_| 0, prefilled.len, 1).unwrap();
+        let knob = size
+            .knob(&Curve::new(method.knob(), &|_| 0), prefilled.len, 1)
+            .unwrap();
         plan.build(knob).kept.unwrap()
     }
 

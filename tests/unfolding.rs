@@ -15,6 +15,7 @@ use spindle::cache::{DenseKv, Geometry, Prefix, Rows, StoreType};
 use spindle::compress::codebook::{normalise, similarity_graphs};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
+use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled, PrefilledLayer};
@@ -180,7 +181,9 @@ fn equals_unfolding(
     let Made::Compress(method, size) = make(spindle.info, &settings).unwrap() else {
         panic!("spindle compresses");
     };
-    let knob = size.knob(method.knob(), |_| 0, prefilled.len, 1).unwrap();
+    let knob = size
+        .knob(&Curve::new(method.knob(), &|_| 0), prefilled.len, 1)
+        .unwrap();
     let built = method.plan(LayerView { prefilled, layer }).build(knob);
     let kept = built.kept.unwrap();
     let Prefix::Coded(coded) = &built.prefix else {

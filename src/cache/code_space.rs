@@ -1,15 +1,12 @@
-//! A cache in coded form and attention in code space: scores from one product per codeword, values from one
-//! weight per codeword.
+//! A layer in coded form: what is stored.
 
-use multiversion::multiversion;
-
+use super::code_attention::HeadView;
 use super::coded::{CodedRows, Codewords};
 use super::dense::DenseKv;
 use super::footprint::Footprint;
 use super::indices::Indices;
 use super::rows::Rows;
 use super::softmax::Attending;
-use crate::kernel::{dots, simd};
 use crate::model::rope::Rope;
 
 /// One KV head in coded form.
@@ -56,19 +53,47 @@ impl CodedHead {
         self.keys.is_empty()
     }
 
+    pub fn keys(&self) -> &CodedRows {
+        &self.keys
+    }
+
+    pub fn values(&self) -> &CodedRows {
+        &self.values
+    }
+
+    pub fn positions(&self) -> Option<&Indices> {
+        self.positions.as_ref()
+    }
+
+    pub fn lists(&self) -> Option<&[Indices]> {
+        self.lists.as_deref()
+    }
+
+    /// Entries of the prompt.
+    pub fn prompt_entries(&self) -> usize {
+        self.prompt_entries
+    }
+
+    /// Entries added since.
+    pub fn appended(&self) -> usize {
+        self.len() - self.prompt_entries
+    }
+
     /// The entries that one query head sees: its list of the prompt's, then the first `appended` of those added since.
-    fn seen(&self, member: usize, appended: usize) -> Vec<usize> {
-        let added = self.prompt_entries..self.prompt_entries + appended;
-        match &self.lists {
-            Some(lists) => lists[member].iter().chain(added).collect(),
-            None => (0..added.end).collect(),
-        }
+    pub fn seen(&self, member: usize, appended: usize) -> Vec<u32> {
+        let prompt = self.prompt_entries as u32;
+        let mut seen = match &self.lists {
+            Some(lists) => lists[member].to_vec(),
+            None => (0..prompt).collect(),
+        };
+        seen.extend(prompt..prompt + appended as u32);
+        seen
     }
 
     /// All but the codewords, which are the book's.
     fn footprint(&self) -> Footprint {
         let entries = self.len() as u64;
-        let appended = entries - self.prompt_entries as u64;
+        let appended = self.appended() as u64;
         let lists = self.lists.as_deref().unwrap_or_default();
         Footprint {
             entries,
@@ -189,47 +214,14 @@ impl CodedKv {
         appended: impl Fn(usize) -> usize,
     ) {
         let (book, head) = self.place(kv_head);
-        let (book, head) = (&self.books[book], &self.books[book].heads[head]);
-        let (mut key_scratch, mut value_scratch) = (Vec::new(), Vec::new());
-        let key_codewords = book.keys.block(&mut key_scratch);
-        let value_codewords = book.values.block(&mut value_scratch);
-        let (key_factors, value_factors) = (head.keys.factors(), head.values.factors());
-        let d = book.keys.dim();
-        let rows = (0..attending.members())
-            .flat_map(|member| (0..attending.tokens()).map(move |token| (member, token)));
-        for (member, token) in rows.collect::<Vec<_>>() {
-            let entries = head.seen(member, appended(token));
-            let codewords: Vec<usize> = entries
-                .iter()
-                .map(|&entry| head.keys.index(entry))
-                .collect();
-            let query = attending.query(member, token);
-            let mut scores = match &head.positions {
-                Some(positions) => {
-                    let products = turned_products(query, key_codewords);
-                    let positions: Vec<usize> =
-                        entries.iter().map(|&entry| positions.get(entry)).collect();
-                    turned_scores(&products, &codewords, &positions, rope, d)
-                }
-                None => {
-                    let mut products = vec![0.0; key_codewords.len() / d];
-                    dots(query, key_codewords, &mut products);
-                    codewords
-                        .iter()
-                        .map(|&codeword| products[codeword])
-                        .collect()
-                }
-            };
-            for (score, &entry) in scores.iter_mut().zip(&entries) {
-                *score *= key_factors[entry];
-            }
-            attending.weigh(member, token, &mut scores);
-            let mut weights = vec![0.0; book.values.len()];
-            for (weight, &entry) in scores.iter().zip(&entries) {
-                weights[head.values.index(entry)] += weight * value_factors[entry];
-            }
-            simd::add_weighted(&weights, value_codewords, attending.out(member, token));
-        }
+        let book = &self.books[book];
+        let view = HeadView {
+            keys: &book.keys,
+            values: &book.values,
+            head: &book.heads[head],
+            rope,
+        };
+        view.absorb(attending, appended);
         let whole = self.whole.len(kv_head);
         self.whole
             .absorb(kv_head, attending, 0..attending.members(), |_| whole);
@@ -240,10 +232,10 @@ impl CodedKv {
         let (book, head) = self.place(kv_head);
         let (book, head) = (&self.books[book], &self.books[book].heads[head]);
         let d = book.keys.dim();
-        let entries = head.seen(member, head.len() - head.prompt_entries);
+        let entries = head.seen(member, head.appended());
         let mut keys = vec![0.0; entries.len() * d];
         let mut values = vec![0.0; entries.len() * d];
-        for (i, &entry) in entries.iter().enumerate() {
+        for (i, entry) in entries.into_iter().map(|e| e as usize).enumerate() {
             let key = &mut keys[i * d..(i + 1) * d];
             head.keys.rebuild(&book.keys, entry, key);
             if let Some(positions) = &head.positions {
@@ -271,39 +263,4 @@ impl CodedKv {
         let books = self.books.iter().map(CodedBook::footprint);
         books.chain([whole]).sum()
     }
-}
-
-/// For each codeword the vector whose product with a position's `[cos, sin]` is the score of a key with that
-/// codeword at that position: with halves `q = (a, b)` and `c = (x, y)`, RoPE gives
-/// `q . R(p) c = (a x + b y) . cos(p) + (b x - a y) . sin(p)`. The query is turned once, no key ever is.
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn turned_products(query: &[f32], codewords: &[f32]) -> Vec<f32> {
-    let d = query.len();
-    let (a, b) = query.split_at(d / 2);
-    let mut products = vec![0.0; codewords.len()];
-    for (out, codeword) in products.chunks_exact_mut(d).zip(codewords.chunks_exact(d)) {
-        let (x, y) = codeword.split_at(d / 2);
-        let (even, odd) = out.split_at_mut(d / 2);
-        for i in 0..d / 2 {
-            even[i] = a[i].mul_add(x[i], b[i] * y[i]);
-            odd[i] = b[i].mul_add(x[i], -(a[i] * y[i]));
-        }
-    }
-    products
-}
-
-/// The score of each entry, before its magnitude, from the [`turned_products`] of its codeword.
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn turned_scores(
-    products: &[f32],
-    codewords: &[usize],
-    positions: &[usize],
-    rope: &Rope,
-    d: usize,
-) -> Vec<f32> {
-    let score = |(&codeword, &position): (&usize, &usize)| {
-        let (even, odd) = products[codeword * d..(codeword + 1) * d].split_at(d / 2);
-        simd::dot(even, rope.cos(position)) + simd::dot(odd, rope.sin(position))
-    };
-    codewords.iter().zip(positions).map(score).collect()
 }

@@ -1,5 +1,7 @@
 //! Vectors written as `magnitude * codeword[index]`: the codebook side of SpindleKV (PAPER sections 1.6 to 1.8).
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::indices::Indices;
@@ -44,9 +46,14 @@ impl Codewords {
         self.vectors.bytes()
     }
 
-    /// All of them as f32, `[codewords, head_dim]`, borrowed where they are stored so.
-    pub fn block<'a>(&'a self, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        self.vectors.block(0..self.vectors.len(), scratch)
+    /// Those of `range` as f32, `[codewords, head_dim]`, borrowed where they are stored so.
+    pub fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        self.vectors.block(range, scratch)
+    }
+
+    /// Writes codeword `i` as f32 into `out`, `[head_dim]`.
+    pub fn read(&self, i: usize, out: &mut [f32]) {
+        self.vectors.read(i, out);
     }
 
     /// Keeps the first `len`.
@@ -61,7 +68,11 @@ impl Codewords {
         let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
         let unit: Vec<f32> = vector.iter().map(|x| x * inverse).collect();
         let mut scratch = Vec::new();
-        let near = nearest(&unit, self.block(&mut scratch), self.are_units);
+        let near = nearest(
+            &unit,
+            self.block(0..self.len(), &mut scratch),
+            self.are_units,
+        );
         let index = match near {
             // A stored codeword can be a hair longer than 1, and the product with it too.
             Some((index, cosine)) if cosine.min(1.0) > self.theta => index,
@@ -107,6 +118,11 @@ impl CodedRows {
         self.index.get(i)
     }
 
+    /// The codeword that stands for each entry.
+    pub fn indices(&self) -> Vec<u32> {
+        self.index.to_vec()
+    }
+
     /// The factor each entry's codeword is multiplied by, `[len]`.
     pub fn factors(&self) -> Vec<f32> {
         match &self.magnitudes {
@@ -134,7 +150,7 @@ impl CodedRows {
 
     /// Entry `i` rebuilt (equation 14), into `out`.
     pub fn rebuild(&self, codewords: &Codewords, i: usize, out: &mut [f32]) {
-        codewords.vectors.read(self.index.get(i), out);
+        codewords.read(self.index.get(i), out);
         if let Some(rows) = &self.magnitudes {
             let mut magnitude = [0.0];
             rows.read(i, &mut magnitude);
@@ -189,7 +205,9 @@ mod tests {
     fn at_a_threshold_of_one_none_joins_though_a_product_rounds_above_it() {
         let (a, b) = (0.3f32, (1.0 - 0.3f32 * 0.3).sqrt());
         let mut codewords = Codewords::new(2, StoreType::F16, &[a, b], true, 1.0);
-        let stored = codewords.block(&mut Vec::new()).to_vec();
+        let stored = codewords
+            .block(0..codewords.len(), &mut Vec::new())
+            .to_vec();
         assert!(stored[0] * a + stored[1] * b > 1.0);
         let mut coded = CodedRows::new(StoreType::F16, &[0], Some(&[1.0]));
         coded.push(&mut codewords, &[a, b]);

@@ -44,6 +44,14 @@ impl Indices {
         (0..self.len()).map(|i| self.get(i))
     }
 
+    pub fn to_vec(&self) -> Vec<u32> {
+        match self {
+            Self::U8(v) => v.iter().map(|&v| v.into()).collect(),
+            Self::U16(v) => v.iter().map(|&v| v.into()).collect(),
+            Self::U32(v) => v.clone(),
+        }
+    }
+
     pub fn push(&mut self, value: u32) {
         match self {
             Self::U8(v) if value <= u8::MAX.into() => v.push(value as u8),

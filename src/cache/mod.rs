@@ -2,6 +2,7 @@
 //! representations (`dense`, `evicted`, `code_space`) and a tail of whole entries; each attends in its own form
 //! and counts its own bytes.
 
+mod code_attention;
 mod code_space;
 mod coded;
 mod column_sums;

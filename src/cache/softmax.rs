@@ -7,13 +7,13 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::layer::Pass;
-use crate::kernel::simd::add_weighted;
 use crate::kernel::{LANES, Left, Out, Right, dots, product, simd};
 
 /// Queries of the query heads of one KV head, `tokens` each, with their running maximum, sum of exponentials and
 /// weighted sum of values. Exponentials are powers of two, the queries scaled for it.
 pub struct Attending {
     dim: usize,
+    pass: Pass,
     tokens: usize,
     /// Rows of state that each query head has: `tokens`, filled up to whole panels where there are panels.
     stride: usize,
@@ -34,24 +34,34 @@ struct Softmax {
 }
 
 impl Softmax {
-    /// Adds `weights`, `[count, n]`, times `values`, `[n, dim]`, to `count` rows from `row` on.
+    /// Adds `weights`, `[count, n]`, times `values`, `[n, dim]`, to `count` rows from `row` on, `apart` from each other.
     fn add_weighted(
         &mut self,
         weights: Left<'_>,
-        count: usize,
-        n: usize,
+        [count, n, dim]: [usize; 3],
         values: &[f32],
         row: usize,
-        dim: usize,
+        apart: usize,
     ) {
+        let out = &mut self.out[row * dim..];
+        if !dim.is_multiple_of(LANES) {
+            for i in 0..count {
+                let out = &mut out[i * apart * dim..][..dim];
+                for (k, value) in values.chunks_exact(dim).take(n).enumerate() {
+                    let weight = weights.data[i * weights.row + k * weights.step];
+                    simd::add_scaled(out, weight, value);
+                }
+            }
+            return;
+        }
         let values = Right {
             data: values,
             row: dim,
             group: LANES,
         };
         let mut out = Out {
-            data: &mut self.out[row * dim..],
-            row: dim,
+            data: out,
+            row: apart * dim,
             group: LANES,
             add: true,
         };
@@ -78,6 +88,7 @@ impl Attending {
         let rows = members * stride;
         Self {
             dim,
+            pass,
             tokens,
             stride,
             queries,
@@ -94,6 +105,10 @@ impl Attending {
     /// Query heads.
     pub fn members(&self) -> usize {
         self.state.max.len() / self.stride
+    }
+
+    pub fn pass(&self) -> Pass {
+        self.pass
     }
 
     /// Tokens of each query head.
@@ -143,8 +158,8 @@ impl Attending {
                     row: 1,
                     step: LANES,
                 };
-                self.state
-                    .add_weighted(weights, count, lanes.most, values, row, d);
+                let shape = [count, lanes.most, d];
+                self.state.add_weighted(weights, shape, values, row, 1);
             }
         }
     }
@@ -189,22 +204,15 @@ impl Attending {
             row: n,
             step: 1,
         };
-        // Without panels the rows of a token's query heads lie `tokens` apart.
-        match self.tokens == 1 && d.is_multiple_of(LANES) {
-            true => self
-                .state
-                .add_weighted(weights, members.len(), n, values, members.start, d),
-            false => {
-                for (member, weights) in members.zip(scores.chunks_exact(n)) {
-                    add_weighted(weights, values, self.out(member, token));
-                }
-            }
-        }
+        let (shape, row) = ([members.len(), n, d], members.start * self.stride + token);
+        self.state
+            .add_weighted(weights, shape, values, row, self.stride);
         self.scores = scores;
     }
 
-    /// Turns one row's `scores` of further entries (products with its scaled query) into weights against the running
-    /// maximum, rescaling what was summed before. The caller adds the weighted values to [`Attending::out`].
+    /// Turns one row's `scores` of further entries (products with its scaled query; minus infinity for those it does not
+    /// see) into weights against the running maximum, rescaling what was summed before. The caller adds the weighted
+    /// values.
     pub fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
         weigh(
             scores,
@@ -214,10 +222,17 @@ impl Attending {
         );
     }
 
-    /// The weighted sum of values of one row so far, `[dim]`.
-    pub fn out(&mut self, member: usize, token: usize) -> &mut [f32] {
-        let row = member * self.stride + token;
-        &mut self.state.out[row * self.dim..][..self.dim]
+    /// Adds `values`, `[n, dim]`, to what the query heads' single token has summed: weighted by columns `start` to
+    /// `start + n` of `weights`, `[members, width]`.
+    pub fn add_values(&mut self, weights: &[f32], width: usize, start: usize, values: &[f32]) {
+        let shape = [self.members(), values.len() / self.dim, self.dim];
+        let weights = Left {
+            data: &weights[start..],
+            row: width,
+            step: 1,
+        };
+        self.state
+            .add_weighted(weights, shape, values, 0, self.stride);
     }
 
     /// Adds to `sums`, one for each of `keys`, the attention it draws from all tokens of one query head: `[n, dim]`
@@ -354,6 +369,9 @@ fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
         return;
     }
     let max = state.max[row].max(simd::max(scores));
+    if max == f32::NEG_INFINITY {
+        return scores.fill(0.0);
+    }
     if max > state.max[row] {
         let shrink = simd::exp2(state.max[row] - max);
         simd::scale(&mut state.out[row * dim..(row + 1) * dim], shrink);

@@ -5,14 +5,15 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::codebook::{BitGraph, Cosines, similarity_graphs};
+use super::codebook::{BitGraph, Codebook, Cosines, similarity_graphs};
 use super::eviction::Eviction;
 use super::learn::{Learner, Learnt, Recipe, Vectors};
 use super::method::{Compressed, Knob, Method, Plan};
 use super::ranking::{Held, Ranking};
 use super::view::LayerView;
 use crate::cache::{
-    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Footprint, Geometry, Prefix,
+    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Footprint, Geometry, Indices,
+    Prefix,
 };
 use crate::model::observe::Observe;
 
@@ -118,6 +119,14 @@ struct Book {
     alike: [OnceLock<BitGraph>; 2],
 }
 
+/// What a group of KV heads codes.
+struct Selected {
+    held: Vec<Held>,
+    /// Of all vectors of the group, head after head.
+    places: Vec<u32>,
+    weights: Vec<u32>,
+}
+
 /// What is alike among keys and values; none for a learner that takes no threshold.
 type Graphs<'a> = [Option<&'a BitGraph>; 2];
 
@@ -192,9 +201,9 @@ impl CodingPlan<'_> {
         }
     }
 
-    /// The codebooks of the `number`-th group of heads, coded with what is alike at the knob's thresholds.
-    fn code(&self, number: usize, knob: f64, graphs: Graphs<'_>) -> (CodedBook, [Cosines; 2]) {
-        let (d, len) = (self.geometry().head_dim, self.layer.len());
+    /// What the `number`-th group of heads codes, and the place of each vector among all of the group's.
+    fn selected(&self, number: usize, knob: f64) -> Selected {
+        let len = self.layer.len();
         let shared = self.geometry().kv_heads / self.books.len();
         let held: Vec<Held> = (number * shared..(number + 1) * shared)
             .map(|kv_head| self.held(kv_head, knob))
@@ -203,19 +212,49 @@ impl CodingPlan<'_> {
             let positions = held.positions.iter();
             positions.map(move |p| (head * len) as u32 + p)
         });
-        let places: Vec<u32> = places.collect();
-        let weights: Vec<u32> = held.iter().flat_map(|held| held.weights.clone()).collect();
-        let (recipe, [theta_k, theta_v]) = (self.recipe(knob), self.thetas(knob));
+        Selected {
+            places: places.collect(),
+            weights: held.iter().flat_map(|held| held.weights.clone()).collect(),
+            held,
+        }
+    }
+
+    /// The codebooks of keys and of values of what a group of heads codes.
+    fn codebooks(
+        &self,
+        number: usize,
+        knob: f64,
+        selected: &Selected,
+        graphs: Graphs<'_>,
+    ) -> [Codebook; 2] {
+        let Selected {
+            places, weights, ..
+        } = selected;
         let vectors = &self.books[number].vectors;
-        let [keys, values] =
-            [0, 1].map(|kind| recipe.learn(&vectors[kind], &places, &weights, graphs[kind]));
+        [0, 1].map(|kind| {
+            self.recipe(knob)
+                .codebook(&vectors[kind], places, weights, graphs[kind])
+        })
+    }
+
+    /// The `number`-th group of heads in coded form.
+    fn code(&self, number: usize, knob: f64, graphs: Graphs<'_>) -> (CodedBook, [Cosines; 2]) {
+        let d = self.geometry().head_dim;
+        let selected = self.selected(number, knob);
+        let (recipe, [theta_k, theta_v]) = (self.recipe(knob), self.thetas(knob));
+        let [keys, values] = self.codebooks(number, knob, &selected, graphs);
+        let learnt = |codebook, kind: usize| {
+            let vectors = &self.books[number].vectors[kind];
+            recipe.learnt(codebook, vectors, &selected.places, &selected.weights)
+        };
+        let (keys, values) = (learnt(keys, 0), learnt(values, 1));
         let store = self.layer.store();
         let codewords = |learnt: &Learnt, theta: f32| {
             Codewords::new(d, store, &learnt.codewords, recipe.magnitudes, theta)
         };
         let mut start = 0;
-        let mut heads = Vec::with_capacity(shared);
-        for held in held {
+        let mut heads = Vec::with_capacity(selected.held.len());
+        for held in selected.held {
             let span = start..start + held.positions.len();
             start = span.end;
             let rows = |learnt: &Learnt| {
@@ -240,19 +279,63 @@ impl CodingPlan<'_> {
         (book, [keys.cosines, values.cosines])
     }
 
-    /// As [`CodingPlan::code`], with graphs made for it; those of an eviction's fixed thresholds are kept.
-    fn code_afresh(&self, number: usize, knob: f64) -> (CodedBook, [Cosines; 2]) {
+    /// What [`CodingPlan::code`] would hold, without making it.
+    fn measure(&self, number: usize, knob: f64, graphs: Graphs<'_>) -> Footprint {
+        let (d, size) = (self.geometry().head_dim, self.layer.store().size());
+        let selected = self.selected(number, knob);
+        let [keys, values] = self.codebooks(number, knob, &selected, graphs);
+        let codewords = keys.codewords.len() + values.codewords.len();
+        let mut measured = Footprint {
+            codewords_k: keys.codewords.len() as u64,
+            codewords_v: values.codewords.len() as u64,
+            bytes_codewords: (codewords * d * size) as u64,
+            ..Footprint::default()
+        };
+        let bytes = |numbers: &[u32]| {
+            let largest = numbers.iter().copied().max().unwrap_or(0) as usize;
+            numbers.len() as u64 * Indices::width(largest)
+        };
+        let mut start = 0;
+        for held in &selected.held {
+            let n = held.positions.len();
+            let span = start..start + n;
+            start = span.end;
+            let lists = held.lists.as_deref().unwrap_or_default();
+            measured += Footprint {
+                entries: n as u64,
+                kept: match lists {
+                    [] => (n * held.selecting) as u64,
+                    lists => lists.iter().map(|list| list.len() as u64).sum(),
+                },
+                bytes_indices: bytes(&keys.index[span.clone()]) + bytes(&values.index[span]),
+                bytes_magnitudes: match self.method.coding.recipe.magnitudes {
+                    true => (2 * n * size) as u64,
+                    false => 0,
+                },
+                bytes_positions: match self.method.coding.rotated_keys {
+                    true => 0,
+                    false => bytes(&held.positions),
+                },
+                bytes_lists: lists.iter().map(Indices::bytes).sum(),
+                ..Footprint::default()
+            };
+        }
+        measured
+    }
+
+    /// Calls `then` with what is alike in a group at the knob's thresholds: made for it, but for an eviction, whose
+    /// thresholds are fixed, once for all knobs.
+    fn with_graphs<T>(&self, number: usize, knob: f64, then: impl FnOnce(Graphs<'_>) -> T) -> T {
         let (book, thetas) = (&self.books[number], self.thetas(knob));
         let graph = |kind: usize| self.graphs(&book.vectors[kind], &[thetas[kind]]).remove(0);
         if !self.method.coding.recipe.learner.takes_threshold() {
-            return self.code(number, knob, [None, None]);
+            return then([None, None]);
         }
         if self.ranking.is_some() {
-            let alike = [0, 1].map(|kind| Some(book.alike[kind].get_or_init(|| graph(kind))));
-            return self.code(number, knob, alike);
+            return then([0, 1].map(|kind| Some(book.alike[kind].get_or_init(|| graph(kind)))));
         }
         let [keys, values] = [0, 1].map(graph);
-        self.code(number, knob, [Some(&keys), Some(&values)])
+        then([Some(&keys), Some(&values)])
     }
 
     /// What each of [`SCALES`] would hold: the products of all pairs are computed once for all of them.
@@ -269,7 +352,7 @@ impl CodingPlan<'_> {
                 graphs
                     .map(|((keys, values), scale)| {
                         let graphs = [Some(keys), Some(values)];
-                        self.code(number, scale, graphs).0.footprint()
+                        self.measure(number, scale, graphs)
                     })
                     .collect()
             })
@@ -284,14 +367,26 @@ impl Plan for CodingPlan<'_> {
         let scale = SCALES.iter().position(|&scale| scale == knob);
         match scale.filter(|_| self.method.knob().cheap == SCALES) {
             Some(scale) => self.at_scales.get_or_init(|| self.measure_scales())[scale],
-            None => self.build(knob).prefix.footprint(),
+            None => {
+                let books = (0..self.books.len()).into_par_iter().map(|number| {
+                    self.with_graphs(number, knob, |graphs| self.measure(number, knob, graphs))
+                });
+                let books: Vec<Footprint> = books.collect();
+                let selecting = self.ranking.as_ref().map_or(1, Ranking::selecting);
+                let whole = self.whole(knob).footprint();
+                let whole = Footprint {
+                    kept: whole.kept * selecting as u64,
+                    ..whole
+                };
+                books.into_iter().chain([whole]).sum()
+            }
         }
     }
 
     fn build(&self, knob: f64) -> Compressed {
         let coded: Vec<(CodedBook, [Cosines; 2])> = (0..self.books.len())
             .into_par_iter()
-            .map(|number| self.code_afresh(number, knob))
+            .map(|number| self.with_graphs(number, knob, |graphs| self.code(number, knob, graphs)))
             .collect();
         let (books, cosines): (Vec<CodedBook>, Vec<[Cosines; 2]>) = coded.into_iter().unzip();
         let over_books = |kind: usize| {

@@ -45,9 +45,12 @@ impl Vectors {
     /// The vectors at `places` alone.
     fn at(&self, places: &[u32]) -> Self {
         let d = self.dim;
-        let rows = places.iter().map(|&p| &self.units[p as usize * d..][..d]);
+        let mut units = Vec::with_capacity(places.len() * d);
+        for &place in places {
+            units.extend_from_slice(&self.units[place as usize * d..][..d]);
+        }
         Self {
-            units: rows.flatten().copied().collect(),
+            units,
             norms: places.iter().map(|&p| self.norms[p as usize]).collect(),
             dim: d,
         }
@@ -76,27 +79,40 @@ pub struct Learnt {
 }
 
 impl Recipe {
-    /// The codebook of the vectors at `places` (ascending). `weights`: how many query heads keep each; `alike`: the
-    /// graph over all vectors, for a learner that takes a threshold.
-    pub fn learn(
+    /// Which of the vectors at `places` (ascending) are codewords, and which stands for each, by their order there.
+    /// `weights`: how many query heads keep each; `alike`: the graph over all vectors, for a learner that takes a
+    /// threshold.
+    pub fn codebook(
         self,
         all: &Vectors,
         places: &[u32],
         weights: &[u32],
         alike: Option<&BitGraph>,
+    ) -> Codebook {
+        match (self.learner, alike) {
+            (Learner::Greedy, Some(graph)) => among(places, all.norms.len(), weights, |weights| {
+                greedy(graph, weights)
+            }),
+            (Learner::Leader, Some(graph)) => leader(&graph.subset(places)),
+            (Learner::SphericalKMeans { codewords }, _) => {
+                let k = (codewords * places.len() as f64).ceil() as usize;
+                let kept = all.at(places);
+                spherical_k_means(&kept.units, all.dim, weights, k.max(1), 0, ROUNDS)
+            }
+            (_, None) => panic!("{:?} needs a graph of what is alike", self.learner),
+        }
+    }
+
+    /// What is stored of the vectors at `places` in the `codebook` they have.
+    pub fn learnt(
+        self,
+        codebook: Codebook,
+        all: &Vectors,
+        places: &[u32],
+        weights: &[u32],
     ) -> Learnt {
         let d = all.dim;
         let kept = all.at(places);
-        let graph = alike.map(|graph| graph.subset(places));
-        let codebook = match (self.learner, graph) {
-            (Learner::Greedy, Some(graph)) => greedy(&graph, weights),
-            (Learner::Leader, Some(graph)) => leader(&graph),
-            (Learner::SphericalKMeans { codewords }, _) => {
-                let k = (codewords * places.len() as f64).ceil() as usize;
-                spherical_k_means(&kept.units, d, weights, k.max(1), 0, ROUNDS)
-            }
-            (_, None) => panic!("{:?} needs a graph of what is alike", self.learner),
-        };
         let codebook = match &codebook.codewords {
             Codewords::Members(_) if self.means => codebook.with_means(&kept.units, d, weights),
             _ => codebook,
@@ -118,6 +134,32 @@ impl Recipe {
             norms,
             cosines,
         }
+    }
+}
+
+/// The codebook of the vectors at `places` of `n`, from one made over all of them in which the others weigh nothing.
+fn among(
+    places: &[u32],
+    n: usize,
+    weights: &[u32],
+    over_all: impl FnOnce(&[u32]) -> Codebook,
+) -> Codebook {
+    if places.len() == n {
+        return over_all(weights);
+    }
+    let (mut all_weights, mut order) = (vec![0; n], vec![0; n]);
+    for (i, (&place, &weight)) in places.iter().zip(weights).enumerate() {
+        all_weights[place as usize] = weight;
+        order[place as usize] = i as u32;
+    }
+    let codebook = over_all(&all_weights);
+    let members = codebook.codewords.members();
+    Codebook {
+        codewords: Codewords::Members(members.iter().map(|&m| order[m as usize]).collect()),
+        index: places
+            .iter()
+            .map(|&place| codebook.index[place as usize])
+            .collect(),
     }
 }
 

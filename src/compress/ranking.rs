@@ -58,7 +58,7 @@ impl<'a> Ranking<'a> {
     }
 
     /// Heads of one group that select for themselves: each query head, or 1 where they select together.
-    fn selecting(&self) -> usize {
+    pub fn selecting(&self) -> usize {
         self.ranked[0].rows()
     }
 

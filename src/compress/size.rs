@@ -1,7 +1,6 @@
 //! How small a method is asked to make a cache.
 
-use super::method::Knob;
-use super::solve::solve;
+use super::solve::{Curve, solve};
 
 /// Of `retention` and a method's own knobs, the one that is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,19 +14,13 @@ pub enum Size {
 }
 
 impl Size {
-    /// The knob that gives this size on a prompt of `len` tokens, of which `bytes` are held at a knob.
+    /// The knob that gives this size on a prompt of `len` tokens, whose cache is as large as the curve says.
     ///
     /// # Errors
     /// A retention that the method cannot reach.
-    pub fn knob(
-        self,
-        knob: Knob,
-        bytes: impl Fn(f64) -> u64,
-        len: usize,
-        bytes_dense: u64,
-    ) -> anyhow::Result<f64> {
+    pub fn knob(self, curve: &Curve<'_>, len: usize, bytes_dense: u64) -> anyhow::Result<f64> {
         match self {
-            Self::Retention(target) => solve(knob, bytes, target, bytes_dense),
+            Self::Retention(target) => solve(curve, target, bytes_dense),
             Self::Budget(entries) => Ok((entries as f64 / len as f64).min(1.0)),
             Self::Knob(knob) => Ok(knob),
         }

@@ -1,5 +1,8 @@
 //! Exact size: the knob at which the bytes held meet a target.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use super::method::{Knob, Plan};
@@ -10,6 +13,8 @@ use crate::cache::Footprint;
 const TOLERANCE: f64 = 0.002;
 /// What is accepted where a knob moves in steps too coarse for [`TOLERANCE`].
 const ACCEPTED: f64 = 0.01;
+/// Times the range is halved before false position: five targets of a sweep share most of these steps.
+const HALVINGS: usize = 4;
 /// False-position steps before the nearest is taken.
 const STEPS: usize = 24;
 
@@ -19,18 +24,36 @@ pub fn footprint(plans: &[Box<dyn Plan + '_>], knob: f64) -> Footprint {
     layers.into_iter().sum()
 }
 
-/// The knob at which `bytes` are `target` of `bytes_dense`, by false position (Illinois) between the ends of its
-/// range, or between two of its cheap values where it has them; bytes need only rise on the whole.
+/// Bytes held over a method's knob on one prompt. What one target asks for is remembered for the next.
+pub struct Curve<'a> {
+    pub knob: Knob,
+    bytes: &'a dyn Fn(f64) -> u64,
+    known: RefCell<HashMap<u64, u64>>,
+}
+
+impl<'a> Curve<'a> {
+    pub fn new(knob: Knob, bytes: &'a dyn Fn(f64) -> u64) -> Self {
+        let known = RefCell::default();
+        Self { knob, bytes, known }
+    }
+
+    fn bytes(&self, at: f64) -> u64 {
+        let mut known = self.known.borrow_mut();
+        *known
+            .entry(at.to_bits())
+            .or_insert_with(|| (self.bytes)(at))
+    }
+}
+
+/// The knob at which the bytes are `target` of `bytes_dense`; bytes need only rise on the whole. First between two of
+/// the range's cheap values, or where it has none by halving it, at knobs that all targets have in common; then by
+/// false position (Illinois). Which knobs are tried depends on the target alone, not on what else was solved for.
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
-pub fn solve(
-    knob: Knob,
-    bytes: impl Fn(f64) -> u64,
-    target: f64,
-    bytes_dense: u64,
-) -> anyhow::Result<f64> {
-    let retention = |at: f64| bytes(at) as f64 / bytes_dense as f64;
+pub fn solve(curve: &Curve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result<f64> {
+    let knob = curve.knob;
+    let retention = |at: f64| curve.bytes(at) as f64 / bytes_dense as f64;
     let (mut low, mut high) = (knob.smallest, knob.largest);
     let (smallest, largest) = (retention(low), retention(high));
     let (mut below, mut above) = (smallest - target, largest - target);
@@ -48,14 +71,23 @@ pub fn solve(
     } else {
         (above.abs(), high)
     };
+    let nearer = |a: (f64, f64), b: (f64, f64)| if b.0 < a.0 { b } else { a };
     for pair in knob.cheap.windows(2) {
         let (first, second) = (retention(pair[0]) - target, retention(pair[1]) - target);
         if first < 0.0 && second >= 0.0 {
             (low, below, high, above) = (pair[0], first, pair[1], second);
-            best = [best, (first.abs(), low), (second.abs(), high)]
-                .into_iter()
-                .fold(best, |a, b| if b.0 < a.0 { b } else { a });
+            best = nearer(nearer(best, (first.abs(), low)), (second.abs(), high));
             break;
+        }
+    }
+    for _ in 0..if knob.cheap.is_empty() { HALVINGS } else { 0 } {
+        let middle = (low + high) / 2.0;
+        let error = retention(middle) - target;
+        best = nearer(best, (error.abs(), middle));
+        if error < 0.0 {
+            (low, below) = (middle, error);
+        } else {
+            (high, above) = (middle, error);
         }
     }
     let mut last_moved_low = None;
@@ -65,9 +97,7 @@ pub fn solve(
         }
         let at = low + (high - low) * (-below) / (above - below);
         let error = retention(at) - target;
-        if error.abs() < best.0 {
-            best = (error.abs(), at);
-        }
+        best = nearer(best, (error.abs(), at));
         let moves_low = error < 0.0;
         if moves_low {
             (low, below) = (at, error);
@@ -123,7 +153,7 @@ mod tests {
             };
             let at = |step: u32| bytes(f64::from(step) / f64::from(steps) + 1e-9) as f64 / DENSE as f64;
             let coarsest = (0..steps).map(|step| at(step + 1) - at(step)).fold(0.0, f64::max);
-            match solve(KNOB, bytes, target, DENSE) {
+            match solve(&Curve::new(KNOB, &bytes), target, DENSE) {
                 Ok(knob) => prop_assert!((bytes(knob) as f64 / DENSE as f64 - target).abs() <= ACCEPTED),
                 Err(_) => prop_assert!(target < floor || coarsest > 2.0 * ACCEPTED, "steps of {coarsest}"),
             }
@@ -131,8 +161,34 @@ mod tests {
     }
 
     #[test]
+    fn what_one_target_measured_is_not_measured_again_for_the_next() {
+        let calls = std::cell::Cell::new(0);
+        let bytes = |knob: f64| {
+            calls.set(calls.get() + 1);
+            held(knob.powi(3))
+        };
+        let curve = Curve::new(KNOB, &bytes);
+        let first = solve(&curve, 0.3, DENSE).unwrap();
+        let alone = calls.get();
+        assert_eq!(solve(&curve, 0.3, DENSE).unwrap(), first);
+        assert_eq!(calls.get(), alone);
+        let next = solve(&curve, 0.31, DENSE).unwrap();
+        assert!(
+            calls.get() < 2 * alone,
+            "{} calls after {alone}",
+            calls.get()
+        );
+        assert_eq!(solve(&Curve::new(KNOB, &bytes), 0.31, DENSE).unwrap(), next);
+    }
+
+    #[test]
     fn what_is_out_of_reach_names_the_range() {
-        let error = solve(KNOB, |knob| held(0.2 + 0.5 * knob), 0.15, DENSE).unwrap_err();
+        let error = solve(
+            &Curve::new(KNOB, &|knob| held(0.2 + 0.5 * knob)),
+            0.15,
+            DENSE,
+        )
+        .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("reaches 0.200 to 0.700"), "{text}");
         assert!(text.contains("its share from 0 to 1"), "{text}");
@@ -142,7 +198,9 @@ mod tests {
     #[test]
     fn a_target_between_two_steps_names_the_range_and_by_how_much_it_is_missed() {
         let bytes = |knob: f64| held(if knob < 0.5 { 0.1 } else { 0.5 });
-        let text = solve(KNOB, bytes, 0.25, DENSE).unwrap_err().to_string();
+        let text = solve(&Curve::new(KNOB, &bytes), 0.25, DENSE)
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("reaches 0.100 to 0.500"), "{text}");
         assert!(text.contains("misses by 0.150"), "{text}");
     }

@@ -13,11 +13,11 @@ use rayon::prelude::*;
 
 use crate::cache::{Cache, Footprint, LayerCache, Prefix};
 use crate::compress::codebook::Cosines;
-use crate::compress::method::{Compressed, Method, Plan, Pruning};
+use crate::compress::method::{Compressed, Knob, Method, Plan};
 use crate::compress::methods::Made;
 use crate::compress::settings::{MethodInfo, Settings};
 use crate::compress::size::Size;
-use crate::compress::solve::footprint;
+use crate::compress::solve::{Curve, footprint};
 use crate::compress::view::LayerView;
 use crate::model::decoder::{Model, PrunedLayer};
 use crate::model::observe::{Observe, Prefilled};
@@ -50,14 +50,68 @@ impl Cell {
         }
     }
 
-    fn family(&self) -> (&'static str, String) {
-        let knob = match &self.made {
+    fn knob(&self) -> Option<Knob> {
+        match &self.made {
             Made::Full => None,
-            Made::Compress(method, _) => Some(method.knob().name),
-            Made::Prune(method, _) => Some(method.knob().name),
-        };
+            Made::Compress(method, _) => Some(method.knob()),
+            Made::Prune(method, _) => Some(method.knob()),
+        }
+    }
+
+    fn family(&self) -> (&'static str, String) {
+        let knob = self.knob().map(|knob| knob.name);
         let sizes: Vec<&str> = SIZES.into_iter().chain(knob).collect();
         (self.info.name, self.settings.canonical_without(&sizes))
+    }
+
+    /// Bytes held at a knob. Where tokens drop out of a prefill of their own they follow from the prompt's length, so
+    /// that a size costs no prefills to solve for.
+    fn bytes(&self, knob: f64, plans: &[Box<dyn Plan + '_>], prefilled: &Prefilled) -> u64 {
+        match &self.made {
+            Made::Full => prefilled.bytes_dense(),
+            Made::Compress(..) => footprint(plans, knob).bytes(),
+            Made::Prune(method, _) => {
+                let layers = prefilled.geometry.layers;
+                let lengths = method.lengths(knob, prefilled.len, layers);
+                let bytes_token = prefilled.bytes_dense() / (prefilled.len * layers) as u64;
+                lengths.iter().sum::<usize>() as u64 * bytes_token
+            }
+        }
+    }
+
+    /// The compressed layers. `curve` is that of all cells of the family, where it has a knob.
+    fn layers(
+        &self,
+        model: &Model,
+        prefilled: &Prefilled,
+        plans: &[Box<dyn Plan + '_>],
+        curve: Option<&Curve<'_>>,
+    ) -> anyhow::Result<Layers> {
+        let knob = |size: Size| match curve {
+            Some(curve) => size.knob(curve, prefilled.len, prefilled.bytes_dense()),
+            None => anyhow::bail!("{} has no knob", self.info.name),
+        };
+        match &self.made {
+            Made::Full => Ok(whole(prefilled)),
+            Made::Compress(_, size) => {
+                let knob = knob(*size)?;
+                let layers = plans.par_iter().map(|plan| plan.build(knob)).collect();
+                Ok((layers, prefilled.logits.clone()))
+            }
+            Made::Prune(method, size) => {
+                let knob = knob(*size)?;
+                let lengths = method.lengths(knob, prefilled.len, prefilled.geometry.layers);
+                let keep = |layer: &PrunedLayer<'_>, count: usize| method.keep(layer, count);
+                let (tokens, store) = (&prefilled.tokens, prefilled.store);
+                let pruned = model.prefill_pruned(tokens, store, &lengths, keep)?;
+                let layers = pruned.layers.into_iter().map(|kv| Compressed {
+                    prefix: Prefix::Dense(kv),
+                    kept: None,
+                    cosines: None,
+                });
+                Ok((layers.collect(), pruned.logits))
+            }
+        }
     }
 }
 
@@ -98,13 +152,11 @@ pub fn compress(
             Made::Full | Made::Prune(..) => Vec::new(),
         };
         let share_ms = milliseconds(start) / family.len() as f64;
+        let bytes = |knob: f64| family[0].bytes(knob, &plans, prefilled);
+        let curve = family[0].knob().map(|knob| Curve::new(knob, &bytes));
         for cell in family {
             let start = Instant::now();
-            let made = match &cell.made {
-                Made::Full => Ok(whole(prefilled)),
-                Made::Compress(method, size) => build(method.as_ref(), *size, &plans, prefilled),
-                Made::Prune(method, size) => prune(model, method.as_ref(), *size, prefilled),
-            };
+            let made = cell.layers(model, prefilled, &plans, curve.as_ref());
             caches.push(made.map(|made| {
                 let compress_ms = share_ms + milliseconds(start);
                 assemble(model, prefilled, cell, made, compress_ms)
@@ -124,44 +176,6 @@ fn plan<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Pla
 
 /// The layers of one cell's cache, and the logits after the prompt.
 type Layers = (Vec<Compressed>, Vec<f32>);
-
-fn build(
-    method: &dyn Method,
-    size: Size,
-    plans: &[Box<dyn Plan + '_>],
-    prefilled: &Prefilled,
-) -> anyhow::Result<Layers> {
-    let bytes = |knob: f64| footprint(plans, knob).bytes();
-    let knob = size.knob(method.knob(), bytes, prefilled.len, prefilled.bytes_dense())?;
-    let layers = plans.par_iter().map(|plan| plan.build(knob)).collect();
-    Ok((layers, prefilled.logits.clone()))
-}
-
-/// A prefill of its own. Bytes follow from the prompt's length, so that a size costs no prefills to solve for.
-fn prune(
-    model: &Model,
-    method: &dyn Pruning,
-    size: Size,
-    prefilled: &Prefilled,
-) -> anyhow::Result<Layers> {
-    let (len, layers) = (prefilled.len, prefilled.geometry.layers);
-    let dense = prefilled.bytes_dense();
-    let bytes_token = dense / (len * layers) as u64;
-    let bytes = |knob: f64| {
-        let tokens: usize = method.lengths(knob, len, layers).iter().sum();
-        tokens as u64 * bytes_token
-    };
-    let knob = size.knob(method.knob(), bytes, len, dense)?;
-    let lengths = method.lengths(knob, len, layers);
-    let keep = |layer: &PrunedLayer<'_>, count: usize| method.keep(layer, count);
-    let pruned = model.prefill_pruned(&prefilled.tokens, prefilled.store, &lengths, keep)?;
-    let layers = pruned.layers.into_iter().map(|kv| Compressed {
-        prefix: Prefix::Dense(kv),
-        kept: None,
-        cosines: None,
-    });
-    Ok((layers.collect(), pruned.logits))
-}
 
 fn whole(prefilled: &Prefilled) -> Layers {
     let whole = |layer: &crate::model::observe::PrefilledLayer| Compressed {

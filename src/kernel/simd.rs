@@ -2,8 +2,6 @@
 //! same whatever the vector width. Each is inlined into kernels that `multiversion` compiles twice,
 //! for AVX2 with FMA and for any CPU, and chooses between when the program runs.
 
-use multiversion::multiversion;
-
 const LANES: usize = 16;
 
 #[inline(always)]
@@ -34,14 +32,6 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 pub fn add_scaled(out: &mut [f32], factor: f32, row: &[f32]) {
     for (o, r) in out.iter_mut().zip(row) {
         *o = factor.mul_add(*r, *o);
-    }
-}
-
-/// `out += sum over j of weights[j] * rows[j]`: `rows` `[n, d]`, `out` `[d]`.
-#[multiversion(targets("x86_64+avx2+fma"))]
-pub fn add_weighted(weights: &[f32], rows: &[f32], out: &mut [f32]) {
-    for (weight, row) in weights.iter().zip(rows.chunks_exact(out.len())) {
-        add_scaled(out, *weight, row);
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::f32::consts::TAU;
 
+use multiversion::multiversion;
+
 use super::config::{DecoderConfig, RopeScaling};
 
 /// Cosines and sines for positions `0..max_len`.
@@ -39,11 +41,7 @@ impl Rope {
 
     /// Rotates one vector of `head_dim` elements to `position`, below [`Self::max_len`].
     pub fn rotate_in_place(&self, row: &mut [f32], position: usize) {
-        let (first, second) = row.split_at_mut(self.half);
-        let table = self.cos(position).iter().zip(self.sin(position));
-        for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(table) {
-            (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
-        }
+        rotate(row, self.cos(position), self.sin(position));
     }
 
     /// Undoes [`Self::rotate_in_place`] at the same position.
@@ -63,6 +61,14 @@ impl Rope {
     /// `head_dim / 2` sines of `position`, below [`Self::max_len`].
     pub fn sin(&self, position: usize) -> &[f32] {
         &self.sin[position * self.half..][..self.half]
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32]) {
+    let (first, second) = row.split_at_mut(cos.len());
+    for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
+        (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
     }
 }
 

@@ -11,7 +11,8 @@ use super::{Codebook, Codewords};
 ///
 /// `weights` counts each vector: with `w_a`, the number of query heads that keep entry `a`, the codebook is the one that
 /// unfolding the entry `w_a` times would give (PAPER notes 1.5). Ties go to the lower place. This is Algorithm 1 with its
-/// degree taken from the graph (eq. 10); the `sum(S)` printed there would never change.
+/// degree taken from the graph (eq. 10); the `sum(S)` printed there would never change. A vector of weight 0 is not there:
+/// what is alike in the whole is alike in the part.
 ///
 /// Codewords come in the order the plain algorithm chooses them. Degrees are kept up to date by visiting each edge at most once,
 /// when the first of its ends is covered, and the largest is found by a heap whose keys may lag behind: degrees only fall,
@@ -23,11 +24,14 @@ pub fn greedy(graph: &BitGraph, weights: &[u32]) -> Codebook {
     let n = graph.len();
     assert_eq!(weights.len(), n, "a weight for each of {n} vectors");
     let mut degrees = graph.degrees(weights);
-    let mut uncovered = bits::full(n);
-    let mut heap: BinaryHeap<u64> = degrees
-        .iter()
-        .enumerate()
-        .map(|(node, &degree)| key(degree, node))
+    let there = |&node: &usize| weights[node] > 0;
+    let mut uncovered = vec![0; bits::words(n)];
+    (0..n)
+        .filter(there)
+        .for_each(|node| bits::insert(&mut uncovered, node));
+    let mut heap: BinaryHeap<u64> = (0..n)
+        .filter(there)
+        .map(|node| key(degrees[node], node))
         .collect();
     let (mut codewords, mut index) = (Vec::new(), vec![0u32; n]);
     let mut covered = Vec::new();
@@ -123,6 +127,22 @@ mod tests {
         fn equals_algorithm_1(set in testing::clustered(150), theta in 0.2f32..1.0) {
             let graph = &similarity_graphs(&set.units, set.d, &[theta])[0];
             prop_assert_eq!(greedy(graph, &vec![1; set.len()]), algorithm_1(matrix(graph)));
+        }
+
+        #[test]
+        fn vectors_without_weight_are_not_there(set in testing::clustered(120), theta in 0.2f32..1.0, keep in prop::collection::vec(any::<bool>(), 120)) {
+            let graph = &similarity_graphs(&set.units, set.d, &[theta])[0];
+            let places: Vec<u32> = (0..set.len() as u32).filter(|&p| keep[p as usize]).collect();
+            let kept: Vec<u32> = places.iter().map(|&p| set.weights[p as usize]).collect();
+            let part = greedy(&graph.subset(&places), &kept);
+            let mut weights = vec![0; set.len()];
+            places.iter().zip(&kept).for_each(|(&p, &weight)| weights[p as usize] = weight);
+            let whole = greedy(graph, &weights);
+            let chosen: Vec<u32> = members(&part).iter().map(|&i| places[i as usize]).collect();
+            prop_assert_eq!(members(&whole), chosen);
+            for (i, &p) in places.iter().enumerate() {
+                prop_assert_eq!(part.index[i], whole.index[p as usize]);
+            }
         }
 
         /// Each vector repeated `w_a` times in place, through the whole pipeline and the plain algorithm.
