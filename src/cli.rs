@@ -101,4 +101,7 @@ pub struct RunArgs {
     /// List the cells and tasks and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Print at the end, on standard error, where the time went
+    #[arg(long)]
+    pub profile: bool,
 }

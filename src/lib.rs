@@ -20,6 +20,7 @@ pub mod kernel;
 pub mod load;
 pub mod model;
 pub mod plot;
+pub mod profile;
 pub mod record;
 pub mod report;
 pub mod run;

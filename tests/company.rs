@@ -214,6 +214,39 @@ fn a_sequence_in_parts_equals_the_whole() {
     assert_eq!(logits, whole[499]);
 }
 
+/// A prompt that goes on from another's prefill leaves what it would alone, to the bit.
+#[test]
+fn a_prefill_after_another_equals_one_alone() {
+    let model = Tiny::new(Family::Qwen3).load().unwrap();
+    let observe = Observe {
+        window: 16,
+        column_sums: false,
+        unrotated_keys: true,
+    };
+    let mut other = tiny::tokens(700, 4);
+    for (same, len) in [(0, 300), (1, 300), (513, 640), (640, 640), (650, 640)] {
+        let tokens = [&tiny::tokens(700, 4)[..same], &tiny::tokens(700, 8)[same..]].concat();
+        let tokens = &tokens[..len];
+        let alone = model.prefill(tokens, observe, StoreType::F16).unwrap();
+        let earlier = model.prefill(&other, observe, StoreType::F16).unwrap();
+        let common = earlier.common(tokens, observe, StoreType::F16);
+        assert!(
+            common <= len - 16 && (common >= same.min(len - 16)),
+            "{common} of {same}"
+        );
+        let after = model
+            .prefill_after(Some(earlier), tokens, observe, StoreType::F16)
+            .unwrap();
+        assert_eq!((alone.logits, alone.len), (after.logits, after.len));
+        for (alone, after) in alone.layers.iter().zip(&after.layers) {
+            assert_eq!(alone.kv, after.kv);
+            assert_eq!(alone.unrotated_keys, after.unrotated_keys);
+            assert_eq!(alone.queries, after.queries);
+        }
+        other.truncate(690);
+    }
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let run = |threads: usize| {

@@ -13,7 +13,7 @@ use spindle::compress::settings::Value;
 use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::PrunedLayer;
-use spindle::model::observe::{Prefilled, PrefilledLayer};
+use spindle::model::observe::{Observe, Prefilled, PrefilledLayer};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -103,6 +103,7 @@ impl Golden {
             column_sums,
         };
         Prefilled {
+            observe: Observe::default(),
             geometry,
             store: StoreType::F32,
             layers: vec![layer],

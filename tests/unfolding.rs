@@ -60,6 +60,7 @@ fn prefilled(seed: u64, len: usize, group: usize) -> Prefilled {
         column_sums: Vec::new(),
     };
     Prefilled {
+        observe: Observe::default(),
         geometry: Geometry {
             layers: 1,
             heads,

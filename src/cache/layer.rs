@@ -113,6 +113,17 @@ impl LayerCache {
         Self::new(geometry, Prefix::Dense(Arc::new(none)), store)
     }
 
+    /// A cache of the first `len` tokens of an earlier prefill, which go on to be appended to.
+    pub fn resume(geometry: Geometry, mut kv: DenseKv, len: usize) -> Self {
+        kv.truncate(len);
+        let store = kv.keys[0].store();
+        Self {
+            tail: kv,
+            appended: len,
+            ..Self::empty(geometry, store)
+        }
+    }
+
     pub fn prefix(&self) -> &Prefix {
         &self.prefix
     }

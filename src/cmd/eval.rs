@@ -6,6 +6,7 @@ use super::{figures, report, say};
 use crate::bad_input;
 use crate::cli::RunArgs;
 use crate::experiment::{Experiment, ExperimentFile, text_of};
+use crate::profile::{self, Stage, stage};
 use crate::run::{RunOptions, run};
 
 /// The exit code of a run that Ctrl-C ended, as shells count it.
@@ -37,9 +38,14 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
         );
         return Ok(INTERRUPTED);
     }
-    report::print(&finished.folder)?;
-    figures::draw(&finished.folder)?;
+    stage(Stage::Record, || -> Result<()> {
+        report::print(&finished.folder)?;
+        figures::draw(&finished.folder)
+    })?;
     say(&format!("results in {}\n", finished.folder.display()))?;
+    if args.profile {
+        eprint!("{}", profile::report());
+    }
     if finished.failed > 0 {
         eprintln!(
             "{} cells failed: see the error column of records.csv",

@@ -21,6 +21,7 @@ use crate::compress::solve::{Curve, footprint};
 use crate::compress::view::LayerView;
 use crate::model::decoder::{Model, PrunedLayer};
 use crate::model::observe::{Observe, Prefilled};
+use crate::profile::{Stage, stage};
 
 /// Settings that, beside a method's knob, say how small, not how: cells that differ in these alone share their plans.
 const SIZES: [&str; 3] = ["retention", "budget", "r"];
@@ -148,7 +149,7 @@ pub fn compress(
     for family in cells.chunk_by(|a, b| a.family() == b.family()) {
         let start = Instant::now();
         let plans = match &family[0].made {
-            Made::Compress(method, _) => plan(method.as_ref(), prefilled),
+            Made::Compress(method, _) => stage(Stage::Score, || plan(method.as_ref(), prefilled)),
             Made::Full | Made::Prune(..) => Vec::new(),
         };
         let share_ms = milliseconds(start) / family.len() as f64;
@@ -156,7 +157,8 @@ pub fn compress(
         let curve = family[0].knob().map(|knob| Curve::new(knob, &bytes));
         for cell in family {
             let start = Instant::now();
-            let made = cell.layers(model, prefilled, &plans, curve.as_ref());
+            let layers = || cell.layers(model, prefilled, &plans, curve.as_ref());
+            let made = stage(Stage::Compress, layers);
             caches.push(made.map(|made| {
                 let compress_ms = share_ms + milliseconds(start);
                 assemble(model, prefilled, cell, made, compress_ms)

@@ -19,6 +19,7 @@ use super::ops::{rms_norm, swiglu};
 use super::rope::Rope;
 use super::weights::Weights;
 use crate::cache::{Cache, Geometry, LayerCache, NewTokens, Pass, StoreType};
+use crate::profile;
 
 /// Tokens of a prompt processed at once: memory stays linear in the prompt, products large enough to be fast.
 pub const CHUNK: usize = 512;
@@ -111,6 +112,17 @@ impl Model {
 
     /// Processes a whole prompt with full attention, in chunks. Only the last position's logits are computed.
     pub fn prefill(&self, tokens: &[u32], observe: Observe, store: StoreType) -> Result<Prefilled> {
+        self.prefill_after(None, tokens, observe, store)
+    }
+
+    /// As [`Model::prefill`], with the same result bit for bit, going on from what an `earlier` prompt has in common.
+    pub fn prefill_after(
+        &self,
+        earlier: Option<Prefilled>,
+        tokens: &[u32],
+        observe: Observe,
+        store: StoreType,
+    ) -> Result<Prefilled> {
         if tokens.is_empty() || tokens.len() > self.config.max_prompt() {
             candle_core::bail!(
                 "a prompt of {} tokens: expected 1 to {}",
@@ -119,29 +131,46 @@ impl Model {
             );
         }
         let geometry = self.geometry();
-        let layers = (0..geometry.layers)
-            .map(|_| LayerCache::empty(geometry, store))
-            .collect();
+        let mut observer = Observer::new(observe, geometry, store, tokens.len());
+        let common = earlier
+            .as_ref()
+            .map_or(0, |earlier| earlier.common(tokens, observe, store));
+        let layers = match earlier {
+            Some(earlier) if common > 0 => {
+                let (kv, keys) = earlier
+                    .layers
+                    .into_iter()
+                    .map(|layer| (layer.kv, layer.unrotated_keys))
+                    .unzip::<_, _, Vec<_>, Vec<_>>();
+                observer.resume(keys, common);
+                let resume = |kv| LayerCache::resume(geometry, Arc::unwrap_or_clone(kv), common);
+                kv.into_iter().map(resume).collect()
+            }
+            _ => {
+                let empty = |_| LayerCache::empty(geometry, store);
+                (0..geometry.layers).map(empty).collect()
+            }
+        };
         let mut cache = Cache {
             layers,
             rope: self.rope.clone(),
-            seen: 0,
+            seen: common,
         };
-        let mut observer = Observer::new(observe, geometry, store, tokens.len());
         let mut logits = Vec::new();
-        for (i, chunk) in tokens.chunks(CHUNK).enumerate() {
+        for (i, chunk) in tokens[common..].chunks(CHUNK).enumerate() {
             let sequence = Sequence {
                 tokens: chunk,
                 cache: &mut cache,
             };
             let x = self.forward(&mut [sequence], Pass::Sequence, Some(&mut observer))?;
-            if (i + 1) * CHUNK >= tokens.len() {
+            if common + (i + 1) * CHUNK >= tokens.len() {
                 let last = x.narrow(0, x.dim(0)? - 1, 1)?;
                 logits = self.logits(&last)?.flatten_all()?.to_vec1()?;
             }
         }
         Ok(Prefilled {
             geometry,
+            observe,
             store,
             layers: observer.finish(cache.layers),
             tokens: tokens.to_vec(),
@@ -214,14 +243,10 @@ impl Model {
                 _ => tokens.len(),
             };
             x = self.block(layer, &x, attending, |projected| {
-                Ok(self.attend(
-                    i,
-                    projected,
-                    &positions,
-                    sequences,
-                    pass,
-                    observer.as_deref_mut(),
-                ))
+                let observer = observer.as_deref_mut();
+                Ok(profile::attention(|| {
+                    self.attend(i, projected, &positions, sequences, pass, observer)
+                }))
             })?;
         }
         for sequence in sequences.iter_mut() {

@@ -40,6 +40,8 @@ pub struct PrefilledLayer {
 /// A dense prefill of one prompt: what every cell of a sample starts from.
 pub struct Prefilled {
     pub geometry: Geometry,
+    /// What was gathered.
+    pub observe: Observe,
     pub store: StoreType,
     pub layers: Vec<PrefilledLayer>,
     /// The prompt.
@@ -67,6 +69,20 @@ impl Prefilled {
             .map(Rows::bytes)
             .sum();
         self.bytes_dense() + unrotated
+    }
+}
+
+impl Prefilled {
+    /// How many of the first of `tokens` a prefill of them need not process again: those it has in common with this
+    /// one, but for the last ones, whose queries and logits are wanted. None where what is gathered is another or, as
+    /// the attention that entries draw, belongs to the whole prompt.
+    pub fn common(&self, tokens: &[u32], observe: Observe, store: StoreType) -> usize {
+        if self.observe != observe || self.store != store || observe.column_sums {
+            return 0;
+        }
+        let pairs = self.tokens.iter().zip(tokens);
+        let common = pairs.take_while(|(a, b)| a == b).count();
+        common.min(tokens.len().saturating_sub(observe.window.max(1)))
     }
 }
 
@@ -98,6 +114,14 @@ impl Observer {
         Self {
             observe,
             layers: (0..geometry.layers).map(|_| layer()).collect(),
+        }
+    }
+
+    /// Goes on from the keys before RoPE of an earlier prefill's first `len` tokens.
+    pub fn resume(&mut self, earlier: Vec<Vec<Rows>>, len: usize) {
+        for (observed, mut keys) in self.layers.iter_mut().zip(earlier) {
+            keys.iter_mut().for_each(|rows| rows.truncate(len));
+            observed.unrotated_keys = keys;
         }
     }
 

@@ -9,6 +9,7 @@ pub use folder::check as check_folder;
 
 use std::path::{Path, PathBuf};
 
+use self::sample::Outcome;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
@@ -18,12 +19,14 @@ use crate::cache::Geometry;
 use crate::experiment::Experiment;
 use crate::generate::Cell;
 use crate::load::{self, Loaded};
+use crate::model::observe::Prefilled;
+use crate::profile::{Stage, stage};
 use crate::record::{
     Prediction, PredictionWriter, Provenance, Record, RecordWriter, machine, program_dirty,
     program_version,
 };
 use crate::source::{self, ModelFiles, SourceOptions};
-use crate::task::Task;
+use crate::task::{Sample, Task};
 
 /// The file that holds an experiment's text in its results folder.
 pub const EXPERIMENT_FILE: &str = "experiment.toml";
@@ -55,20 +58,26 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         sha256: experiment.file.model.sha256.clone(),
         ..SourceOptions::default()
     };
-    let files = source::resolve(&experiment.file.model.source, &source)?;
-    let loaded = load::load(&files, &device)?;
-    let tasks = experiment
-        .tasks
-        .iter()
-        .map(|spec| {
-            spec.build(
-                &loaded.tokenizer,
-                loaded.model.config.max_prompt(),
-                experiment.file.seed,
-            )
-        })
-        .collect::<Result<Vec<_>>>()
-        .with_context(|| format!("experiment {}", experiment.file.name))?;
+    let (files, loaded) = stage(Stage::Load, || -> Result<_> {
+        let files = source::resolve(&experiment.file.model.source, &source)?;
+        let loaded = load::load(&files, &device)?;
+        Ok((files, loaded))
+    })?;
+    let build = || -> Result<Vec<_>> {
+        experiment
+            .tasks
+            .iter()
+            .map(|spec| {
+                spec.build(
+                    &loaded.tokenizer,
+                    loaded.model.config.max_prompt(),
+                    experiment.file.seed,
+                )
+            })
+            .collect::<Result<Vec<_>>>()
+            .with_context(|| format!("experiment {}", experiment.file.name))
+    };
+    let tasks = stage(Stage::Tokenise, build)?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded);
     let names = tasks
@@ -100,27 +109,45 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         predictions: PredictionWriter::open(&folder)?,
     };
     let identity = identity(experiment, &files, &options.device);
-    let samples: Vec<(&dyn Task, usize)> = tasks
-        .iter()
-        .flat_map(|(task, _)| {
-            let count = task.len().min(options.limit.unwrap_or(usize::MAX));
-            (0..count).map(|i| (task.as_ref(), i))
-        })
-        .collect();
-    let progress = progress(samples.len(), &folder);
+    let limit = options.limit.unwrap_or(usize::MAX);
+    let count = |task: &dyn Task| task.len().min(limit);
+    let samples = tasks.iter().map(|(task, _)| count(task.as_ref())).sum();
+    let progress = progress(samples, &folder);
     let mut failed = 0;
-    for (task, i) in samples {
-        if interrupt::interrupted() {
-            progress.abandon();
-            return Ok(Finished {
-                folder,
-                failed,
-                interrupted: true,
-            });
+    // What the next prompt has in common with this one is not processed again.
+    let mut earlier = None;
+    for (task, _) in &tasks {
+        let task = task.as_ref();
+        let identity = Record {
+            task: task.name().into(),
+            task_version: task.version(),
+            metric: task.metric().into(),
+            ..identity.clone()
+        };
+        let unfinished = |i: &usize| {
+            let identity = of_sample(&identity, &task.sample_id(*i));
+            !pending(experiment, &identity, &out.records).is_empty()
+        };
+        let wanted: Vec<usize> = (0..count(task)).filter(unfinished).collect();
+        progress.inc((count(task) - wanted.len()) as u64);
+        let samples = stage(Stage::Tokenise, || in_token_order(task, &wanted))?;
+        for sample in samples {
+            if interrupt::interrupted() {
+                progress.abandon();
+                return Ok(Finished {
+                    folder,
+                    failed,
+                    interrupted: true,
+                });
+            }
+            progress.set_message(format!("{} {}", task.name(), sample.id));
+            let identity = of_sample(&identity, &sample.id);
+            let of = (experiment, &loaded, task);
+            let (failures, prefilled) = run_one(of, &sample, earlier, &identity, &mut out)?;
+            failed += failures;
+            earlier = Some(prefilled);
+            progress.inc(1);
         }
-        progress.set_message(format!("{} {}", task.name(), task.sample_id(i)));
-        failed += run_one(experiment, &loaded, task, i, &identity, &mut out)?;
-        progress.inc(1);
     }
     progress.finish_and_clear();
     provenance.end = Some(now());
@@ -167,49 +194,84 @@ struct Output {
     predictions: PredictionWriter,
 }
 
-/// One sample; returns how many of its cells failed.
-fn run_one(
-    experiment: &Experiment,
-    loaded: &Loaded,
-    task: &dyn Task,
-    i: usize,
-    identity: &Record,
-    out: &mut Output,
-) -> Result<usize> {
-    let identity = Record {
-        task: task.name().into(),
-        task_version: task.version(),
-        sample: task.sample_id(i),
-        metric: task.metric().into(),
-        ..identity.clone()
-    };
-    let of_cell = |cell: &Cell| Record {
+/// The columns that are the same in every row of a sample.
+fn of_sample(of_task: &Record, id: &str) -> Record {
+    Record {
+        sample: id.into(),
+        ..of_task.clone()
+    }
+}
+
+/// The columns that are known of a cell before it is run.
+fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
+    Record {
         method: cell.info.name.into(),
         settings: cell.settings.canonical(),
-        ..identity.clone()
-    };
-    let cells: Vec<&Cell> = experiment
-        .cells
-        .iter()
-        .filter(|cell| !out.records.is_finished(&of_cell(cell).key()))
-        .collect();
-    if cells.is_empty() {
-        return Ok(0);
+        ..of_sample.clone()
     }
-    let sample = task.sample(i)?;
-    let outcomes = sample::run_sample(
-        loaded,
-        task,
-        &sample,
+}
+
+/// The cells of a sample that have no result yet.
+fn pending<'a>(
+    experiment: &'a Experiment,
+    of_sample: &Record,
+    records: &RecordWriter,
+) -> Vec<&'a Cell> {
+    let cells = experiment.cells.iter();
+    cells
+        .filter(|cell| !records.is_finished(&of_cell(of_sample, cell).key()))
+        .collect()
+}
+
+/// Samples in the order of their prompts' tokens: each then follows the one it has most in common with.
+fn in_token_order(task: &dyn Task, wanted: &[usize]) -> Result<Vec<Sample>> {
+    let samples = wanted.iter().map(|&i| task.sample(i));
+    let mut samples = samples.collect::<Result<Vec<_>>>()?;
+    samples.sort_by(|a, b| {
+        let tokens = |sample: &Sample| [&sample.context[..], &sample.question].concat();
+        tokens(a).cmp(&tokens(b))
+    });
+    Ok(samples)
+}
+
+/// One sample, after the `earlier` prefill; returns how many of its cells failed, and its own prefill.
+fn run_one(
+    (experiment, loaded, task): (&Experiment, &Loaded, &dyn Task),
+    sample: &Sample,
+    earlier: Option<Prefilled>,
+    identity: &Record,
+    out: &mut Output,
+) -> Result<(usize, Prefilled)> {
+    let cells = pending(experiment, identity, &out.records);
+    let (outcomes, prefilled) = sample::run_sample(
+        (loaded, task),
+        sample,
+        earlier,
         &cells,
         experiment.file.compress,
         experiment.store,
     )?;
+    let failed = stage(Stage::Record, || {
+        record(experiment, loaded, sample, &cells, outcomes, identity, out)
+    })?;
+    Ok((failed, prefilled))
+}
+
+/// Writes the rows of a sample; returns how many of its cells failed.
+fn record(
+    experiment: &Experiment,
+    loaded: &Loaded,
+    sample: &Sample,
+    cells: &[&Cell],
+    outcomes: Vec<Result<Outcome>>,
+    identity: &Record,
+    out: &mut Output,
+) -> Result<usize> {
     let mut failed = 0;
-    for (cell, outcome) in cells.into_iter().zip(outcomes) {
+    for (cell, outcome) in cells.iter().zip(outcomes) {
         let identity = Record {
             prompt_tokens: sample.prompt_tokens(),
-            ..of_cell(cell)
+            ..of_cell(identity, cell)
         };
         match outcome {
             Ok(outcome) => {

@@ -11,7 +11,8 @@ use crate::generate::{
     Cell, CellCache, LayerFacts, Limits, compress, decode, extend, forced, milliseconds,
 };
 use crate::load::Loaded;
-use crate::model::observe::Observe;
+use crate::model::observe::{Observe, Prefilled};
+use crate::profile::{Stage, stage};
 use crate::task::{Sample, Task};
 
 /// What one cell made of a sample.
@@ -35,14 +36,16 @@ pub struct Outcome {
 }
 
 /// Runs the cells on one sample. A cell that cannot be compressed as asked is an error of its own.
+///
+/// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
 pub fn run_sample(
-    loaded: &Loaded,
-    task: &dyn Task,
+    (loaded, task): (&Loaded, &dyn Task),
     sample: &Sample,
+    earlier: Option<Prefilled>,
     cells: &[&Cell],
     at: CompressAt,
     store: StoreType,
-) -> Result<Vec<Result<Outcome>>> {
+) -> Result<(Vec<Result<Outcome>>, Prefilled)> {
     let Loaded { model, tokenizer } = loaded;
     let observe = cells
         .iter()
@@ -53,7 +56,9 @@ pub fn run_sample(
         CompressAt::Context => (sample.context.clone(), &sample.question[..]),
     };
     let start = Instant::now();
-    let prefilled = model.prefill(&compressed, observe, store)?;
+    let prefilled = stage(Stage::Prefill, || {
+        model.prefill_after(earlier, &compressed, observe, store)
+    })?;
     let prefill_ms = milliseconds(start);
     let bytes_dense = prefilled.bytes_dense();
 
@@ -69,21 +74,24 @@ pub fn run_sample(
         .map(|cell| &mut cell.cache)
         .collect();
     if !rest.is_empty() {
-        first = extend(model, &mut caches, rest)?;
+        first = stage(Stage::Force, || extend(model, &mut caches, rest))?;
     }
     let scored = sample.reference_scored.clone();
     let right = &sample.reference[scored.clone()];
     let mut nll = Vec::with_capacity(caches.len());
-    forced(
-        model,
-        &mut caches,
-        &first,
-        &sample.reference,
-        scored,
-        |_, logits| {
-            nll.push(mean_nll(logits, right));
-        },
-    )?;
+    stage(Stage::Force, || {
+        let reference = &sample.reference;
+        forced(
+            model,
+            &mut caches,
+            &first,
+            reference,
+            scored,
+            |_, logits| {
+                nll.push(mean_nll(logits, right));
+            },
+        )
+    })?;
     let start = Instant::now();
     let answers = match first.is_empty() {
         true => Vec::new(),
@@ -93,18 +101,17 @@ pub fn run_sample(
                 min_new_tokens: sample.min_new_tokens,
                 max_new_tokens: sample.max_new_tokens,
             };
-            decode(
-                model,
-                &mut caches,
-                &Tensor::new(first, &Device::Cpu)?,
-                &limits,
-            )?
+            let first = Tensor::new(first, &Device::Cpu)?;
+            stage(Stage::Decode, || {
+                decode(model, &mut caches, &first, &limits)
+            })?
         }
     };
     let decode_ms = milliseconds(start);
 
     let mut results = answers.into_iter().zip(nll);
-    made.into_iter()
+    let outcomes = made
+        .into_iter()
         .map(|cell| {
             let cell = match cell {
                 Ok(cell) => cell,
@@ -137,7 +144,8 @@ pub fn run_sample(
                 decode_ms,
             }))
         })
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    Ok((outcomes, prefilled))
 }
 
 /// Mean negative log-likelihood of `tokens` under the `logits` before each, nats.
