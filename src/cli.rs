@@ -101,6 +101,9 @@ pub struct RunArgs {
     /// List the cells and tasks and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Process every prompt from its first token on, also where the one before begins alike; results are the same
+    #[arg(long)]
+    pub no_reuse: bool,
     /// Print at the end, on standard error, where the time went
     #[arg(long)]
     pub profile: bool,

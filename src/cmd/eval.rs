@@ -26,6 +26,7 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
         out: args.out.clone(),
         device: args.device.clone(),
         limit: args.limit,
+        reuse: !args.no_reuse,
         command_line: std::env::args_os()
             .map(|arg| arg.to_string_lossy().into_owned())
             .collect(),

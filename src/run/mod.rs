@@ -40,6 +40,8 @@ pub struct RunOptions {
     /// At most this many samples of each task.
     pub limit: Option<usize>,
     pub command_line: Vec<String>,
+    /// Whether a prompt goes on from what it has in common with the one before.
+    pub reuse: bool,
 }
 
 /// What a run came to.
@@ -145,7 +147,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
             let of = (experiment, &loaded, task);
             let (failures, prefilled) = run_one(of, &sample, earlier, &identity, &mut out)?;
             failed += failures;
-            earlier = Some(prefilled);
+            earlier = options.reuse.then_some(prefilled);
             progress.inc(1);
         }
     }
