@@ -5,6 +5,7 @@ mod interrupt;
 mod rows;
 mod sample;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -22,6 +23,7 @@ use crate::record::{
 };
 use crate::source::{self, ModelFiles, SourceOptions};
 use crate::task::Task;
+use crate::task::spec::BuiltTask;
 
 /// The file that holds an experiment's text in its results folder.
 pub const EXPERIMENT_FILE: &str = "experiment.toml";
@@ -66,7 +68,11 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
             )
         })
         .collect::<Result<Vec<_>>>()
-        .with_context(|| format!("experiment {}", experiment.file.name))?;
+        .with_context(|| format!("experiment {}", experiment.file.name))?
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
+    names_differ(&tasks, &experiment.file.name)?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded);
     let names = tasks
@@ -151,6 +157,23 @@ fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     }
 }
 
+/// That no two samples have one name, by which their rows are told apart: one of them would pass for the other.
+fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
+    let mut known = HashSet::new();
+    for (task, _) in tasks {
+        for sample in (0..task.len()).map(|i| task.sample_id(i)) {
+            if !known.insert((task.name(), sample.clone())) {
+                return Err(bad_input!(
+                    "experiment {experiment}: sample {sample} of {} stands twice, expected tables of one task to have \
+                     other lengths, depths or seeds",
+                    task.name()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn of_another_run(folder: &Path, run: &Provenance) -> anyhow::Error {
     bad_input!(
         "results folder {}: its run is of another experiment, model or program version ({}), \
@@ -220,6 +243,11 @@ fn run_one(
                     answers: sample.answers.clone(),
                     response: outcome.response.clone(),
                     score: outcome.score,
+                    other_scores: task
+                        .other_scores(&outcome.response)
+                        .into_iter()
+                        .map(|(name, score)| (name.to_string(), score))
+                        .collect(),
                 })?;
                 let geometry: Geometry = loaded.model.geometry();
                 let (record, layers) = rows::rows(identity, &outcome, geometry, experiment.store);
