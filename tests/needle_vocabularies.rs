@@ -10,6 +10,8 @@ use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{SourceOptions, resolve};
 use spindle::task::Task;
 use spindle::task::needle::{Needle, NeedleSettings};
+use spindle::task::niah::protocol::Protocol;
+use spindle::task::niah::{Niah, NiahSettings};
 
 fn load(definition: &Value) -> Arc<ModelTokenizer> {
     let folder = tempfile::tempdir().unwrap();
@@ -126,13 +128,41 @@ fn check(tokenizer: &Arc<ModelTokenizer>, seams: usize) {
     }
 }
 
+/// The published protocol finds full stops in any vocabulary.
+fn check_published(tokenizer: &Arc<ModelTokenizer>) {
+    let haystack = Haystack::new(&own_texts().unwrap(), tokenizer).unwrap();
+    let settings = NiahSettings {
+        lengths: Some(vec![4000]),
+        ..NiahSettings::default()
+    };
+    let task = Niah::new(
+        Protocol::Published,
+        &settings,
+        haystack,
+        tokenizer.clone(),
+        100_000,
+    );
+    let task = task.unwrap();
+    for i in 1..task.len() - 1 {
+        let sample = task.sample(i).unwrap();
+        let text = tokenizer.decode(&sample.context, false).unwrap();
+        assert!(
+            text.contains(".\nThe best thing to do in San Francisco is eat"),
+            "{}",
+            sample.id
+        );
+    }
+}
+
 #[test]
 fn full_stops_and_line_ends_may_share_a_token() {
     check(&byte_level(false), 1);
     check(&byte_level(true), 1);
+    check_published(&byte_level(true));
 }
 
 #[test]
 fn a_text_may_start_with_a_space() {
     check(&sentence_piece(), 0);
+    check_published(&sentence_piece());
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use include_dir::{Dir, include_dir};
+use sha2::{Digest, Sha256};
 
 use super::sentence::sentence_gaps;
 use crate::bad_input;
@@ -63,6 +64,36 @@ pub fn read_texts(folder: &Path) -> Result<Vec<String>> {
         })
     };
     paths.iter().map(read).collect()
+}
+
+/// The texts of `folder`, or the project's own without one.
+///
+/// # Errors
+/// As [`read_texts`] and [`own_texts`].
+pub fn texts(folder: Option<&Path>) -> Result<Vec<String>> {
+    folder.map_or_else(own_texts, read_texts)
+}
+
+/// That `folder`, where there is one, holds texts.
+///
+/// # Errors
+/// As [`read_texts`].
+pub fn check(folder: Option<&Path>) -> Result<()> {
+    folder.map(read_texts).transpose().map(|_| ())
+}
+
+/// SHA-256 of the texts in order, each ended by a zero byte.
+pub fn digest(texts: &[String]) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update(text.as_bytes());
+        digest.update([0]);
+    }
+    digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn is_text(path: &Path) -> bool {
@@ -157,6 +188,13 @@ impl Haystack {
             last.gap.clear();
         }
         Slice { tokens, boundaries }
+    }
+
+    /// Exactly `n_tokens` tokens of the texts one after the other, from the first on and as often as needed,
+    /// wherever that ends.
+    pub fn cut(&self, n_tokens: usize) -> Vec<u32> {
+        let tokens = self.texts.iter().cycle().flat_map(|text| &text.tokens);
+        tokens.copied().take(n_tokens).collect()
     }
 }
 

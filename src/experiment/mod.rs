@@ -18,7 +18,7 @@ use crate::bad_input;
 use crate::cache::StoreType;
 use crate::error::nearest;
 use crate::generate::Cell;
-use crate::task::TaskSpec;
+use crate::task::{TaskSpec, spec};
 
 /// A validated experiment.
 pub struct Experiment {
@@ -26,7 +26,7 @@ pub struct Experiment {
     /// The file's text, or what it became by flags of the command line.
     pub text: String,
     pub store: StoreType,
-    pub tasks: Vec<TaskSpec>,
+    pub tasks: Vec<Box<dyn TaskSpec>>,
     /// `full` among them, in the order of the file.
     pub cells: Vec<Cell>,
 }
@@ -64,7 +64,7 @@ impl Experiment {
         let tasks = file
             .tasks
             .iter()
-            .map(|table| TaskSpec::parse(table, origin))
+            .map(|table| spec::parse(table, origin))
             .collect::<Result<_>>()?;
         let mut cells = Vec::new();
         for table in &file.methods {

@@ -10,6 +10,7 @@ use super::file::{CompressAt, ModelTable};
 use crate::bad_input;
 use crate::compress::methods::method_infos;
 use crate::generate::Cell;
+use crate::task::spec::kind_of;
 
 /// What the flags say; anything not given leaves the file as it is.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
@@ -35,7 +36,7 @@ pub struct Overrides {
         allow_negative_numbers = true
     )]
     pub retention: Vec<f64>,
-    /// Prompt lengths of the needle task, in tokens
+    /// Prompt lengths, in tokens
     #[arg(
         long,
         value_name = "N,...",
@@ -59,10 +60,10 @@ pub struct Overrides {
         allow_negative_numbers = true
     )]
     pub distractors: Vec<i64>,
-    /// Prompts for each length, depth and number of distractors
+    /// Prompts for each length, and for each depth and number of distractors where a task has them
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seeds: Option<i64>,
-    /// Folder of text files to hide needles in, in place of the project's own texts
+    /// Folder of text files that needles are hidden in, in place of the project's own texts
     #[arg(long, value_name = "FOLDER")]
     pub haystack: Option<PathBuf>,
     /// Element type of what caches store: f16, bf16 or f32
@@ -100,11 +101,11 @@ impl Overrides {
         if let Some(seed) = self.seed {
             file.seed = seed;
         }
-        self.apply_needle(file)?;
+        self.apply_tasks(file)?;
         self.apply_methods(file)
     }
 
-    fn apply_needle(&self, file: &mut ExperimentFile) -> Result<()> {
+    fn apply_tasks(&self, file: &mut ExperimentFile) -> Result<()> {
         let list =
             |values: &[i64]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
         let given = [
@@ -123,16 +124,16 @@ impl Overrides {
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
         {
-            let needles = |table: &&mut toml::Table| {
-                table.get("name").and_then(toml::Value::as_str) == Some("needle")
+            let takes = |table: &&mut toml::Table| {
+                kind_of(table).is_some_and(|kind| kind.flags.contains(&key))
             };
             let mut found = false;
-            for table in file.tasks.iter_mut().filter(needles) {
+            for table in file.tasks.iter_mut().filter(takes) {
                 table.insert(key.into(), value.clone());
                 found = true;
             }
             if !found {
-                return Err(bad_input!("--{key}: the experiment has no needle task"));
+                return Err(bad_input!("--{key}: no task of the experiment takes it"));
             }
         }
         Ok(())

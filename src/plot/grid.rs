@@ -11,7 +11,8 @@ pub(super) struct Grid {
     /// Token lengths, ascending.
     pub lengths: Vec<u64>,
     /// Depths in percent, ascending.
-    pub depths: Vec<u64>,
+    pub depths: Vec<f64>,
+    /// By length and depth in thousandths of a percent, to which sigmoid depths are given.
     means: BTreeMap<(u64, u64), f64>,
 }
 
@@ -32,10 +33,11 @@ impl Grid {
                 scores.entry(place).or_default().push(score);
             }
         }
-        let ascending = |values: BTreeSet<u64>| values.into_iter().collect();
+        let lengths: BTreeSet<u64> = places.iter().map(|place| place.0).collect();
+        let depths: BTreeSet<u64> = places.iter().map(|place| place.1).collect();
         Some(Self {
-            lengths: ascending(places.iter().map(|place| place.0).collect()),
-            depths: ascending(places.iter().map(|place| place.1).collect()),
+            lengths: lengths.into_iter().collect(),
+            depths: depths.into_iter().map(|depth| depth as f64 / 1e3).collect(),
             means: scores
                 .into_iter()
                 .map(|(place, s)| (place, s.iter().sum::<f64>() / s.len() as f64))
@@ -44,8 +46,8 @@ impl Grid {
     }
 
     /// Mean score, 0 to 1; none if no sample there has a score.
-    pub(super) fn mean(&self, length: u64, depth: u64) -> Option<f64> {
-        self.means.get(&(length, depth)).copied()
+    pub(super) fn mean(&self, length: u64, depth: f64) -> Option<f64> {
+        self.means.get(&(length, thousandths(depth))).copied()
     }
 
     /// The mean over places.
@@ -55,14 +57,15 @@ impl Grid {
     }
 }
 
-/// Length and depth in a sample name such as `length=1024;depth=50;distractors=0;seed=0`.
+/// Length and depth, in thousandths of a percent, in a sample name such as
+/// `length=1024;depth=50;distractors=0;seed=0`.
 fn place(sample: &str) -> Option<(u64, u64)> {
-    let value = |name: &str| {
-        settings_of(sample)
-            .find(|(key, _)| *key == name)?
-            .1
-            .parse()
-            .ok()
-    };
-    Some((value("length")?, value("depth")?))
+    let value = |name: &str| Some(settings_of(sample).find(|(key, _)| *key == name)?.1);
+    let length = value("length")?.parse().ok()?;
+    let depth = value("depth")?.parse().ok()?;
+    Some((length, thousandths(depth)))
+}
+
+fn thousandths(depth: f64) -> u64 {
+    (depth * 1e3).round() as u64
 }

@@ -15,6 +15,8 @@ const FRAME_HEIGHT: i32 = 400;
 const SCALE: i32 = 130;
 /// A cell at least this large has room for its value.
 const VALUE_ROOM: (i32, i32) = (58, 30);
+/// Pixels below which a cell would lose too much to the lines between cells.
+const NARROW: i32 = 16;
 
 /// One method: a panel for each of its settings.
 pub(super) struct Needle {
@@ -152,35 +154,32 @@ where
             }
         }
     }
+    let line = WHITE.stroke_width(if room.0 < NARROW || room.1 < NARROW {
+        1
+    } else {
+        2
+    });
     for column in 0..=columns {
         let x = edge(column, columns, width);
-        frame.draw(&PathElement::new(
-            [(x, 0), (x, height as i32)],
-            WHITE.stroke_width(2),
-        ))?;
+        frame.draw(&PathElement::new([(x, 0), (x, height as i32)], line))?;
     }
     for row in 0..=rows {
         let y = edge(row, rows, height);
-        frame.draw(&PathElement::new(
-            [(0, y), (width as i32, y)],
-            WHITE.stroke_width(2),
-        ))?;
+        frame.draw(&PathElement::new([(0, y), (width as i32, y)], line))?;
     }
-    let ticks = |values: &[u64], size| {
-        let n = values.len();
-        values
-            .iter()
-            .enumerate()
-            .map(|(i, value)| (centre(i, n, size), value.to_string()))
-            .collect::<Vec<_>>()
-    };
-    let (x_ticks, y_ticks) = (ticks(&grid.lengths, width), ticks(&grid.depths, height));
+    let x_ticks = ticks(&grid.lengths, |i| centre(i, columns, width));
+    let y_ticks = ticks(&grid.depths, |i| centre(i, rows, height));
     panels::axes(
         area,
         frame,
         ["token length", "depth, %"],
         [&x_ticks, &y_ticks],
     )
+}
+
+fn ticks<T: ToString>(values: &[T], at: impl Fn(usize) -> i32) -> Vec<(i32, String)> {
+    let label = |(i, value): (usize, &T)| (at(i), value.to_string());
+    values.iter().enumerate().map(label).collect()
 }
 
 /// The colour scale, from 1 at `top` to 0 a frame's height below.

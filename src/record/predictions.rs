@@ -1,6 +1,6 @@
 //! `predictions.jsonl`: what each cell answered, one line per record.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,9 @@ pub struct Prediction {
     pub answers: Vec<String>,
     pub response: String,
     pub score: f64,
+    /// What else the task's protocol computes of the response, by name, 0 to 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_scores: BTreeMap<String, f64>,
 }
 
 impl Prediction {

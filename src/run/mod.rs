@@ -7,6 +7,7 @@ mod sample;
 
 pub use folder::check as check_folder;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use self::sample::Outcome;
@@ -26,6 +27,7 @@ use crate::record::{
     program_version,
 };
 use crate::source::{self, ModelFiles, SourceOptions};
+use crate::task::spec::BuiltTask;
 use crate::task::{Sample, Task};
 
 /// The file that holds an experiment's text in its results folder.
@@ -65,8 +67,8 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         let loaded = load::load(&files, &device)?;
         Ok((files, loaded))
     })?;
-    let build = || -> Result<Vec<_>> {
-        experiment
+    let build = || -> Result<Vec<BuiltTask>> {
+        let tasks = experiment
             .tasks
             .iter()
             .map(|spec| {
@@ -77,9 +79,11 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
                 )
             })
             .collect::<Result<Vec<_>>>()
-            .with_context(|| format!("experiment {}", experiment.file.name))
+            .with_context(|| format!("experiment {}", experiment.file.name))?;
+        Ok(tasks.into_iter().flatten().collect())
     };
     let tasks = stage(Stage::Tokenise, build)?;
+    names_differ(&tasks, &experiment.file.name)?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded);
     let names = tasks
@@ -182,6 +186,23 @@ fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     }
 }
 
+/// That no two samples have one name, by which their rows are told apart: one of them would pass for the other.
+fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
+    let mut known = HashSet::new();
+    for (task, _) in tasks {
+        for sample in (0..task.len()).map(|i| task.sample_id(i)) {
+            if !known.insert((task.name(), sample.clone())) {
+                return Err(bad_input!(
+                    "experiment {experiment}: sample {sample} of {} stands twice, expected tables of one task to have \
+                     other lengths, depths or seeds",
+                    task.name()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn of_another_run(folder: &Path, run: &Provenance) -> anyhow::Error {
     bad_input!(
         "results folder {}: its run is of another experiment, model or program version ({}), \
@@ -254,15 +275,15 @@ fn run_one(
         experiment.store,
     )?;
     let failed = stage(Stage::Record, || {
-        record(experiment, loaded, sample, &cells, outcomes, identity, out)
+        let of = (experiment, loaded, task);
+        record(of, sample, &cells, outcomes, identity, out)
     })?;
     Ok((failed, prefilled))
 }
 
 /// Writes the rows of a sample; returns how many of its cells failed.
 fn record(
-    experiment: &Experiment,
-    loaded: &Loaded,
+    (experiment, loaded, task): (&Experiment, &Loaded, &dyn Task),
     sample: &Sample,
     cells: &[&Cell],
     outcomes: Vec<Result<Outcome>>,
@@ -286,6 +307,11 @@ fn record(
                     answers: sample.answers.clone(),
                     response: outcome.response.clone(),
                     score: outcome.score,
+                    other_scores: task
+                        .other_scores(&outcome.response)
+                        .into_iter()
+                        .map(|(name, score)| (name.to_string(), score))
+                        .collect(),
                 })?;
                 let geometry: Geometry = loaded.model.geometry();
                 let (record, layers) = rows::rows(identity, &outcome, geometry, experiment.store);

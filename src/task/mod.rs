@@ -5,6 +5,9 @@
 
 pub mod metric;
 pub mod needle;
+pub mod niah;
+mod prompt;
+pub mod ruler;
 pub mod spec;
 
 pub use spec::TaskSpec;
@@ -66,4 +69,8 @@ pub trait Task {
     fn sample(&self, i: usize) -> Result<Sample>;
     /// What `response` is worth, from 0 to 1.
     fn score(&self, sample: &Sample, response: &str) -> f64;
+    /// What else the task's protocol computes of `response`, by name, from 0 to 1. Kept beside the answer.
+    fn other_scores(&self, _response: &str) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 }

@@ -1,134 +1,102 @@
-//! A `[[task]]` table of an experiment to a task.
+//! A `[[task]]` table of an experiment to its tasks: the list of every kind there is.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use anyhow::Result;
+use serde::de::DeserializeOwned;
 
-use super::Task;
-use super::needle::{Needle, NeedleSettings};
+use super::{Task, needle, niah, ruler};
 use crate::bad_input;
-use crate::dataset::haystack::{Haystack, own_texts, read_texts};
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
 
-/// Every task: name and what it is.
-pub const TASKS: [(&str, &str); 1] = [(
-    "needle",
-    "needle in a haystack: recall one planted sentence among prose and k distractors",
-)];
-
-/// A task as an experiment asks for it, checked but not yet built: that takes a tokenizer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TaskSpec {
-    Needle(NeedleSpec),
+/// A kind of task: what a `[[task]]` table may have as its `name`.
+pub struct TaskKind {
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// Keys of the table that flags of the same name replace.
+    pub flags: &'static [&'static str],
+    /// Reads the table, without its `name`.
+    pub parse: fn(toml::Table) -> Result<Box<dyn TaskSpec>>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct NeedleSpec {
-    /// A folder of text files; none: the project's own texts.
-    pub haystack: Option<PathBuf>,
-    pub settings: NeedleSettings,
-}
+/// Every kind of task.
+pub const TASKS: [TaskKind; 5] = [
+    needle::KIND,
+    niah::PUBLISHED,
+    niah::ORIGINAL,
+    niah::MULTI,
+    ruler::KIND,
+];
 
-impl TaskSpec {
-    /// # Errors
-    /// An unknown task, key or value; `origin` names the file.
-    pub fn parse(table: &toml::Table, origin: &str) -> Result<Self> {
-        let mut table = table.clone();
-        match table.remove("name") {
-            Some(toml::Value::String(name)) if name == "needle" => {
-                let haystack = match table.remove("haystack") {
-                    None => None,
-                    Some(toml::Value::String(folder)) => Some(PathBuf::from(folder)),
-                    Some(other) => {
-                        return Err(bad_input!(
-                            "{origin}: haystack = {other}: expected a folder"
-                        ));
-                    }
-                };
-                let settings = NeedleSettings::deserialize(table).map_err(|error| {
-                    let error = error.to_string().trim().replace('\n', " ");
-                    bad_input!("{origin}: task needle: {error}")
-                })?;
-                settings.check().with_context(|| origin.to_string())?;
-                Ok(Self::Needle(NeedleSpec { haystack, settings }))
-            }
-            Some(toml::Value::String(name)) => {
-                let known = TASKS.iter().map(|(name, _)| *name);
-                Err(bad_input!(
-                    "{origin}: task \"{name}\" is not known{}",
-                    nearest(&name, known)
-                ))
-            }
-            Some(other) => Err(bad_input!(
-                "{origin}: [[task]] name = {other}: expected a text"
-            )),
-            None => Err(bad_input!("{origin}: a [[task]] has no name")),
-        }
-    }
+/// A task for one model, and the SHA-256 of the texts it is made from.
+pub type BuiltTask = (Box<dyn Task>, String);
 
+/// What a table asks for, checked but not yet built: that takes a tokenizer.
+pub trait TaskSpec {
     /// One line for a dry run.
-    pub fn summary(&self) -> String {
-        match self {
-            Self::Needle(NeedleSpec { settings, .. }) => format!(
-                "needle: lengths {:?}, depths {:?} %, distractors {:?}, {} seeds",
-                settings.lengths, settings.depths, settings.distractors, settings.seeds
-            ),
-        }
-    }
+    fn summary(&self) -> String;
 
-    /// That the texts it names are there: before a model is fetched for them.
+    /// That the files it names are there: before a model is fetched for them.
     ///
     /// # Errors
-    /// A folder that cannot be read or holds no text.
-    pub fn check(&self) -> Result<()> {
-        match self {
-            Self::Needle(NeedleSpec { haystack, .. }) => {
-                haystack.as_deref().map_or(Ok(()), |folder| {
-                    read_texts(folder)?;
-                    Ok(())
-                })
-            }
-        }
-    }
+    /// [`BadInput`](crate::error::BadInput) for one that cannot be used.
+    fn check(&self) -> Result<()>;
 
-    /// The task for one model, and the SHA-256 of the texts it is made from.
-    pub fn build(
+    /// Its tasks for a model that takes `max_context` tokens.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for what does not fit the model; any error of its tokenizer.
+    fn build(
         &self,
         tokenizer: &Arc<ModelTokenizer>,
         max_context: usize,
         seed: u64,
-    ) -> Result<(Box<dyn Task>, String)> {
-        match self {
-            Self::Needle(NeedleSpec { haystack, settings }) => {
-                let texts = match haystack {
-                    Some(folder) => read_texts(folder)?,
-                    None => own_texts()?,
-                };
-                let digest = sha256(&texts);
-                let haystack = Haystack::new(&texts, tokenizer)?;
-                let mut settings = settings.clone();
-                settings.seed += seed;
-                let task = Needle::new(&settings, haystack, tokenizer.clone(), max_context)?;
-                Ok((Box::new(task), digest))
-            }
+    ) -> Result<Vec<BuiltTask>>;
+}
+
+/// The kind that a table names.
+pub fn kind_of(table: &toml::Table) -> Option<&'static TaskKind> {
+    let name = table.get("name")?.as_str()?;
+    TASKS.iter().find(|kind| kind.name == name)
+}
+
+/// # Errors
+/// An unknown task, key or value; `origin` names the file.
+pub fn parse(table: &toml::Table, origin: &str) -> Result<Box<dyn TaskSpec>> {
+    match table.get("name") {
+        Some(toml::Value::String(name)) => {
+            let Some(kind) = kind_of(table) else {
+                let known = TASKS.iter().map(|kind| kind.name);
+                return Err(bad_input!(
+                    "{origin}: task \"{name}\" is not known{}",
+                    nearest(name, known)
+                ));
+            };
+            let mut settings = table.clone();
+            settings.remove("name");
+            (kind.parse)(settings).map_err(|error| error.context(origin.to_string()))
         }
+        Some(other) => Err(bad_input!(
+            "{origin}: [[task]] name = {other}: expected a text"
+        )),
+        None => Err(bad_input!("{origin}: a [[task]] has no name")),
     }
 }
 
-/// Of the texts in order, each ended by a zero byte.
-fn sha256(texts: &[String]) -> String {
-    let mut digest = Sha256::new();
-    for text in texts {
-        digest.update(text.as_bytes());
-        digest.update([0]);
-    }
-    digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// The settings of `task` from its table.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) with the key that is unknown or whose value does not fit.
+pub fn settings<T: DeserializeOwned>(table: toml::Table, task: &str) -> Result<T> {
+    T::deserialize(table).map_err(|error| {
+        let error = error.to_string().trim().replace('\n', " ");
+        bad_input!("task {task}: {error}")
+    })
+}
+
+/// Whether a value stands twice: its samples would have one name.
+pub(super) fn repeats<T: PartialEq>(values: &[T]) -> bool {
+    (1..values.len()).any(|i| values[..i].contains(&values[i]))
 }

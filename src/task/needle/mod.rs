@@ -5,6 +5,9 @@
 
 mod fact;
 mod plant;
+mod spec;
+
+pub use spec::KIND;
 
 use std::sync::Arc;
 
@@ -16,6 +19,7 @@ use serde::Deserialize;
 use self::fact::{CITIES, Fact, draw_facts};
 use self::plant::{insertion, places, plant};
 use super::metric::recall::recall;
+use super::spec::repeats;
 use super::{Sample, Task};
 use crate::bad_input;
 use crate::dataset::haystack::Haystack;
@@ -309,13 +313,6 @@ impl Task for Needle {
         let scores = sample.answers.iter().map(|answer| recall(answer, response));
         scores.sum::<f64>() / sample.answers.len().max(1) as f64
     }
-}
-
-/// Whether a value stands twice: its samples would have one name.
-fn repeats<T: Ord + Clone>(values: &[T]) -> bool {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    sorted.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 fn sites(settings: &NeedleSettings) -> Vec<NeedleSite> {

@@ -1,0 +1,83 @@
+//! The thirteen tasks by their published names.
+
+use super::cwe::CommonWords;
+use super::draft::Generator;
+use super::fwe::FrequentWords;
+use super::niah::{self, Haystack, Niah, NiahConfig};
+use super::qa::Qa;
+use super::settings::Sources;
+use super::vt::VariableTracking;
+
+/// One of the thirteen.
+#[derive(Debug, PartialEq)]
+pub struct RulerKind {
+    pub name: &'static str,
+    pub family: Family,
+}
+
+/// What makes its samples.
+#[derive(Debug, PartialEq)]
+pub enum Family {
+    Niah(NiahConfig),
+    VariableTracking,
+    CommonWords,
+    FrequentWords,
+    /// Over a file in SQuAD's format.
+    Squad,
+    /// Over a file in HotpotQA's format.
+    HotpotQa,
+}
+
+const fn niah(name: &'static str, config: NiahConfig) -> RulerKind {
+    RulerKind {
+        name,
+        family: Family::Niah(config),
+    }
+}
+
+const fn other(name: &'static str, family: Family) -> RulerKind {
+    RulerKind { name, family }
+}
+
+/// In the order of RULER's tables.
+pub const KINDS: [RulerKind; 13] = [
+    niah("niah_single_1", niah::SINGLE_1),
+    niah("niah_single_2", niah::SINGLE_2),
+    niah("niah_single_3", niah::SINGLE_3),
+    niah("niah_multikey_1", niah::MULTIKEY_1),
+    niah("niah_multikey_2", niah::MULTIKEY_2),
+    niah("niah_multikey_3", niah::MULTIKEY_3),
+    niah("niah_multivalue", niah::MULTIVALUE),
+    niah("niah_multiquery", niah::MULTIQUERY),
+    other("vt", Family::VariableTracking),
+    other("cwe", Family::CommonWords),
+    other("fwe", Family::FrequentWords),
+    other("qa_1", Family::Squad),
+    other("qa_2", Family::HotpotQa),
+];
+
+impl RulerKind {
+    /// Whether its haystack is prose.
+    pub fn reads_essay(&self) -> bool {
+        matches!(&self.family, Family::Niah(config) if config.haystack == Haystack::Essay)
+    }
+
+    /// Its generator; none where the source that it needs is missing.
+    pub fn generator(&self, sources: &Sources) -> Option<Box<dyn Generator>> {
+        let qa = |data: &Option<_>| {
+            let data = data.clone()?;
+            Some(Box::new(Qa { data }) as Box<dyn Generator>)
+        };
+        match self.family {
+            Family::Niah(config) => {
+                let essay = sources.essay.clone();
+                Some(Box::new(Niah { config, essay }))
+            }
+            Family::VariableTracking => Some(Box::new(VariableTracking)),
+            Family::CommonWords => Some(Box::new(CommonWords)),
+            Family::FrequentWords => Some(Box::new(FrequentWords)),
+            Family::Squad => qa(&sources.squad),
+            Family::HotpotQa => qa(&sources.hotpotqa),
+        }
+    }
+}
