@@ -10,6 +10,7 @@ mod dense;
 mod evicted;
 mod footprint;
 mod indices;
+mod lanes;
 mod layer;
 mod rows;
 mod scratch;

@@ -181,6 +181,15 @@ impl<'a> Cell<'a> {
             .collect()
     }
 
+    /// Negative log-likelihoods of the right answer, nats per token, of the samples that have one.
+    pub fn nlls(&self) -> Vec<f64> {
+        self.records
+            .iter()
+            .filter(|r| r.is_finished())
+            .filter_map(|r| r.nll)
+            .collect()
+    }
+
     /// How many records are errors.
     pub fn failed(&self) -> usize {
         self.records.iter().filter(|r| !r.is_finished()).count()

@@ -11,9 +11,9 @@ pub(super) fn render(report: &Report) -> String {
             escape(&section.subtitle)
         ));
         out.push_str(
-            "| method | settings | n | retention | score | difference [95 %] | failed |\n",
+            "| method | settings | n | retention | score | nll | difference [95 %] | failed |\n",
         );
-        out.push_str("|---|---|--:|--:|--:|--:|--:|\n");
+        out.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
         for row in &section.rows {
             let mut cells = text::cells(row).map(|cell| escape(&cell));
             if !cells[1].is_empty() {

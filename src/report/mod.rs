@@ -44,6 +44,8 @@ pub struct Row {
     pub retention: Option<f64>,
     /// Mean x 100.
     pub score: Option<f64>,
+    /// Mean negative log-likelihood of the right answer, nats per token.
+    pub nll: Option<f64>,
     /// Empty for `full` itself and where no sample has a `full` partner.
     pub difference: Option<Difference>,
     /// Samples that ended with an error.
@@ -145,6 +147,7 @@ impl Row {
     fn over(tasks: &[(&Cell, Option<&Cell>)]) -> Self {
         let scores: Vec<Vec<f64>> = tasks.iter().map(|(cell, _)| cell.scores()).collect();
         let retentions: Vec<Vec<f64>> = tasks.iter().map(|(cell, _)| cell.retentions()).collect();
+        let nlls: Vec<Vec<f64>> = tasks.iter().map(|(cell, _)| cell.nlls()).collect();
         let cell = tasks[0].0;
         let pairs: Option<Vec<Vec<f64>>> = tasks
             .iter()
@@ -167,6 +170,7 @@ impl Row {
             n: scores.iter().map(Vec::len).sum(),
             retention: bootstrap::mean_of_means(&retentions),
             score: bootstrap::mean_of_means(&scores).map(|mean| mean * 100.0),
+            nll: bootstrap::mean_of_means(&nlls),
             difference,
             failed: tasks.iter().map(|(cell, _)| cell.failed()).sum(),
         }

@@ -7,19 +7,21 @@ pub const WIDTH: usize = 100;
 /// A longer method name is wrapped.
 const METHOD_WIDTH: usize = 20;
 const GAP: &str = "  ";
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "method",
     "settings",
     "n",
     "retention",
     "score",
+    "nll",
     "difference [95 %]",
     "failed",
 ];
 
 /// What every rendering says below its tables.
-pub(super) const NOTE: [&str; 4] = [
+pub(super) const NOTE: [&str; 5] = [
     "score: mean x 100 over n samples. retention: measured, bytes held / dense bytes.",
+    "nll: mean negative log-likelihood of the right answer, nats per token.",
     "settings: those that vary within a method, and its size; records.csv has all.",
     "difference: points from `full` on the samples both scored, paired bootstrap 95 % interval;",
     "\"of k\" where that is k pairs and not n.",
@@ -47,7 +49,7 @@ fn section_text(section: &Section, out: &mut String) {
         out.push('\n');
     }
     out.push('\n');
-    let rows: Vec<[String; 7]> = section.rows.iter().map(cells).collect();
+    let rows: Vec<[String; 8]> = section.rows.iter().map(cells).collect();
     let widest = |i: usize| {
         rows.iter()
             .map(|row| row[i].chars().count())
@@ -55,7 +57,7 @@ fn section_text(section: &Section, out: &mut String) {
             .max()
             .unwrap_or(0)
     };
-    let mut widths: [usize; 7] = std::array::from_fn(widest);
+    let mut widths: [usize; 8] = std::array::from_fn(widest);
     widths[0] = widths[0].min(METHOD_WIDTH);
     let others: usize = widths.iter().sum::<usize>() - widths[1] + GAP.len() * (widths.len() - 1);
     widths[1] = widths[1]
@@ -81,7 +83,7 @@ fn section_text(section: &Section, out: &mut String) {
 }
 
 /// One row's cells as text.
-pub(super) fn cells(row: &Row) -> [String; 7] {
+pub(super) fn cells(row: &Row) -> [String; 8] {
     let or_empty = |value: Option<String>| value.unwrap_or_default();
     [
         row.method.clone(),
@@ -89,6 +91,7 @@ pub(super) fn cells(row: &Row) -> [String; 7] {
         row.n.to_string(),
         or_empty(row.retention.map(|share| format!("{:.1} %", share * 100.0))),
         or_empty(row.score.map(|score| format!("{score:.1}"))),
+        or_empty(row.nll.map(|nll| format!("{nll:.2}"))),
         or_empty(
             row.difference
                 .as_ref()
@@ -124,7 +127,7 @@ fn signed(points: f64) -> String {
 }
 
 /// Names and settings left, numbers right.
-fn line(parts: &[String; 7], widths: &[usize; 7], out: &mut String) {
+fn line(parts: &[String; 8], widths: &[usize; 8], out: &mut String) {
     let padded = parts
         .iter()
         .zip(widths)

@@ -1,0 +1,93 @@
+//! The running softmax of a panel of queries: sixteen rows side by side, an entry after the other.
+
+use multiversion::multiversion;
+
+use super::softmax::Softmax;
+use crate::kernel::{LANES, simd};
+
+/// How many leading entries of a block each lane of a panel sees; lanes without a token see as many as any.
+pub struct Lanes {
+    pub seen: [usize; LANES],
+    least: usize,
+    pub most: usize,
+}
+
+impl Lanes {
+    pub fn new(count: usize, visible: impl Fn(usize) -> usize) -> Self {
+        let mut seen = [0; LANES];
+        (0..count).for_each(|lane| seen[lane] = visible(lane));
+        let most = seen[..count].iter().copied().max().unwrap_or(0);
+        seen[count..].fill(most);
+        let least = seen.iter().copied().min().unwrap_or(0);
+        Self { seen, least, most }
+    }
+}
+
+/// `scores`: `[n, LANES]` of the state rows from `first` on, turned into weights; those of hidden entries are 0.
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub fn weigh_lanes(
+    scores: &mut [f32],
+    lanes: &Lanes,
+    first: usize,
+    dim: usize,
+    state: &mut Softmax,
+) {
+    let (rows, _) = scores.as_chunks_mut::<LANES>();
+    for (entry, row) in rows.iter_mut().enumerate().skip(lanes.least) {
+        for (score, &seen) in row.iter_mut().zip(&lanes.seen) {
+            *score = if entry < seen {
+                *score
+            } else {
+                f32::NEG_INFINITY
+            };
+        }
+    }
+    let mut max = [f32::NEG_INFINITY; LANES];
+    for row in rows.iter() {
+        for i in 0..LANES {
+            max[i] = if row[i] > max[i] { row[i] } else { max[i] };
+        }
+    }
+    let span = first..first + LANES;
+    let (maxima, sums) = (&mut state.max[span.clone()], &mut state.sum[span]);
+    let mut total = [0f32; LANES];
+    for i in 0..LANES {
+        let (before, now) = (
+            maxima[i],
+            if max[i] > maxima[i] {
+                max[i]
+            } else {
+                maxima[i]
+            },
+        );
+        maxima[i] = now;
+        // A row that has seen nothing yet has no maximum to subtract.
+        max[i] = if now == f32::NEG_INFINITY { 0.0 } else { now };
+        let shrink = simd::exp2(before - max[i]);
+        if shrink != 1.0 {
+            simd::scale(&mut state.out[(first + i) * dim..][..dim], shrink);
+        }
+        total[i] = sums[i] * shrink;
+    }
+    for row in rows {
+        for i in 0..LANES {
+            row[i] = simd::exp2(row[i] - max[i]);
+            total[i] += row[i];
+        }
+    }
+    sums.copy_from_slice(&total);
+}
+
+/// Adds to `sums`, one for each entry, the weights that `scores`, `[n, LANES]`, have under each lane's final sum.
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub fn add_lane_weights(scores: &[f32], lanes: &Lanes, log_sums: &[f32; LANES], sums: &mut [f32]) {
+    let (rows, _) = scores.as_chunks::<LANES>();
+    for (entry, (row, sum)) in rows.iter().zip(sums).enumerate() {
+        let mut weights = [0f32; LANES];
+        for i in 0..LANES {
+            let weight = simd::exp2(row[i] - log_sums[i]);
+            weights[i] = if entry < lanes.seen[i] { weight } else { 0.0 };
+        }
+        *sum += weights.iter().sum::<f32>();
+    }
+}
