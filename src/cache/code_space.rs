@@ -250,7 +250,7 @@ impl CodedKv {
     }
 
     /// Heads of one group that selected for themselves, 1 where they selected together.
-    pub fn selecting(&self) -> usize {
+    pub(super) fn selecting(&self) -> usize {
         self.books[0].heads[0].selecting
     }
 

@@ -73,7 +73,7 @@ impl EvictedKv {
     }
 
     /// Heads of one group that selected for themselves, 1 where they selected together.
-    pub fn selecting(&self) -> usize {
+    pub(super) fn selecting(&self) -> usize {
         self.selecting
     }
 

@@ -78,8 +78,12 @@ impl<'a> Ranking<'a> {
 
     /// As [`Ranking::selected`], per query head.
     pub fn kept(&self, share: f64) -> Vec<Vec<u32>> {
+        self.per_query_head(self.selected(share))
+    }
+
+    /// What each query head keeps, where those of a group selected together or apart.
+    pub fn per_query_head(&self, selected: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
         let alike = self.layer.geometry().group() / self.selecting();
-        let selected = self.selected(share);
         selected
             .into_iter()
             .flat_map(|row| vec![row; alike])
@@ -162,10 +166,17 @@ impl Plan for Ranking<'_> {
     }
 
     fn build(&self, share: f64) -> Compressed {
-        let (kept, full) = (self.kept(share), self.layer.kv());
-        let evicted = match self.eviction.store {
-            Store::KvHead => EvictedKv::shared(full, &self.selected(share), kept.len()),
-            Store::QueryHead => EvictedKv::repeated(full, &kept),
+        let (full, heads) = (self.layer.kv(), self.layer.geometry().heads);
+        let selected = self.selected(share);
+        let (evicted, kept) = match self.eviction.store {
+            Store::KvHead => {
+                let evicted = EvictedKv::shared(full, &selected, heads);
+                (evicted, self.per_query_head(selected))
+            }
+            Store::QueryHead => {
+                let kept = self.per_query_head(selected);
+                (EvictedKv::repeated(full, &kept), kept)
+            }
         };
         Compressed {
             prefix: Prefix::Evicted(evicted),

@@ -257,8 +257,8 @@ fn equal_tokens_are_alike_and_attention_adds_up() {
 fn text_comes_from_a_file_or_standard_input_with_or_without_the_template() {
     let world = World::new();
     world.write("essay.txt", essay());
-    let plain = json(&world, &["essay.txt"]);
-    let args = inspect(&["-", "--json"]);
+    let plain = json(&world, &["essay.txt", "--threads", "1"]);
+    let args = inspect(&["-", "--json", "--threads", "2"]);
     let mut command = world.command(&args);
     command.stdin(File::open(world.path("essay.txt")).unwrap());
     let done = Done::new(&args, command.output().unwrap());

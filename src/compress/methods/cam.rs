@@ -125,13 +125,11 @@ impl Plan for CamPlan<'_> {
                 .map(|kv_head| self.merged(kv_head, &evicted, merging))
                 .collect(),
         };
+        let selected = self.ranking.selected(share);
+        let evicted = EvictedKv::shared(&merged, &selected, layer.geometry().heads);
         Compressed {
-            prefix: Prefix::Evicted(EvictedKv::shared(
-                &merged,
-                &self.ranking.selected(share),
-                layer.geometry().heads,
-            )),
-            kept: Some(self.ranking.kept(share)),
+            prefix: Prefix::Evicted(evicted),
+            kept: Some(self.ranking.per_query_head(selected)),
             cosines: None,
         }
     }
