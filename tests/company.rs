@@ -197,7 +197,7 @@ fn a_sequence_in_parts_equals_the_whole() {
         }
         rows
     };
-    let whole = in_parts(&[0..500]);
+    let whole = in_parts(std::slice::from_ref(&(0..500)));
     for first in [1, 7, 130, 402] {
         assert_eq!(
             in_parts(&[0..first, first..first + 60, first + 60..500]),

@@ -289,6 +289,7 @@ fn decode(prefix: Prefix, layer: usize, form: Option<Form>) -> Joined {
         }
         check_bytes(&cache, start, held, t + 1, form);
         if t % 64 == 63 {
+            #[allow(clippy::needless_range_loop)]
             for head in 0..geometry.heads {
                 let (keys, values) = cache.materialize(head, rope);
                 assert_eq!(keys.len() / d, lens[head] + t + 1);

@@ -19,12 +19,12 @@ const MOST_THREADS: usize = 1024;
 
 /// Does what the command line says. Returns the exit code where nothing went wrong in between.
 pub fn dispatch(cli: Cli) -> Result<i32> {
-    if let Some(threads) = cli.threads {
-        if !(1..=MOST_THREADS).contains(&threads) {
-            return Err(bad_input!(
-                "--threads {threads}: expected at least 1, at most {MOST_THREADS}"
-            ));
-        }
+    if let Some(threads) = cli.threads
+        && !(1..=MOST_THREADS).contains(&threads)
+    {
+        return Err(bad_input!(
+            "--threads {threads}: expected at least 1, at most {MOST_THREADS}"
+        ));
     }
     // Everything runs on a thread of the pool: handing each of a step's many small products over to it from outside
     // would take longer than they do.
