@@ -8,7 +8,7 @@ use super::say;
 use crate::cli::Listing;
 use crate::compress::methods::method_infos;
 use crate::experiment::{ExperimentFile, built_in};
-use crate::task::spec::TASKS;
+use crate::task::spec;
 
 pub fn list(what: Option<Listing>) -> Result<i32> {
     let wanted = |listing| what.is_none_or(|what| what == listing);
@@ -48,8 +48,8 @@ fn methods() -> Result<String> {
 
 fn tasks() -> Result<String> {
     let mut out = "tasks\n".to_string();
-    for (name, summary) in TASKS {
-        writeln!(out, "  {name:<14} {summary}")?;
+    for (name, summary) in spec::tasks()? {
+        writeln!(out, "  {name:<22} {summary}")?;
     }
     Ok(out)
 }

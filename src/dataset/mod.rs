@@ -2,4 +2,5 @@
 //! about them; `task` builds samples from it.
 
 pub mod haystack;
+pub mod longbench;
 mod sentence;

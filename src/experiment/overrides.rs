@@ -8,6 +8,8 @@ use super::ExperimentFile;
 use super::file::{CompressAt, ModelTable};
 use crate::bad_input;
 use crate::compress::methods::method_infos;
+use crate::error::nearest;
+use crate::task::spec::takes;
 
 /// What the flags say; anything not given leaves the file as it is.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
@@ -33,6 +35,15 @@ pub struct Overrides {
         allow_negative_numbers = true
     )]
     pub retention: Vec<f64>,
+    /// Tasks of the experiment to run, by name
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub tasks: Vec<String>,
+    /// Records of the tasks: a folder of .jsonl files, a data.zip, hub, or hub:owner/name[@revision]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+    /// Templates of the tasks, as in LongBench's dataset2prompt.json, in place of the program's own
+    #[arg(long, value_name = "FILE")]
+    pub templates: Option<PathBuf>,
     /// Prompt lengths of the needle task, in tokens
     #[arg(
         long,
@@ -98,39 +109,59 @@ impl Overrides {
         if let Some(seed) = self.seed {
             file.seed = seed;
         }
-        self.apply_needle(file)?;
+        self.choose_tasks(file)?;
+        self.apply_tasks(file)?;
         self.apply_methods(file)
     }
 
-    fn apply_needle(&self, file: &mut ExperimentFile) -> Result<()> {
+    fn choose_tasks(&self, file: &mut ExperimentFile) -> Result<()> {
+        if self.tasks.is_empty() {
+            return Ok(());
+        }
+        let name = |table: &toml::Table| table.get("name")?.as_str().map(str::to_string);
+        let known: Vec<String> = file.tasks.iter().filter_map(name).collect();
+        if let Some(unknown) = self.tasks.iter().find(|task| !known.contains(task)) {
+            return Err(bad_input!(
+                "--tasks: the experiment has no task \"{unknown}\"{}",
+                nearest(unknown, known.iter().map(String::as_str))
+            ));
+        }
+        file.tasks
+            .retain(|table| name(table).is_some_and(|name| self.tasks.contains(&name)));
+        Ok(())
+    }
+
+    /// Each flag goes to every task that takes it.
+    fn apply_tasks(&self, file: &mut ExperimentFile) -> Result<()> {
         let list =
             |values: &[i64]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
+        let path = |path: &PathBuf| toml::Value::from(path.display().to_string());
         let given = [
+            ("data", self.data.clone().map(toml::Value::from)),
+            ("templates", self.templates.as_ref().map(path)),
             ("lengths", list(&self.lengths)),
             ("depths", list(&self.depths)),
             ("distractors", list(&self.distractors)),
             ("seeds", self.seeds.map(toml::Value::from)),
-            (
-                "haystack",
-                self.haystack
-                    .as_ref()
-                    .map(|folder| toml::Value::from(folder.display().to_string())),
-            ),
+            ("haystack", self.haystack.as_ref().map(path)),
         ];
         for (key, value) in given
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
         {
-            let needles = |table: &&mut toml::Table| {
-                table.get("name").and_then(toml::Value::as_str) == Some("needle")
+            let taker = |table: &&mut toml::Table| {
+                let name = table.get("name").and_then(toml::Value::as_str);
+                name.is_some_and(|name| takes(name, key))
             };
             let mut found = false;
-            for table in file.tasks.iter_mut().filter(needles) {
+            for table in file.tasks.iter_mut().filter(taker) {
                 table.insert(key.into(), value.clone());
                 found = true;
             }
             if !found {
-                return Err(bad_input!("--{key}: the experiment has no needle task"));
+                return Err(bad_input!(
+                    "--{key}: the experiment has no task that takes it"
+                ));
             }
         }
         Ok(())

@@ -22,6 +22,7 @@ use crate::record::{
 };
 use crate::source::{self, ModelFiles, SourceOptions};
 use crate::task::Task;
+use crate::task::spec::Built;
 
 /// The file that holds an experiment's text in its results folder.
 pub const EXPERIMENT_FILE: &str = "experiment.toml";
@@ -55,24 +56,20 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     };
     let files = source::resolve(&experiment.file.model.source, &source)?;
     let loaded = load::load(&files, &device)?;
-    let tasks = experiment
-        .tasks
-        .iter()
-        .map(|spec| {
-            spec.build(
-                &loaded.tokenizer,
-                loaded.model.config.max_prompt(),
-                experiment.file.seed,
-            )
-        })
-        .collect::<Result<Vec<_>>>()
-        .with_context(|| format!("experiment {}", experiment.file.name))?;
+    let tasks = build_tasks(experiment, &loaded)?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded);
-    let names = tasks
-        .iter()
-        .map(|(task, digest)| (task.name().to_string(), digest.clone()));
-    provenance.data_sha256 = names.collect();
+    for built in &tasks {
+        let name = built.task.name().to_string();
+        let digest = built.data_sha256.clone();
+        provenance.data_sha256.push((name.clone(), digest));
+        if let Some(template) = &built.template {
+            provenance.templates.push((name.clone(), template.clone()));
+        }
+        if built.left_out > 0 {
+            provenance.left_out.push((name, built.left_out));
+        }
+    }
     let folder = match &options.out {
         Some(out) => out.clone(),
         None => {
@@ -100,7 +97,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let identity = identity(experiment, &files, &options.device);
     let samples: Vec<(&dyn Task, usize)> = tasks
         .iter()
-        .flat_map(|(task, _)| {
+        .flat_map(|Built { task, .. }| {
             let count = task.len().min(options.limit.unwrap_or(usize::MAX));
             (0..count).map(|i| (task.as_ref(), i))
         })
@@ -128,6 +125,16 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         failed,
         interrupted: false,
     })
+}
+
+fn build_tasks(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<Built>> {
+    let max_context = loaded.model.config.max_prompt();
+    let mut tasks = Vec::new();
+    for spec in &experiment.tasks {
+        let built = spec.build(&loaded.tokenizer, max_context, experiment.file.seed);
+        tasks.extend(built.with_context(|| format!("experiment {}", experiment.file.name))?);
+    }
+    Ok(tasks)
 }
 
 /// What can be said before the model is there, which may have to be fetched.
@@ -194,7 +201,21 @@ fn run_one(
     if cells.is_empty() {
         return Ok(0);
     }
-    let sample = task.sample(i)?;
+    let sample = match task.sample(i) {
+        Ok(sample) => sample,
+        Err(error) => {
+            let error = format!("{error:#}");
+            for cell in &cells {
+                let error = error.clone();
+                let record = Record {
+                    error,
+                    ..of_cell(cell)
+                };
+                out.records.append(&record, &[])?;
+            }
+            return Ok(cells.len());
+        }
+    };
     let outcomes = sample::run_sample(
         loaded,
         task,
@@ -267,6 +288,8 @@ fn provenance(
         tokenizer_sha256: loaded.tokenizer.sha256().into(),
         template_sha256: loaded.tokenizer.chat_template().map(sha256),
         data_sha256: Vec::new(),
+        templates: Vec::new(),
+        left_out: Vec::new(),
         seed: experiment.file.seed,
         kv_dtype: experiment.store.name().into(),
         device: options.device.clone(),
@@ -289,6 +312,7 @@ fn same_run(a: &Provenance, b: &Provenance) -> bool {
             run.experiment_sha256.clone(),
             run.model_revision.clone(),
             run.data_sha256.clone(),
+            run.templates.clone(),
             run.device.clone(),
         )
     };

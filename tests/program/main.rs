@@ -6,6 +6,7 @@ mod bad_toml;
 #[path = "../common/mod.rs"]
 mod common;
 mod eval;
+mod longbench;
 #[allow(dead_code)]
 #[path = "../source/server.rs"]
 mod server;

@@ -60,7 +60,7 @@ fn every_built_in_experiment_can_be_planned() {
             let out = world.good(&[verb, name, "--dry-run"]);
             assert!(out.starts_with(&format!("experiment {name}, model ")));
             assert!(
-                out.contains("\ntask needle: ") && out.contains("\n  full "),
+                out.contains("\ntask ") && out.contains("\n  full "),
                 "{out}"
             );
         }
