@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 use super::WINDOW;
 use crate::bad_input;
+use crate::dataset::haystack::{self, Haystack};
 use crate::load::Loaded;
 use crate::model::chat::Message;
-use crate::task::TaskSpec;
-use crate::task::needle::NeedleSettings;
-use crate::task::spec::NeedleSpec;
+use crate::task::Task;
+use crate::task::needle::{Needle, NeedleSettings};
 
 /// How far into its text the needle of a sample stands, in percent.
 const DEPTH: u32 = 50;
@@ -68,11 +68,9 @@ impl Prompt {
                     depths: vec![DEPTH],
                     ..NeedleSettings::default()
                 };
-                let spec = TaskSpec::Needle(NeedleSpec {
-                    haystack: None,
-                    settings,
-                });
-                let sample = spec.build(tokenizer, most, 0)?.0.sample(0)?;
+                let haystack = Haystack::new(&haystack::texts(None)?, tokenizer)?;
+                let task = Needle::new(&settings, haystack, tokenizer.clone(), most)?;
+                let sample = task.sample(0)?;
                 let name = format!("needle {}", sample.id);
                 (name, [sample.context, sample.question].concat())
             }
