@@ -37,6 +37,7 @@ fn main() {
         "build.rs",
         "experiments",
         "datasets/haystack",
+        "datasets/longbench",
     ] {
         println!("cargo::rerun-if-changed={path}");
     }

@@ -64,6 +64,7 @@ const EVAL_EXAMPLES: &str = "Examples:
   spindle eval experiments/quickstart.toml --limit 4
   spindle eval --model HuggingFaceTB/SmolLM2-360M-Instruct --lengths 1024,4096 \\
       --methods snapkv,spindle --retention 0.2,0.4
+  spindle eval --suite longbench --data data.zip --tasks qasper,trec --limit 20
 An interrupted run goes on where it was when it is started again.";
 
 const SWEEP_EXAMPLES: &str = "Examples:
@@ -84,6 +85,9 @@ pub struct RunArgs {
     /// An experiment file, or the name of one that comes with the program
     #[arg(default_value = "quickstart")]
     pub experiment: String,
+    /// A suite that comes with the program: the experiment of that name
+    #[arg(long, value_name = "NAME", conflicts_with = "experiment")]
+    pub suite: Option<String>,
     #[command(flatten)]
     pub overrides: Overrides,
     /// At most this many samples of each task

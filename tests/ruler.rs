@@ -40,7 +40,7 @@ fn settings(tasks: &[&str], lengths: &[usize]) -> RulerSettings {
 
 fn build(settings: &RulerSettings) -> anyhow::Result<Vec<Box<dyn Task>>> {
     let built = settings.build(&TOKENIZER, 10_000)?;
-    Ok(built.into_iter().map(|(task, _)| task).collect())
+    Ok(built.into_iter().map(|built| built.task).collect())
 }
 
 fn one(name: &str, length: usize) -> (Box<dyn Task>, Sample) {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{figures, report, say};
 use crate::bad_input;
 use crate::cli::RunArgs;
-use crate::experiment::{Experiment, ExperimentFile, text_of};
+use crate::experiment::{Experiment, ExperimentFile, text_of, text_of_built_in};
 use crate::profile::{self, Stage, stage};
 use crate::run::{RunOptions, run};
 
@@ -59,7 +59,8 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
 
 pub fn sweep(args: &RunArgs) -> Result<i32> {
     let flags = &args.overrides;
-    if args.experiment == "quickstart" && flags.method.is_empty() && flags.methods.is_empty() {
+    let nothing = args.suite.is_none() && args.experiment == "quickstart";
+    if nothing && flags.method.is_empty() && flags.methods.is_empty() {
         return Err(bad_input!(
             "sweep: nothing to sweep, expected --methods with --retention, --method, or a file"
         ));
@@ -69,8 +70,11 @@ pub fn sweep(args: &RunArgs) -> Result<i32> {
 
 /// The experiment named, with the flags applied.
 fn experiment(args: &RunArgs) -> Result<Experiment> {
-    let text = text_of(&args.experiment)?;
-    let original = ExperimentFile::parse(&text, &args.experiment)?;
+    let (name, text) = match &args.suite {
+        Some(suite) => (suite, text_of_built_in("suite", suite)?),
+        None => (&args.experiment, text_of(&args.experiment)?),
+    };
+    let original = ExperimentFile::parse(&text, name)?;
     let mut file = original.clone();
     args.overrides.apply(&mut file)?;
     let changed = file != original;
@@ -80,9 +84,9 @@ fn experiment(args: &RunArgs) -> Result<Experiment> {
         text
     };
     let origin = if changed {
-        format!("{} with flags", args.experiment)
+        format!("{name} with flags")
     } else {
-        args.experiment.clone()
+        name.clone()
     };
     Experiment::new(file, text, &origin)
 }

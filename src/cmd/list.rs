@@ -48,8 +48,8 @@ fn methods() -> Result<String> {
 
 fn tasks() -> Result<String> {
     let mut out = "tasks\n".to_string();
-    for TaskKind { name, summary, .. } in TASKS {
-        writeln!(out, "  {name:<17} {summary}")?;
+    for TaskKind { name, summary, .. } in TASKS.iter() {
+        writeln!(out, "  {name:<22} {summary}")?;
     }
     Ok(out)
 }

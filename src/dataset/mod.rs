@@ -4,4 +4,5 @@
 pub mod documents;
 pub mod essay;
 pub mod haystack;
+pub mod longbench;
 mod sentence;

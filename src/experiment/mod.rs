@@ -36,18 +36,29 @@ pub struct Experiment {
 /// # Errors
 /// A path that cannot be read and is no known name either.
 pub fn text_of(name_or_path: &str) -> Result<String> {
+    if Path::new(name_or_path).exists() || name_or_path.ends_with(".toml") {
+        let known = built_in();
+        if known.iter().all(|(name, _)| *name != name_or_path) {
+            return fs::read_to_string(name_or_path)
+                .map_err(|error| bad_input!("{name_or_path}: {error}"));
+        }
+    }
+    text_of_built_in("experiment", name_or_path)
+}
+
+/// The text of an experiment that comes with the program; `what` it is called in an error.
+///
+/// # Errors
+/// That there is none of that name.
+pub fn text_of_built_in(what: &str, name: &str) -> Result<String> {
     let known = built_in();
-    if let Some((_, text)) = known.iter().find(|(name, _)| *name == name_or_path) {
-        return Ok((*text).to_string());
+    match known.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => Ok((*text).to_string()),
+        None => Err(bad_input!(
+            "{what} \"{name}\" is not known{}",
+            nearest(name, known.iter().map(|(name, _)| *name))
+        )),
     }
-    if !Path::new(name_or_path).exists() && !name_or_path.ends_with(".toml") {
-        let names = known.iter().map(|(name, _)| *name);
-        return Err(bad_input!(
-            "experiment \"{name_or_path}\" is not known{}",
-            nearest(name_or_path, names)
-        ));
-    }
-    fs::read_to_string(name_or_path).map_err(|error| bad_input!("{name_or_path}: {error}"))
 }
 
 impl Experiment {

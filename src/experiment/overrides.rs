@@ -9,6 +9,7 @@ use super::expand::{cells, check_distinct};
 use super::file::{CompressAt, ModelTable};
 use crate::bad_input;
 use crate::compress::methods::method_infos;
+use crate::error::nearest;
 use crate::generate::Cell;
 use crate::task::spec::kind_of;
 
@@ -36,6 +37,15 @@ pub struct Overrides {
         allow_negative_numbers = true
     )]
     pub retention: Vec<f64>,
+    /// Tasks of the experiment to run, by name
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub tasks: Vec<String>,
+    /// Records of the tasks: a folder of .jsonl files, a data.zip, hub, or hub:owner/name[@revision]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+    /// Templates of the tasks, as in LongBench's dataset2prompt.json, in place of the program's own
+    #[arg(long, value_name = "FILE")]
+    pub templates: Option<PathBuf>,
     /// Prompt lengths, in tokens
     #[arg(
         long,
@@ -101,24 +111,41 @@ impl Overrides {
         if let Some(seed) = self.seed {
             file.seed = seed;
         }
+        self.choose_tasks(file)?;
         self.apply_tasks(file)?;
         self.apply_methods(file)
     }
 
+    fn choose_tasks(&self, file: &mut ExperimentFile) -> Result<()> {
+        if self.tasks.is_empty() {
+            return Ok(());
+        }
+        let name = |table: &toml::Table| table.get("name")?.as_str().map(str::to_string);
+        let known: Vec<String> = file.tasks.iter().filter_map(name).collect();
+        if let Some(unknown) = self.tasks.iter().find(|task| !known.contains(task)) {
+            return Err(bad_input!(
+                "--tasks: the experiment has no task \"{unknown}\"{}",
+                nearest(unknown, known.iter().map(String::as_str))
+            ));
+        }
+        file.tasks
+            .retain(|table| name(table).is_some_and(|name| self.tasks.contains(&name)));
+        Ok(())
+    }
+
+    /// Each flag goes to every task that takes it.
     fn apply_tasks(&self, file: &mut ExperimentFile) -> Result<()> {
         let list =
             |values: &[i64]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
+        let path = |path: &PathBuf| toml::Value::from(path.display().to_string());
         let given = [
+            ("data", self.data.clone().map(toml::Value::from)),
+            ("templates", self.templates.as_ref().map(path)),
             ("lengths", list(&self.lengths)),
             ("depths", list(&self.depths)),
             ("distractors", list(&self.distractors)),
             ("seeds", self.seeds.map(toml::Value::from)),
-            (
-                "haystack",
-                self.haystack
-                    .as_ref()
-                    .map(|folder| toml::Value::from(folder.display().to_string())),
-            ),
+            ("haystack", self.haystack.as_ref().map(path)),
         ];
         for (key, value) in given
             .into_iter()

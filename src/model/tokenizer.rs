@@ -126,6 +126,23 @@ impl ModelTokenizer {
             .to_vec())
     }
 
+    /// Token ids of `text` as [`encode`](Self::encode) gives them, and the bytes of `text` that each stands for; those
+    /// that `add_special` adds stand for none, `0..0`.
+    ///
+    /// # Errors
+    /// If the tokenizer fails on the text.
+    pub fn encode_spans(
+        &self,
+        text: &str,
+        add_special: bool,
+    ) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+        let encoding = self.tokenizer.encode(text, add_special);
+        let encoding = encoding.map_err(|error| anyhow!("cannot tokenize: {error}"))?;
+        let spans = encoding.get_offsets().iter();
+        let spans = spans.map(|(start, end)| *start..*end).collect();
+        Ok((encoding.get_ids().to_vec(), spans))
+    }
+
     /// Token ids of `text` where it continues `before`, and the bytes of `text` that each stands for
     /// (without the white space around it, in some vocabularies). SentencePiece vocabularies start
     /// a text with a space; a continuation gets none. Special tokens are recognised, none are added.

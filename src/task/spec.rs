@@ -1,37 +1,62 @@
 //! A `[[task]]` table of an experiment to its tasks: the list of every kind there is.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
 use anyhow::Result;
 use serde::de::DeserializeOwned;
 
-use super::{Task, needle, niah, ruler};
+use super::{Task, longbench, needle, niah, ruler};
 use crate::bad_input;
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
 
 /// A kind of task: what a `[[task]]` table may have as its `name`.
 pub struct TaskKind {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it is, in one line.
-    pub summary: &'static str,
+    pub summary: Cow<'static, str>,
     /// Keys of the table that flags of the same name replace.
     pub flags: &'static [&'static str],
-    /// Reads the table, without its `name`.
-    pub parse: fn(toml::Table) -> Result<Box<dyn TaskSpec>>,
+    /// Reads the table of the kind of that name, without its `name`.
+    pub parse: fn(&str, toml::Table) -> Result<Box<dyn TaskSpec>>,
 }
 
 /// Every kind of task.
-pub const TASKS: [TaskKind; 5] = [
-    needle::KIND,
-    niah::PUBLISHED,
-    niah::ORIGINAL,
-    niah::MULTI,
-    ruler::KIND,
-];
+pub static TASKS: LazyLock<Vec<TaskKind>> = LazyLock::new(|| {
+    let mut kinds = vec![
+        needle::KIND,
+        niah::PUBLISHED,
+        niah::ORIGINAL,
+        niah::MULTI,
+        ruler::KIND,
+    ];
+    kinds.extend(longbench::kinds());
+    kinds
+});
 
-/// A task for one model, and the SHA-256 of the texts it is made from.
-pub type BuiltTask = (Box<dyn Task>, String);
+/// A task for one model, and what it is made from.
+pub struct BuiltTask {
+    pub task: Box<dyn Task>,
+    /// Of the texts its samples are made from.
+    pub data_sha256: String,
+    /// Where the template around them is from, and its SHA-256; none: it is part of the task.
+    pub template: Option<String>,
+    /// Records that could not be used.
+    pub left_out: usize,
+}
+
+impl BuiltTask {
+    /// One whose template is part of it, and that leaves nothing out.
+    pub fn new(task: impl Task + 'static, data_sha256: String) -> Self {
+        Self {
+            task: Box::new(task),
+            data_sha256,
+            template: None,
+            left_out: 0,
+        }
+    }
+}
 
 /// What a table asks for, checked but not yet built: that takes a tokenizer.
 pub trait TaskSpec {
@@ -68,7 +93,7 @@ pub fn parse(table: &toml::Table, origin: &str) -> Result<Box<dyn TaskSpec>> {
     match table.get("name") {
         Some(toml::Value::String(name)) => {
             let Some(kind) = kind_of(table) else {
-                let known = TASKS.iter().map(|kind| kind.name);
+                let known = TASKS.iter().map(|kind| &*kind.name);
                 return Err(bad_input!(
                     "{origin}: task \"{name}\" is not known{}",
                     nearest(name, known)
@@ -76,7 +101,7 @@ pub fn parse(table: &toml::Table, origin: &str) -> Result<Box<dyn TaskSpec>> {
             };
             let mut settings = table.clone();
             settings.remove("name");
-            (kind.parse)(settings).map_err(|error| error.context(origin.to_string()))
+            (kind.parse)(name, settings).map_err(|error| error.context(origin.to_string()))
         }
         Some(other) => Err(bad_input!(
             "{origin}: [[task]] name = {other}: expected a text"

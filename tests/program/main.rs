@@ -7,6 +7,7 @@ mod bad_toml;
 mod common;
 mod eval;
 mod inspect;
+mod longbench;
 mod ruler;
 #[allow(dead_code)]
 #[path = "../source/server.rs"]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::server::{COMMIT, Fault, Hub, OTHER_COMMIT};
 use crate::{bad_input, resolve_in_child};
 use spindle::error::exit_code;
-use spindle::source::{ModelFileKind, ModelFiles, SourceOptions, resolve};
+use spindle::source::{ModelFileKind, ModelFiles, SourceOptions, dataset_file, resolve};
 
 const FILES: [(&str, &[u8]); 6] = [
     ("README.md", b"not needed"),
@@ -173,6 +173,53 @@ fn damaged_cache_is_repaired() {
     std::fs::write(files.kind.weights()[0].canonicalize().unwrap(), "short").unwrap();
     let files = resolve("tiny/model", &options(&hub, cache.path())).unwrap();
     assert_eq!(weights(&files), FILES[4].1);
+}
+
+#[test]
+fn a_file_of_a_dataset_is_fetched_alone_and_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let hub = Hub::serve(&[("data.zip", b"PK data"), ("README.md", b"not needed")]);
+    let here = options(&hub, cache.path());
+    let path = dataset_file("tiny/model", "data.zip", &here).unwrap();
+    let home = cache.path().join("datasets--tiny--model");
+    assert_eq!(path, home.join("snapshots").join(COMMIT).join("data.zip"));
+    assert_eq!(std::fs::read(&path).unwrap(), b"PK data");
+    let fetched = |name: &str| {
+        let path = format!("/datasets/tiny/model/resolve/{COMMIT}/{name}");
+        let seen = hub.take_seen();
+        let got = |seen: &&crate::server::Seen| seen.method == "GET" && seen.path == path;
+        seen.iter().filter(got).count()
+    };
+    assert_eq!(fetched("data.zip"), 1);
+    assert_eq!(
+        dataset_file("tiny/model@main", "data.zip", &here).unwrap(),
+        path
+    );
+    assert_eq!(fetched("data.zip"), 0);
+    let away = offline(&hub, cache.path());
+    assert_eq!(dataset_file("tiny/model", "data.zip", &away).unwrap(), path);
+    assert!(hub.take_seen().is_empty(), "offline asks nothing");
+    let gone = SourceOptions {
+        endpoint: Some("http://127.0.0.1:9".to_string()),
+        ..here.clone()
+    };
+    assert_eq!(dataset_file("tiny/model", "data.zip", &gone).unwrap(), path);
+
+    let message = |spec: &str, name: &str, options: &SourceOptions| {
+        let error = dataset_file(spec, name, options).unwrap_err();
+        assert_eq!(exit_code(&error), 2, "{error:#}");
+        format!("{error:#}")
+    };
+    assert!(message("tiny/model", "other.zip", &here).contains("no other.zip there"));
+    assert!(message("tiny/model", "other.zip", &away).contains("no other.zip in the hub cache"));
+    assert!(
+        message("tiny/model@v9", "data.zip", &away)
+            .contains("dataset `tiny/model@v9`: no revision")
+    );
+    assert!(
+        message("no/such", "data.zip", &here).starts_with("dataset `no/such`: http://127.0.0.1")
+    );
+    assert!(message("../up", "data.zip", &here).contains("expected `owner/name[@revision]`"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub struct Seen {
     pub authorization: Option<String>,
 }
 
-/// What goes wrong with the bodies of weights.
+/// What goes wrong with the bodies of weights and archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     None,
@@ -36,7 +36,7 @@ struct State {
     fault: Fault,
 }
 
-/// Serves `tiny/model` (and `tiny/model@v1`) until the process ends.
+/// Serves `tiny/model` (and `tiny/model@v1`), as a model and as a dataset, until the process ends.
 #[derive(Clone)]
 pub struct Hub {
     pub endpoint: String,
@@ -103,7 +103,9 @@ impl Hub {
 
 fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
     let (path, _) = path.split_once('?').unwrap_or((path, ""));
-    if let Some(revision) = path.strip_prefix("/api/models/tiny/model/revision/") {
+    let api = ["/api/models/tiny/model/", "/api/datasets/tiny/model/"];
+    let asked = api.iter().find_map(|api| path.strip_prefix(api));
+    if let Some(revision) = asked.and_then(|asked| asked.strip_prefix("revision/")) {
         let sha = match revision {
             "main" => COMMIT,
             "v1" => OTHER_COMMIT,
@@ -116,7 +118,7 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
             &format!(r#"{{"id":"tiny/model","sha":"{sha}"}}"#).into_bytes(),
         );
     }
-    if path.starts_with("/api/models/tiny/model/tree/") {
+    if asked.is_some_and(|asked| asked.starts_with("tree/")) {
         let entry = |(name, bytes): &(String, Vec<u8>)| {
             format!(
                 r#"{{"type":"file","oid":"0","size":{},"path":"{name}"}}"#,
@@ -127,6 +129,8 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
         return response("200 OK", "", format!("[{}]", entries.join(",")).as_bytes());
     }
     let Some((commit, name)) = path
+        .strip_prefix("/datasets")
+        .unwrap_or(path)
         .strip_prefix("/tiny/model/resolve/")
         .and_then(|rest| rest.split_once('/'))
     else {
@@ -135,7 +139,8 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
     let Some((_, bytes)) = state.files.iter().find(|(other, _)| other == name) else {
         return missing("EntryNotFound");
     };
-    let weights = name.ends_with(".safetensors") || name.ends_with(".gguf");
+    let large = [".safetensors", ".gguf", ".zip"];
+    let weights = large.iter().any(|end| name.ends_with(end));
     // The hub names a large file by its SHA-256 and a small one by a git hash.
     let digest = format!("{:x}", Sha256::digest(bytes));
     let etag = if weights {

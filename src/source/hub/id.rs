@@ -1,8 +1,12 @@
 //! The grammar of a hub id: `owner/name[/path/file.gguf][@revision]`.
 
+use hf_hub::repository::{RepoType, RepoTypeAny};
+
 /// A parsed hub id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::source) struct HubId {
+    /// A model or a dataset.
+    pub kind: RepoTypeAny,
     pub owner: String,
     pub name: String,
     /// A single `.gguf` file in the repository, path from its root.
@@ -12,9 +16,18 @@ pub(in crate::source) struct HubId {
 }
 
 impl HubId {
-    /// Parses `spec`, or `None` if it cannot name a hub repository. Names become folders of the
-    /// cache, so nothing that could lead out of it is taken.
+    /// Parses the name of a model, or `None` if it cannot name a hub repository. Names become folders
+    /// of the cache, so nothing that could lead out of it is taken.
     pub(in crate::source) fn parse(spec: &str) -> Option<Self> {
+        Self::of(RepoTypeAny::Model, spec)
+    }
+
+    /// Parses the name of a dataset, `owner/name[@revision]`.
+    pub(in crate::source) fn parse_dataset(spec: &str) -> Option<Self> {
+        Self::of(RepoTypeAny::Dataset, spec).filter(|id| id.file.is_none())
+    }
+
+    fn of(kind: RepoTypeAny, spec: &str) -> Option<Self> {
         let (id, revision) = spec.split_once('@').unwrap_or((spec, "main"));
         let mut parts = id.splitn(3, '/');
         let (owner, name, file) = (parts.next()?, parts.next()?, parts.next());
@@ -25,6 +38,7 @@ impl HubId {
             && file_fits
             && is_path(revision);
         fits.then(|| Self {
+            kind,
             owner: owner.to_string(),
             name: name.to_string(),
             file: file.map(str::to_string),
@@ -39,7 +53,12 @@ impl HubId {
 
     /// The repository's folder in the hub cache.
     pub(super) fn cache_folder(&self) -> String {
-        format!("models--{}--{}", self.owner, self.name)
+        format!("{}--{}--{}", self.kind.plural(), self.owner, self.name)
+    }
+
+    /// What it names, for messages: "model `owner/name`".
+    pub(super) fn named(&self) -> String {
+        format!("{} `{}`", self.kind.singular(), self.repository())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use hf_hub::repository::{RepoTreeEntry, RepoTypeModel};
+use hf_hub::repository::{RepoTreeEntry, RepoTypeAny};
 use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync};
 
 use super::id::{HubId, is_commit};
@@ -18,7 +18,7 @@ use crate::source::sha256_file;
 pub(super) struct Remote<'a> {
     id: &'a HubId,
     endpoint: &'a str,
-    repo: HFRepositorySync<RepoTypeModel>,
+    repo: HFRepositorySync<RepoTypeAny>,
     /// The commit that the id's revision names now.
     pub commit: String,
     /// Where the cache keeps this commit's files.
@@ -33,9 +33,21 @@ impl<'a> Remote<'a> {
         let endpoint = client.endpoint();
         let explain = |error| explain(error, id, endpoint);
         let client = HFClientSync::from_inner(client.clone()).map_err(explain)?;
-        let repo = client.model(&id.owner, &id.name);
-        let info = repo.info().revision(&id.revision).send().map_err(explain)?;
-        let commit = info.sha.filter(|sha| is_commit(sha)).with_context(|| {
+        // What a repository says of itself depends on its kind; its files do not.
+        let commit = match id.kind {
+            RepoTypeAny::Dataset => {
+                let repo = client.dataset(&id.owner, &id.name);
+                let info = repo.info().revision(&id.revision).send();
+                info.map_err(explain)?.sha
+            }
+            _ => {
+                let repo = client.model(&id.owner, &id.name);
+                let info = repo.info().revision(&id.revision).send();
+                info.map_err(explain)?.sha
+            }
+        };
+        let repo = client.repository(id.kind, &id.owner, &id.name);
+        let commit = commit.filter(|sha| is_commit(sha)).with_context(|| {
             format!(
                 "{endpoint} names no commit for {}@{}",
                 id.repository(),
@@ -136,20 +148,22 @@ fn damage(path: &Path, size: u64, fresh: bool) -> Result<Option<String>> {
 }
 
 fn explain(error: HFError, id: &HubId, endpoint: &str) -> anyhow::Error {
-    let repository = id.repository();
-    let revision = &id.revision;
+    let (named, repository, revision) = (id.named(), id.repository(), &id.revision);
+    // What is no folder is taken for a model of the hub.
+    let here = match id.kind {
+        RepoTypeAny::Model => "no such folder here, and ",
+        _ => "",
+    };
     match error {
         HFError::RepoNotFound { .. } | HFError::RevisionNotFound { .. } => bad_input!(
-            "model `{repository}`: no such folder here, and {endpoint} has no repository \
-             `{repository}` with revision `{revision}`"
+            "{named}: {here}{endpoint} has no repository `{repository}` with revision `{revision}`"
         ),
         HFError::AuthRequired { .. } => bad_input!(
-            "model `{repository}`: {endpoint} has no such repository or it is private; \
+            "{named}: {endpoint} has no such repository or it is private; \
              for a private one set HF_TOKEN"
         ),
         HFError::Forbidden { .. } => bad_input!(
-            "model `{repository}`: {endpoint} refuses access; accept the model's terms there and \
-             set HF_TOKEN"
+            "{named}: {endpoint} refuses access; accept its terms there and set HF_TOKEN"
         ),
         other => anyhow::Error::new(other).context(format!(
             "cannot fetch {repository}@{revision} from {endpoint}"

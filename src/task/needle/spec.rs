@@ -1,5 +1,6 @@
 //! The `[[task]]` table of the needle task.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,8 +13,10 @@ use crate::model::tokenizer::ModelTokenizer;
 use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
 
 pub const KIND: TaskKind = TaskKind {
-    name: "needle",
-    summary: "needle in a haystack: recall one planted sentence among prose and k distractors",
+    name: Cow::Borrowed("needle"),
+    summary: Cow::Borrowed(
+        "needle in a haystack: recall one planted sentence among prose and k distractors",
+    ),
     flags: &["lengths", "depths", "distractors", "seeds", "haystack"],
     parse,
 };
@@ -24,13 +27,13 @@ struct NeedleSpec {
     settings: NeedleSettings,
 }
 
-fn parse(mut table: toml::Table) -> Result<Box<dyn TaskSpec>> {
+fn parse(name: &str, mut table: toml::Table) -> Result<Box<dyn TaskSpec>> {
     let haystack = match table.remove("haystack") {
         None => None,
         Some(toml::Value::String(folder)) => Some(PathBuf::from(folder)),
         Some(other) => return Err(bad_input!("haystack = {other}: expected a folder")),
     };
-    let settings: NeedleSettings = settings(table, KIND.name)?;
+    let settings: NeedleSettings = settings(table, name)?;
     settings.check()?;
     Ok(Box::new(NeedleSpec { haystack, settings }))
 }
@@ -59,6 +62,6 @@ impl TaskSpec for NeedleSpec {
         let mut settings = self.settings.clone();
         settings.seed += seed;
         let task = Needle::new(&settings, haystack, tokenizer.clone(), max_context)?;
-        Ok(vec![(Box::new(task), haystack::digest(&texts))])
+        Ok(vec![BuiltTask::new(task, haystack::digest(&texts))])
     }
 }

@@ -1,5 +1,6 @@
 //! The `[[task]]` tables of the needle protocols.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,22 +17,26 @@ use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, repeats, settings};
 const FLAGS: &[&str] = &["lengths", "depths", "haystack"];
 
 pub const PUBLISHED: TaskKind = TaskKind {
-    name: "needle-published",
-    summary: "the needle test that KV-cache papers plot (KVCache-Factory): a sandwich in San Francisco, word overlap",
+    name: Cow::Borrowed("needle-published"),
+    summary: Cow::Borrowed(
+        "the needle test that KV-cache papers plot (KVCache-Factory): a sandwich in San Francisco, word overlap",
+    ),
     flags: FLAGS,
-    parse: |table| parse(Protocol::Published, table),
+    parse: |_, table| parse(Protocol::Published, table),
 };
 pub const ORIGINAL: TaskKind = TaskKind {
-    name: "needle-original",
-    summary: "the first needle test (NIAH), in a chat; depths linear or sigmoid",
+    name: Cow::Borrowed("needle-original"),
+    summary: Cow::Borrowed("the first needle test (NIAH), in a chat; depths linear or sigmoid"),
     flags: FLAGS,
-    parse: |table| parse(Protocol::Original, table),
+    parse: |_, table| parse(Protocol::Original, table),
 };
 pub const MULTI: TaskKind = TaskKind {
-    name: "needle-multi",
-    summary: "several needles asked for at once (NIAH): the share of them that the answer names",
+    name: Cow::Borrowed("needle-multi"),
+    summary: Cow::Borrowed(
+        "several needles asked for at once (NIAH): the share of them that the answer names",
+    ),
     flags: FLAGS,
-    parse: |table| parse(Protocol::Multi, table),
+    parse: |_, table| parse(Protocol::Multi, table),
 };
 
 /// How depths are spread from 0 to 100 %.
@@ -188,7 +193,7 @@ impl TaskSpec for NiahSpec {
             tokenizer,
             max_context,
         )?;
-        Ok(vec![(Box::new(task), haystack::digest(&texts))])
+        Ok(vec![BuiltTask::new(task, haystack::digest(&texts))])
     }
 }
 

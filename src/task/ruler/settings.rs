@@ -1,5 +1,6 @@
 //! The `[[task]]` table of RULER: one table, up to thirteen tasks.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,12 +15,13 @@ use crate::dataset::essay::Essay;
 use crate::dataset::haystack;
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
-use crate::task::Task;
 use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, repeats, settings};
 
 pub const KIND: TaskKind = TaskKind {
-    name: "ruler",
-    summary: "RULER's thirteen tasks, made up at any length; qa_1 and qa_2 over a SQuAD and a HotpotQA file of yours",
+    name: Cow::Borrowed("ruler"),
+    summary: Cow::Borrowed(
+        "RULER's thirteen tasks, made up at any length; qa_1 and qa_2 over a SQuAD and a HotpotQA file of yours",
+    ),
     flags: &["lengths", "seeds", "haystack"],
     parse,
 };
@@ -165,8 +167,8 @@ impl RulerSettings {
                 continue;
             };
             let task = Ruler::new(kind, generator, self, tokenizer.clone(), max_context)?;
-            let task: Box<dyn Task> = Box::new(task);
-            built.push((task, self.digest(kind, &texts, &sources)));
+            let digest = self.digest(kind, &texts, &sources);
+            built.push(BuiltTask::new(task, digest));
         }
         Ok(built)
     }
@@ -174,8 +176,8 @@ impl RulerSettings {
 
 struct RulerSpec(RulerSettings);
 
-fn parse(table: toml::Table) -> Result<Box<dyn TaskSpec>> {
-    let settings: RulerSettings = settings(table, KIND.name)?;
+fn parse(name: &str, table: toml::Table) -> Result<Box<dyn TaskSpec>> {
+    let settings: RulerSettings = settings(table, name)?;
     settings.kinds()?;
     Ok(Box::new(RulerSpec(settings)))
 }

@@ -1,0 +1,96 @@
+//! What a run is known by: the columns that all its rows share, and its provenance.
+
+use sha2::{Digest, Sha256};
+
+use super::RunOptions;
+use crate::experiment::Experiment;
+use crate::load::Loaded;
+use crate::record::{Provenance, Record, machine, program_dirty, program_version};
+use crate::source::ModelFiles;
+use crate::task::spec::BuiltTask;
+
+/// The columns that are the same in every row of a run.
+pub fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Record {
+    Record {
+        experiment: experiment.file.name.clone(),
+        model: files.spec.clone(),
+        model_revision: files.revision.clone(),
+        dtype: experiment.store.name().into(),
+        device: device.into(),
+        compress_at: experiment.file.compress.name().into(),
+        program_version: program_version(),
+        ..Record::default()
+    }
+}
+
+pub fn provenance(
+    experiment: &Experiment,
+    options: &RunOptions,
+    files: &ModelFiles,
+    loaded: &Loaded,
+    tasks: &[BuiltTask],
+) -> Provenance {
+    let name = |built: &BuiltTask| built.task.name().to_string();
+    let (cpu, cores, memory_bytes, os) = machine();
+    Provenance {
+        program_version: program_version(),
+        program_dirty: program_dirty(),
+        command_line: options.command_line.clone(),
+        experiment: experiment.file.name.clone(),
+        experiment_sha256: sha256(&experiment.text),
+        model: files.spec.clone(),
+        model_revision: files.revision.clone(),
+        tokenizer_sha256: loaded.tokenizer.sha256().into(),
+        template_sha256: loaded.tokenizer.chat_template().map(sha256),
+        data_sha256: tasks
+            .iter()
+            .map(|built| (name(built), built.data_sha256.clone()))
+            .collect(),
+        templates: tasks
+            .iter()
+            .filter_map(|built| Some((name(built), built.template.clone()?)))
+            .collect(),
+        left_out: tasks
+            .iter()
+            .filter(|built| built.left_out > 0)
+            .map(|built| (name(built), built.left_out))
+            .collect(),
+        seed: experiment.file.seed,
+        kv_dtype: experiment.store.name().into(),
+        device: options.device.clone(),
+        threads: rayon::current_num_threads(),
+        cpu,
+        cores,
+        memory_bytes,
+        os,
+        start: now(),
+        end: None,
+    }
+}
+
+/// Whether rows of the two runs may stand in one folder.
+pub fn same_run(a: &Provenance, b: &Provenance) -> bool {
+    let of = |run: &Provenance| {
+        (
+            run.program_version.clone(),
+            run.program_dirty,
+            run.experiment_sha256.clone(),
+            run.model_revision.clone(),
+            run.data_sha256.clone(),
+            run.templates.clone(),
+            run.device.clone(),
+        )
+    };
+    of(a) == of(b)
+}
+
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+pub fn now() -> String {
+    chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}

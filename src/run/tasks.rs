@@ -1,0 +1,65 @@
+//! The tasks of a run, and the order of their samples.
+
+use std::collections::HashSet;
+
+use anyhow::{Context, Error, Result};
+
+use crate::bad_input;
+use crate::experiment::Experiment;
+use crate::load::Loaded;
+use crate::task::spec::BuiltTask;
+use crate::task::{Sample, Task};
+
+/// The experiment's tasks for the model.
+pub fn build(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<BuiltTask>> {
+    let max_context = loaded.model.config.max_prompt();
+    let name = &experiment.file.name;
+    let mut tasks = Vec::new();
+    for spec in &experiment.tasks {
+        let built = spec.build(&loaded.tokenizer, max_context, experiment.file.seed);
+        tasks.extend(built.with_context(|| format!("experiment {name}"))?);
+    }
+    names_differ(&tasks, name)?;
+    Ok(tasks)
+}
+
+/// That no two samples have one name, by which their rows are told apart: one of them would pass for the other.
+fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
+    let mut known = HashSet::new();
+    for BuiltTask { task, .. } in tasks {
+        for sample in (0..task.len()).map(|i| task.sample_id(i)) {
+            if !known.insert((task.name(), sample.clone())) {
+                return Err(bad_input!(
+                    "experiment {experiment}: sample {sample} of {} stands twice, expected tables of one task to have \
+                     other lengths, depths or seeds",
+                    task.name()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Samples of a task that are wanted.
+pub struct Ordered {
+    /// In the order of their prompts' tokens: each then follows the one it has most in common with.
+    pub samples: Vec<Sample>,
+    /// Those that cannot be built: their names, and why.
+    pub failures: Vec<(String, Error)>,
+}
+
+pub fn in_token_order(task: &dyn Task, wanted: &[usize]) -> Ordered {
+    let mut samples = Vec::new();
+    let mut failures = Vec::new();
+    for &i in wanted {
+        match task.sample(i) {
+            Ok(sample) => samples.push(sample),
+            Err(error) => failures.push((task.sample_id(i), error)),
+        }
+    }
+    samples.sort_by(|a, b| {
+        let tokens = |sample: &Sample| [&sample.context[..], &sample.question].concat();
+        tokens(a).cmp(&tokens(b))
+    });
+    Ordered { samples, failures }
+}

@@ -1,0 +1,177 @@
+//! A `[[task]]` table that names a task of LongBench, to the task.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::{Definition, LongBench, LongBenchSettings, Template};
+use crate::bad_input;
+use crate::dataset::longbench::{DataSource, LongBenchRecord};
+use crate::model::tokenizer::ModelTokenizer;
+use crate::task::metric::Rules;
+use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
+
+/// LongBench-E's buckets: the name, and the length from which on it ends.
+const BUCKETS: [(&str, usize); 3] = [("0-4k", 4000), ("4-8k", 8000), ("8k+", usize::MAX)];
+/// What a dataset of LongBench-E ends in.
+const BY_LENGTH: &str = "_e";
+
+/// The keys of the table, beside the name.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Keys {
+    /// A folder, a zip archive, `hub` or `hub:owner/name[@revision]`.
+    data: Option<String>,
+    /// The official `dataset2prompt.json`, or a file like it; none: the definition's own template.
+    templates: Option<PathBuf>,
+    #[serde(default)]
+    metric: Rules,
+    max_length: Option<usize>,
+}
+
+/// A task as an experiment asks for it, checked but not yet built.
+struct LongBenchSpec {
+    definition: Definition,
+    /// LongBench-E: a task for each bucket of lengths.
+    by_length: bool,
+    keys: Keys,
+}
+
+/// A kind for each dataset of LongBench and of LongBench-E.
+pub fn kinds() -> Vec<TaskKind> {
+    let definition = |name| Definition::built_in(name).ok().flatten();
+    let definitions = super::names().into_iter().filter_map(definition);
+    let of = |definition: Definition| {
+        let by_length: &[bool] = match definition.by_length {
+            true => &[false, true],
+            false => &[false],
+        };
+        by_length.iter().map(move |&by_length| {
+            let spec = LongBenchSpec {
+                definition: definition.clone(),
+                by_length,
+                keys: Keys::default(),
+            };
+            TaskKind {
+                name: Cow::Owned(spec.dataset()),
+                summary: Cow::Owned(spec.describe()),
+                flags: &["data", "templates"],
+                parse,
+            }
+        })
+    };
+    definitions.flat_map(of).collect()
+}
+
+fn parse(name: &str, table: toml::Table) -> Result<Box<dyn TaskSpec>> {
+    let dataset = name.strip_suffix(BY_LENGTH);
+    let definition = Definition::built_in(dataset.unwrap_or(name))?;
+    Ok(Box::new(LongBenchSpec {
+        definition: definition.with_context(|| format!("task {name}"))?,
+        by_length: dataset.is_some(),
+        keys: settings(table, name)?,
+    }))
+}
+
+impl LongBenchSpec {
+    fn dataset(&self) -> String {
+        let suffix = if self.by_length { BY_LENGTH } else { "" };
+        format!("{}{suffix}", self.definition.name)
+    }
+
+    /// What the task is.
+    fn describe(&self) -> String {
+        let parts = if self.by_length { ", by length" } else { "" };
+        let Definition {
+            group, language, ..
+        } = &self.definition;
+        let metric = self.definition.metric.name(self.keys.metric);
+        format!("LongBench{parts}: {group} ({language}), scored by {metric}")
+    }
+
+    fn source(&self) -> Result<DataSource> {
+        let data = self.keys.data.as_deref().ok_or_else(|| {
+            bad_input!(
+                "task {}: no data, expected --data FOLDER, --data data.zip or --data hub",
+                self.dataset()
+            )
+        })?;
+        DataSource::parse(data)
+    }
+
+    /// The template, and where it is from.
+    fn template(&self) -> Result<(Template, String)> {
+        match &self.keys.templates {
+            None => Ok((self.definition.template.clone(), "own".into())),
+            Some(path) => {
+                let template = Template::from_file(path, &self.definition.name)?;
+                Ok((template, path.display().to_string()))
+            }
+        }
+    }
+}
+
+impl TaskSpec for LongBenchSpec {
+    fn summary(&self) -> String {
+        let data = self.keys.data.as_deref().unwrap_or("not given");
+        format!("{}: {}, data {data}", self.dataset(), self.describe())
+    }
+
+    /// Of its data and templates, as far as that costs nothing.
+    fn check(&self) -> Result<()> {
+        self.template()?;
+        self.source()?.check(&self.dataset())
+    }
+
+    /// One task, or for LongBench-E those of each length that there are records of. The seed changes nothing.
+    fn build(
+        &self,
+        tokenizer: &Arc<ModelTokenizer>,
+        max_context: usize,
+        _seed: u64,
+    ) -> Result<Vec<BuiltTask>> {
+        let (template, origin) = self.template()?;
+        let template_note = format!("{origin} {}", template.sha256());
+        let definition = Definition {
+            template,
+            ..self.definition.clone()
+        };
+        let dataset = self.dataset();
+        let read = self
+            .source()?
+            .read(&dataset, &|record| definition.metric.fits(record))?;
+        for reason in &read.left_out {
+            eprintln!("warning: {reason}; left out");
+        }
+        let chosen = LongBenchSettings {
+            rules: self.keys.metric,
+            max_length: self.keys.max_length,
+        };
+        let built = |name: String, records: Vec<LongBenchRecord>| -> Result<BuiltTask> {
+            let (definition, tokenizer) = (definition.clone(), tokenizer.clone());
+            let task = LongBench::new(&name, definition, records, chosen, tokenizer, max_context)?;
+            Ok(BuiltTask {
+                task: Box::new(task),
+                data_sha256: read.sha256.clone(),
+                template: Some(template_note.clone()),
+                left_out: read.left_out.len(),
+            })
+        };
+        if !self.by_length {
+            return Ok(vec![built(dataset, read.records.clone())?]);
+        }
+        let mut rest = read.records.clone();
+        let mut tasks = Vec::new();
+        for (bucket, end) in BUCKETS {
+            let (records, longer): (Vec<_>, _) = rest.into_iter().partition(|r| r.length < end);
+            rest = longer;
+            if !records.is_empty() {
+                tasks.push(built(format!("{dataset}-{bucket}"), records)?);
+            }
+        }
+        Ok(tasks)
+    }
+}
