@@ -142,6 +142,11 @@ impl LayerCache {
         [self.prefix.footprint(), tail].into_iter().sum()
     }
 
+    /// Whether the prompt is held in the very cache of a prefill that others hold too.
+    pub(super) fn shares_prefix(&self) -> bool {
+        matches!(&self.prefix, Prefix::Dense(dense) if Arc::strong_count(dense) > 1)
+    }
+
     /// Appends new tokens and attends their queries causally to everything held. Returns `[n, heads * head_dim]`.
     pub fn attend(&mut self, new: &NewTokens<'_>, rope: &Rope) -> Vec<f32> {
         self.append(new);

@@ -64,4 +64,11 @@ impl Cache {
     pub fn footprint(&self) -> Footprint {
         self.layers.iter().map(LayerCache::footprint).sum()
     }
+
+    /// Bytes that are freed with it: all but a prefill's own cache where it is held whole.
+    pub fn bytes_own(&self) -> u64 {
+        let layers = self.layers.iter();
+        let own = layers.filter(|layer| !layer.shares_prefix());
+        own.map(|layer| layer.footprint().bytes()).sum()
+    }
 }

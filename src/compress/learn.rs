@@ -42,18 +42,16 @@ impl Vectors {
         Self { units, norms, dim }
     }
 
-    /// The vectors at `places` alone.
-    fn at(&self, places: &[u32]) -> Self {
-        let d = self.dim;
-        let mut units = Vec::with_capacity(places.len() * d);
-        for &place in places {
-            units.extend_from_slice(&self.units[place as usize * d..][..d]);
-        }
-        Self {
-            units,
-            norms: places.iter().map(|&p| self.norms[p as usize]).collect(),
-            dim: d,
-        }
+    /// Those at `places` (ascending) of all vectors of the heads.
+    fn at(heads: &[Rows], places: &[u32]) -> Self {
+        let len = heads[0].len() as u32;
+        let parts = heads.iter().enumerate().map(|(head, rows)| {
+            let first = head as u32 * len;
+            let of_head = |place: u32| places.partition_point(|&p| p < place);
+            let here = &places[of_head(first)..of_head(first + len)];
+            rows.gather(&here.iter().map(|p| p - first).collect::<Vec<u32>>())
+        });
+        Self::new(&parts.collect::<Vec<Rows>>())
     }
 }
 
@@ -79,25 +77,25 @@ pub struct Learnt {
 }
 
 impl Recipe {
-    /// Which of the vectors at `places` (ascending) are codewords, and which stands for each, by their order there.
-    /// `weights`: how many query heads keep each; `alike`: the graph over all vectors, for a learner that takes a
+    /// Which of the vectors at `places` (ascending) of the `heads` are codewords, and which stands for each, by their
+    /// order there. `weights`: how many query heads keep each; `alike`: the graph over all vectors, for a learner that takes a
     /// threshold.
     pub fn codebook(
         self,
-        all: &Vectors,
+        heads: &[Rows],
         places: &[u32],
         weights: &[u32],
         alike: Option<&BitGraph>,
     ) -> Codebook {
         match (self.learner, alike) {
-            (Learner::Greedy, Some(graph)) => among(places, all.norms.len(), weights, |weights| {
+            (Learner::Greedy, Some(graph)) => among(places, graph.len(), weights, |weights| {
                 greedy(graph, weights)
             }),
             (Learner::Leader, Some(graph)) => leader(&graph.subset(places)),
             (Learner::SphericalKMeans { codewords }, _) => {
                 let k = (codewords * places.len() as f64).ceil() as usize;
-                let kept = all.at(places);
-                spherical_k_means(&kept.units, all.dim, weights, k.max(1), 0, ROUNDS)
+                let kept = Vectors::at(heads, places);
+                spherical_k_means(&kept.units, kept.dim, weights, k.max(1), 0, ROUNDS)
             }
             (_, None) => panic!("{:?} needs a graph of what is alike", self.learner),
         }
@@ -107,12 +105,12 @@ impl Recipe {
     pub fn learnt(
         self,
         codebook: Codebook,
-        all: &Vectors,
+        heads: &[Rows],
         places: &[u32],
         weights: &[u32],
     ) -> Learnt {
-        let d = all.dim;
-        let kept = all.at(places);
+        let kept = Vectors::at(heads, places);
+        let d = kept.dim;
         let codebook = match &codebook.codewords {
             Codewords::Members(_) if self.means => codebook.with_means(&kept.units, d, weights),
             _ => codebook,

@@ -4,6 +4,7 @@
 mod decode;
 mod forced;
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 pub use decode::{Limits, decode};
@@ -139,13 +140,31 @@ pub struct LayerFacts {
     pub cosines: Option<(Cosines, Cosines)>,
 }
 
-/// Compresses one prefill for each cell. A cell that cannot be (a retention out of reach) is an error of its own.
+/// Compresses one prefill for each cell, all of them held at once. See [`compress_each`].
 pub fn compress(
     model: &Model,
     prefilled: &Prefilled,
     cells: &[&Cell],
 ) -> Vec<anyhow::Result<CellCache>> {
     let mut caches = Vec::with_capacity(cells.len());
+    let Ok(()) = compress_each(model, prefilled, cells, |made| {
+        caches.push(made);
+        Ok::<(), Infallible>(())
+    });
+    caches
+}
+
+/// Compresses one prefill for each cell in turn and hands the cache over, so that not all need be held at once. A cell
+/// that cannot be (a retention out of reach) is an error of its own.
+///
+/// # Errors
+/// What `then` returns, which ends it.
+pub fn compress_each<E>(
+    model: &Model,
+    prefilled: &Prefilled,
+    cells: &[&Cell],
+    mut then: impl FnMut(anyhow::Result<CellCache>) -> Result<(), E>,
+) -> Result<(), E> {
     for family in cells.chunk_by(|a, b| a.family() == b.family()) {
         let start = Instant::now();
         let plans = match &family[0].made {
@@ -155,17 +174,22 @@ pub fn compress(
         let share_ms = milliseconds(start) / family.len() as f64;
         let bytes = |knob: f64| family[0].bytes(knob, &plans, prefilled);
         let curve = family[0].knob().map(|knob| Curve::new(knob, &bytes));
-        for cell in family {
+        let make = |cell: &Cell| {
             let start = Instant::now();
             let layers = || cell.layers(model, prefilled, &plans, curve.as_ref());
-            let made = stage(Stage::Compress, layers);
-            caches.push(made.map(|made| {
-                let compress_ms = share_ms + milliseconds(start);
-                assemble(model, prefilled, cell, made, compress_ms)
-            }));
-        }
+            let made = stage(Stage::Compress, layers)?;
+            let compress_ms = share_ms + milliseconds(start);
+            Ok(assemble(model, prefilled, cell, made, compress_ms))
+        };
+        let (others, last) = family.split_at(family.len() - 1);
+        others.iter().try_for_each(|cell| then(make(cell)))?;
+        let last = make(last[0]);
+        // Graphs can be larger than caches, and what is done with the last of these caches needs none.
+        drop(curve);
+        drop(plans);
+        then(last)?;
     }
-    caches
+    Ok(())
 }
 
 fn plan<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Plan + 'a>> {

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use crate::cache::{Cache, Footprint, StoreType};
 use crate::experiment::CompressAt;
 use crate::generate::{
-    Cell, CellCache, LayerFacts, Limits, compress, decode, extend, forced, milliseconds,
+    Cell, CellCache, LayerFacts, Limits, compress_each, decode, extend, forced, milliseconds,
 };
 use crate::load::Loaded;
 use crate::model::observe::{Observe, Prefilled};
@@ -35,7 +35,9 @@ pub struct Outcome {
     pub decode_ms: f64,
 }
 
-/// Runs the cells on one sample. A cell that cannot be compressed as asked is an error of its own.
+/// Runs the cells on one sample. A cell that cannot be compressed as asked is an error of its own. Cells are answered
+/// in groups, each as soon as its caches together are as large as the dense one: memory does not grow with the number
+/// of cells.
 ///
 /// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
 pub fn run_sample(
@@ -46,7 +48,7 @@ pub fn run_sample(
     at: CompressAt,
     store: StoreType,
 ) -> Result<(Vec<Result<Outcome>>, Prefilled)> {
-    let Loaded { model, tokenizer } = loaded;
+    let model = &loaded.model;
     let observe = cells
         .iter()
         .map(|cell| cell.observes())
@@ -60,59 +62,91 @@ pub fn run_sample(
         model.prefill_after(earlier, &compressed, observe, store)
     })?;
     let prefill_ms = milliseconds(start);
-    let bytes_dense = prefilled.bytes_dense();
-
-    let mut made = compress(model, &prefilled, cells);
-    let mut first: Vec<Vec<f32>> = made
-        .iter_mut()
-        .flatten()
-        .map(|cell| std::mem::take(&mut cell.logits))
-        .collect();
-    let mut caches: Vec<&mut Cache> = made
-        .iter_mut()
-        .flatten()
-        .map(|cell| &mut cell.cache)
-        .collect();
-    if !rest.is_empty() {
-        first = stage(Stage::Force, || extend(model, &mut caches, rest))?;
-    }
-    let scored = sample.reference_scored.clone();
-    let right = &sample.reference[scored.clone()];
-    let mut nll = Vec::with_capacity(caches.len());
-    stage(Stage::Force, || {
-        let reference = &sample.reference;
-        forced(
-            model,
-            &mut caches,
-            &first,
-            reference,
-            scored,
-            |_, logits| {
-                nll.push(mean_nll(logits, right));
-            },
-        )
-    })?;
-    let start = Instant::now();
-    let answers = match first.is_empty() {
-        true => Vec::new(),
-        false => {
-            let limits = Limits {
-                stops: [tokenizer.stop_ids(), &sample.stops].concat(),
-                min_new_tokens: sample.min_new_tokens,
-                max_new_tokens: sample.max_new_tokens,
-            };
-            let first = Tensor::new(first, &Device::Cpu)?;
-            stage(Stage::Decode, || {
-                decode(model, &mut caches, &first, &limits)
-            })?
-        }
+    let common = Common {
+        loaded,
+        task,
+        sample,
+        rest,
+        bytes_dense: prefilled.bytes_dense(),
+        prefill_ms,
     };
-    let decode_ms = milliseconds(start);
+    let mut outcomes = Vec::with_capacity(cells.len());
+    let mut group: Vec<Result<CellCache>> = Vec::new();
+    compress_each(model, &prefilled, cells, |made| {
+        group.push(made);
+        let own = |cell: &CellCache| cell.cache.bytes_own();
+        if group.iter().flatten().map(own).sum::<u64>() >= common.bytes_dense {
+            outcomes.extend(common.answer(std::mem::take(&mut group))?);
+        }
+        anyhow::Ok(())
+    })?;
+    outcomes.extend(common.answer(group)?);
+    Ok((outcomes, prefilled))
+}
 
-    let mut results = answers.into_iter().zip(nll);
-    let outcomes = made
-        .into_iter()
-        .map(|cell| {
+/// What the cells of a sample have in common.
+struct Common<'a> {
+    loaded: &'a Loaded,
+    task: &'a dyn Task,
+    sample: &'a Sample,
+    /// Tokens of the prompt that were not compressed.
+    rest: &'a [u32],
+    bytes_dense: u64,
+    prefill_ms: f64,
+}
+
+impl Common<'_> {
+    /// Scores and decodes several caches together.
+    fn answer(&self, mut made: Vec<Result<CellCache>>) -> Result<Vec<Result<Outcome>>> {
+        let Loaded { model, tokenizer } = self.loaded;
+        let sample = self.sample;
+        let mut first: Vec<Vec<f32>> = made
+            .iter_mut()
+            .flatten()
+            .map(|cell| std::mem::take(&mut cell.logits))
+            .collect();
+        let mut caches: Vec<&mut Cache> = made
+            .iter_mut()
+            .flatten()
+            .map(|cell| &mut cell.cache)
+            .collect();
+        if caches.is_empty() {
+            let failed = made.into_iter().filter_map(Result::err);
+            return Ok(failed.map(Err).collect());
+        }
+        if !self.rest.is_empty() {
+            first = stage(Stage::Force, || extend(model, &mut caches, self.rest))?;
+        }
+        let scored = sample.reference_scored.clone();
+        let right = &sample.reference[scored.clone()];
+        let mut nll = Vec::with_capacity(caches.len());
+        stage(Stage::Force, || {
+            let reference = &sample.reference;
+            forced(
+                model,
+                &mut caches,
+                &first,
+                reference,
+                scored,
+                |_, logits| {
+                    nll.push(mean_nll(logits, right));
+                },
+            )
+        })?;
+        let start = Instant::now();
+        let limits = Limits {
+            stops: [tokenizer.stop_ids(), &sample.stops].concat(),
+            min_new_tokens: sample.min_new_tokens,
+            max_new_tokens: sample.max_new_tokens,
+        };
+        let first = Tensor::new(first, &Device::Cpu)?;
+        let answers = stage(Stage::Decode, || {
+            decode(model, &mut caches, &first, &limits)
+        })?;
+        let decode_ms = milliseconds(start);
+
+        let mut results = answers.into_iter().zip(nll);
+        let outcome = |cell: Result<CellCache>| {
             let cell = match cell {
                 Ok(cell) => cell,
                 Err(error) => return Ok(Err(error)),
@@ -120,32 +154,25 @@ pub fn run_sample(
             let Some((answer, nll)) = results.next() else {
                 anyhow::bail!("fewer answers than cells");
             };
-            let CellCache {
-                cache,
-                layers,
-                bytes_peak,
-                compress_ms,
-                ..
-            } = cell;
             let response = tokenizer.decode(&answer, true)?;
             Ok(Ok(Outcome {
-                held: layers.iter().map(|layer| layer.footprint).sum(),
-                layers,
-                bytes_dense,
-                bytes_peak,
-                bytes_end: cache.footprint().bytes(),
-                seen: cache.seen,
-                score: task.score(sample, &response),
+                held: cell.layers.iter().map(|layer| layer.footprint).sum(),
+                layers: cell.layers,
+                bytes_dense: self.bytes_dense,
+                bytes_peak: cell.bytes_peak,
+                bytes_end: cell.cache.footprint().bytes(),
+                seen: cell.cache.seen,
+                score: self.task.score(sample, &response),
                 response,
                 new_tokens: answer.len(),
                 nll,
-                prefill_ms,
-                compress_ms,
+                prefill_ms: self.prefill_ms,
+                compress_ms: cell.compress_ms,
                 decode_ms,
             }))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok((outcomes, prefilled))
+        };
+        made.into_iter().map(outcome).collect()
+    }
 }
 
 /// Mean negative log-likelihood of `tokens` under the `logits` before each, nats.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{SCALES, Scope, Spindle};
 use crate::cache::{
     CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Footprint, Geometry, Indices,
-    Prefix,
+    Prefix, Rows,
 };
 use crate::compress::codebook::{BitGraph, Codebook, Cosines, similarity_graphs};
 use crate::compress::learn::{Learner, Learnt, Recipe, Vectors};
@@ -16,8 +16,9 @@ use crate::compress::ranking::{Held, Ranking};
 use crate::compress::view::LayerView;
 
 /// What a codebook of keys and one of values are learnt from.
-struct Book {
-    vectors: [Vectors; 2],
+struct Book<'a> {
+    /// Keys and values of the heads that share it, per head `[len, head_dim]`.
+    heads: [&'a [Rows]; 2],
     /// What is alike among all keys and all values at the method's own thresholds; whatever eviction leaves is a part.
     alike: [OnceLock<BitGraph>; 2],
 }
@@ -38,7 +39,7 @@ pub struct CodingPlan<'a> {
     method: &'a Spindle,
     layer: LayerView<'a>,
     ranking: Option<Ranking<'a>>,
-    books: Vec<Book>,
+    books: Vec<Book<'a>>,
     /// What each of [`SCALES`] would hold.
     at_scales: OnceLock<Vec<Footprint>>,
 }
@@ -59,17 +60,15 @@ impl<'a> CodingPlan<'a> {
             Scope::Layer => keys.len(),
         };
         let vectors = keys.chunks(shared).zip(layer.kv().values.chunks(shared));
-        let books: Vec<Book> = vectors
-            .map(|(keys, values)| Book {
-                vectors: [Vectors::new(keys), Vectors::new(values)],
-                alike: [OnceLock::new(), OnceLock::new()],
-            })
-            .collect();
+        let books = vectors.map(|(keys, values)| Book {
+            heads: [keys, values],
+            alike: [OnceLock::new(), OnceLock::new()],
+        });
         Self {
             method,
             layer,
             ranking,
-            books,
+            books: books.collect(),
             at_scales: OnceLock::new(),
         }
     }
@@ -97,7 +96,8 @@ impl CodingPlan<'_> {
         recipe
     }
 
-    fn graphs(&self, vectors: &Vectors, thetas: &[f32]) -> Vec<BitGraph> {
+    fn graphs(&self, heads: &[Rows], thetas: &[f32]) -> Vec<BitGraph> {
+        let vectors = Vectors::new(heads);
         similarity_graphs(&vectors.units, self.geometry().head_dim, thetas)
     }
 
@@ -166,10 +166,10 @@ impl CodingPlan<'_> {
         let Selected {
             places, weights, ..
         } = selected;
-        let vectors = &self.books[number].vectors;
+        let heads = self.books[number].heads;
         [0, 1].map(|kind| {
             self.recipe(knob)
-                .codebook(&vectors[kind], places, weights, graphs[kind])
+                .codebook(heads[kind], places, weights, graphs[kind])
         })
     }
 
@@ -180,8 +180,8 @@ impl CodingPlan<'_> {
         let (recipe, [theta_k, theta_v]) = (self.recipe(knob), self.thetas(knob));
         let [keys, values] = self.codebooks(number, knob, &selected, graphs);
         let learnt = |codebook, kind: usize| {
-            let vectors = &self.books[number].vectors[kind];
-            recipe.learnt(codebook, vectors, &selected.places, &selected.weights)
+            let heads = self.books[number].heads[kind];
+            recipe.learnt(codebook, heads, &selected.places, &selected.weights)
         };
         let (keys, values) = (learnt(keys, 0), learnt(values, 1));
         let store = self.layer.store();
@@ -263,7 +263,7 @@ impl CodingPlan<'_> {
     /// thresholds are fixed, once for all knobs.
     fn with_graphs<T>(&self, number: usize, knob: f64, then: impl FnOnce(Graphs<'_>) -> T) -> T {
         let (book, thetas) = (&self.books[number], self.thetas(knob));
-        let graph = |kind: usize| self.graphs(&book.vectors[kind], &[thetas[kind]]).remove(0);
+        let graph = |kind: usize| self.graphs(book.heads[kind], &[thetas[kind]]).remove(0);
         if !self.method.coding.recipe.learner.takes_threshold() {
             return then([None, None]);
         }
@@ -282,7 +282,7 @@ impl CodingPlan<'_> {
             .map(|number| {
                 let [keys, values] = [0, 1].map(|kind| {
                     let thetas = thetas.map(|pair| pair[kind]);
-                    self.graphs(&self.books[number].vectors[kind], &thetas)
+                    self.graphs(self.books[number].heads[kind], &thetas)
                 });
                 let graphs = keys.iter().zip(&values).zip(SCALES);
                 graphs
