@@ -3,7 +3,7 @@
 //! prompt, attention in code space against the same entries kept whole. Prints one JSON object a line, with medians
 //! in milliseconds.
 //!
-//! `cargo bench --bench ratios [-- ROUNDS]`
+//! `cargo bench --bench ratios [-- ROUNDS] [codebooks] [together] [long]`
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use spindle::compress::methods::METHODS;
 use spindle::compress::settings::Value;
 use spindle::dataset::haystack::own_texts;
 use spindle::generate::{Cell, compress};
-use spindle::load::{Loaded, load};
+use spindle::load::load;
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
@@ -42,10 +42,23 @@ fn run(rounds: usize) -> anyhow::Result<()> {
     )?;
     let text = own_texts()?.join("\n\n");
     let tokens = loaded.tokenizer.encode(&text, false)?;
-    codebooks(&loaded.model, &tokens[..2048], rounds)?;
-    together(&loaded, &tokens[..2048], rounds)?;
-    long(&loaded, &tokens[..8000], rounds)
+    let parts: [(&str, Part, usize); 3] = [
+        ("codebooks", codebooks, 2048),
+        ("together", together, 2048),
+        ("long", long, 8000),
+    ];
+    let asked: Vec<String> = std::env::args()
+        .filter(|argument| parts.iter().any(|(name, ..)| name == argument))
+        .collect();
+    for (name, part, length) in parts {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            part(&loaded.model, &tokens[..length], rounds)?;
+        }
+    }
+    Ok(())
 }
+
+type Part = fn(&Model, &[u32], usize) -> anyhow::Result<()>;
 
 fn print(name: &str, sides: [(&str, Vec<f64>); 2], ratio: impl Fn(f64, f64) -> f64) {
     let [(a_name, a), (b_name, b)] = sides;
@@ -108,8 +121,7 @@ const OBSERVE: Observe = Observe {
     unrotated_keys: true,
 };
 
-fn together(loaded: &Loaded, tokens: &[u32], rounds: usize) -> anyhow::Result<()> {
-    let model = &loaded.model;
+fn together(model: &Model, tokens: &[u32], rounds: usize) -> anyhow::Result<()> {
     let mut cells = Vec::new();
     for name in ["snapkv", "pyramidkv", "tova", "spindle"] {
         for retention in [0.15, 0.2, 0.3, 0.4] {
@@ -135,8 +147,7 @@ fn together(loaded: &Loaded, tokens: &[u32], rounds: usize) -> anyhow::Result<()
     Ok(())
 }
 
-fn long(loaded: &Loaded, tokens: &[u32], rounds: usize) -> anyhow::Result<()> {
-    let model = &loaded.model;
+fn long(model: &Model, tokens: &[u32], rounds: usize) -> anyhow::Result<()> {
     let prefilled = model.prefill(tokens, OBSERVE, StoreType::F16)?;
     let mut full = caches(model, &prefilled, &[cell("full", 1.0)?])?;
     let mut coded = caches(model, &prefilled, &[cell("spindle", 0.4)?])?;

@@ -4,9 +4,9 @@
 
 use super::code_space::CodedHead;
 use super::coded::Codewords;
-use super::dense::BLOCK;
+use super::dense::{BLOCK, STEP_BLOCK};
 use super::layer::Pass;
-use super::scratch::{Scratch, with_scratch};
+use super::scratch::{Scratch, room, with_scratch};
 use super::softmax::Attending;
 use crate::kernel::dots;
 use crate::model::rope::Rope;
@@ -105,8 +105,8 @@ impl HeadView<'_> {
             }
         }
         with_scratch(|scratch| {
-            for start in (0..self.values.len()).step_by(BLOCK) {
-                let end = (start + BLOCK).min(self.values.len());
+            for start in (0..self.values.len()).step_by(STEP_BLOCK) {
+                let end = (start + STEP_BLOCK).min(self.values.len());
                 let block = self.values.block(start..end, &mut scratch.values);
                 attending.add_values(&weights, self.values.len(), start, block);
             }
@@ -120,13 +120,12 @@ impl HeadView<'_> {
         let mut scores = vec![0.0; attending.members() * entries];
         match self.head.positions() {
             Some(positions) => with_scratch(|scratch| {
-                for start in (0..entries).step_by(BLOCK) {
-                    let end = (start + BLOCK).min(entries);
+                let positions = positions.to_vec();
+                for start in (0..entries).step_by(STEP_BLOCK) {
+                    let end = (start + STEP_BLOCK).min(entries);
                     let keys = room(&mut scratch.keys, (end - start) * d);
-                    for (key, entry) in keys.chunks_exact_mut(d).zip(start..end) {
-                        self.keys.read(codes[entry] as usize, key);
-                        self.rope.rotate_in_place(key, positions.get(entry));
-                    }
+                    self.keys.read_all(&codes[start..end], keys);
+                    self.rope.rotate_all(keys, &positions[start..end]);
                     for (member, scores) in scores.chunks_exact_mut(entries).enumerate() {
                         dots(attending.query(member, 0), keys, &mut scores[start..end]);
                     }
@@ -151,10 +150,4 @@ impl HeadView<'_> {
         }
         scores
     }
-}
-
-/// The first `len` elements of a scratch, whatever they are.
-fn room(scratch: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    scratch.resize(len.max(scratch.len()), 0.0);
-    &mut scratch[..len]
 }

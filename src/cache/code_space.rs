@@ -1,5 +1,7 @@
 //! A layer in coded form: what is stored.
 
+use rayon::prelude::*;
+
 use super::code_attention::HeadView;
 use super::coded::{CodedRows, Codewords};
 use super::dense::DenseKv;
@@ -119,24 +121,33 @@ pub struct CodedBook {
 }
 
 impl CodedBook {
-    /// Appends one token's key and value to a head, `[head_dim]` each.
-    fn push(
-        &mut self,
-        head: usize,
-        unrotated_key: &[f32],
-        key: &[f32],
-        value: &[f32],
-        position: usize,
-    ) {
-        let head = &mut self.heads[head];
-        match &mut head.positions {
-            Some(positions) => {
-                head.keys.push(&mut self.keys, unrotated_key);
-                positions.push(position as u32);
-            }
-            None => head.keys.push(&mut self.keys, key),
-        }
-        head.values.push(&mut self.values, value);
+    /// Appends one token's keys and values, `[heads, head_dim]` each; keys before RoPE where heads keep positions.
+    fn push(&mut self, keys: &[f32], values: &[f32], position: usize) {
+        let Self {
+            keys: key_words,
+            values: value_words,
+            heads,
+        } = self;
+        let d = key_words.dim();
+        let (key_rows, value_rows): (Vec<_>, Vec<_>) = heads
+            .iter_mut()
+            .map(|head| ((&mut head.keys, &mut head.positions), &mut head.values))
+            .unzip();
+        rayon::join(
+            || {
+                for ((rows, positions), key) in key_rows.into_iter().zip(keys.chunks_exact(d)) {
+                    rows.push(key_words, key);
+                    if let Some(positions) = positions {
+                        positions.push(position as u32);
+                    }
+                }
+            },
+            || {
+                for (rows, value) in value_rows.into_iter().zip(values.chunks_exact(d)) {
+                    rows.push(value_words, value);
+                }
+            },
+        );
     }
 
     /// What it holds; codewords shared by several heads count once.
@@ -172,13 +183,15 @@ impl CodedKv {
 
     /// Appends one token: `[kv_heads, head_dim]` each; `unrotated` and `rotated` are its keys before and after RoPE.
     pub fn push(&mut self, unrotated: &[f32], rotated: &[f32], values: &[f32], position: usize) {
-        let d = self.books[0].keys.dim();
-        for kv_head in 0..values.len() / d {
-            let (book, head) = self.place(kv_head);
-            let span = kv_head * d..(kv_head + 1) * d;
-            let (unrotated, rotated) = (&unrotated[span.clone()], &rotated[span.clone()]);
-            self.books[book].push(head, unrotated, rotated, &values[span], position);
-        }
+        let keys = match self.books[0].heads[0].positions {
+            Some(_) => unrotated,
+            None => rotated,
+        };
+        let width = values.len() / self.books.len();
+        self.books
+            .par_iter_mut()
+            .zip(keys.par_chunks(width).zip(values.par_chunks(width)))
+            .for_each(|(book, (keys, values))| book.push(keys, values, position));
     }
 
     /// How many codewords each book has, of keys and of values.

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
-
+use super::dense::STEP_BLOCK;
 use super::indices::Indices;
 use super::rows::{Rows, StoreType};
-use crate::kernel::simd;
+use super::scratch::{Scratch, room, with_scratch};
+use crate::kernel::{dots, simd};
 
 /// The codewords that keys or values are written in. Grows where an appended vector is like none of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,11 @@ impl Codewords {
         self.vectors.read(i, out);
     }
 
+    /// Writes those at `indices` as f32 into `out`, `[indices, head_dim]`.
+    pub fn read_all(&self, indices: &[u32], out: &mut [f32]) {
+        self.vectors.read_all(indices, out);
+    }
+
     /// Keeps the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.vectors.truncate(len);
@@ -67,13 +72,7 @@ impl Codewords {
         let norm = simd::dot(vector, vector).sqrt();
         let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
         let unit: Vec<f32> = vector.iter().map(|x| x * inverse).collect();
-        let mut scratch = Vec::new();
-        let near = nearest(
-            &unit,
-            self.block(0..self.len(), &mut scratch),
-            self.are_units,
-        );
-        let index = match near {
+        let index = match self.nearest(&unit) {
             // A stored codeword can be a hair longer than 1, and the product with it too.
             Some((index, cosine)) if cosine.min(1.0) > self.theta => index,
             _ => {
@@ -83,6 +82,32 @@ impl Codewords {
             }
         };
         (index as u32, norm)
+    }
+
+    /// The codeword nearest to a unit vector, the first of several, and their cosine.
+    fn nearest(&self, unit: &[f32]) -> Option<(usize, f32)> {
+        let mut best: Option<(usize, f32)> = None;
+        with_scratch(|Scratch { keys, values }| {
+            for start in (0..self.len()).step_by(STEP_BLOCK) {
+                let end = (start + STEP_BLOCK).min(self.len());
+                let block = self.vectors.block(start..end, keys);
+                let cosines = room(values, end - start);
+                dots(unit, block, cosines);
+                if !self.are_units {
+                    for (cosine, codeword) in cosines.iter_mut().zip(block.chunks_exact(unit.len()))
+                    {
+                        let norm = simd::dot(codeword, codeword).sqrt();
+                        *cosine /= norm.max(f32::MIN_POSITIVE);
+                    }
+                }
+                for (i, &cosine) in (start..).zip(&*cosines) {
+                    if best.is_none_or(|(_, c)| cosine > c) {
+                        best = Some((i, cosine));
+                    }
+                }
+            }
+        });
+        best
     }
 }
 
@@ -167,21 +192,6 @@ impl CodedRows {
     pub fn bytes_magnitudes(&self) -> u64 {
         self.magnitudes.as_ref().map_or(0, Rows::bytes)
     }
-}
-
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn nearest(unit: &[f32], codewords: &[f32], are_units: bool) -> Option<(usize, f32)> {
-    let mut best: Option<(usize, f32)> = None;
-    for (i, codeword) in codewords.chunks_exact(unit.len()).enumerate() {
-        let mut cosine = simd::dot(codeword, unit);
-        if !are_units {
-            cosine /= simd::dot(codeword, codeword).sqrt().max(f32::MIN_POSITIVE);
-        }
-        if best.is_none_or(|(_, c)| cosine > c) {
-            best = Some((i, cosine));
-        }
-    }
-    best
 }
 
 #[cfg(test)]

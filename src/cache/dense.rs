@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::footprint::Footprint;
+use super::layer::Pass;
 use super::rows::{Rows, StoreType};
 use super::scratch::with_scratch;
 use super::softmax::Attending;
@@ -10,6 +11,8 @@ use super::softmax::Attending;
 /// Entries converted to f32 and attended to at once: scores of a panel of queries stay in the level-1 cache, the
 /// entries themselves in the level-2 cache.
 pub const BLOCK: usize = 192;
+/// The same for a decoded token, whose scores are few: the entries themselves stay in the level-1 cache.
+pub const STEP_BLOCK: usize = 64;
 
 /// Keys (rotated) and values, per head `[len, head_dim]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,9 +59,13 @@ impl DenseKv {
         visible: impl Fn(usize) -> usize,
     ) {
         let last = (0..attending.tokens()).map(&visible).max().unwrap_or(0);
+        let block = match attending.pass() {
+            Pass::Sequence => BLOCK,
+            Pass::Step => STEP_BLOCK,
+        };
         with_scratch(|scratch| {
-            for start in (0..last).step_by(BLOCK) {
-                let end = (start + BLOCK).min(last);
+            for start in (0..last).step_by(block) {
+                let end = (start + block).min(last);
                 let keys = self.keys[head].block(start..end, &mut scratch.keys);
                 let values = self.values[head].block(start..end, &mut scratch.values);
                 attending.absorb(members.clone(), keys, values, |t| {

@@ -5,8 +5,9 @@ use half::{bf16, f16};
 use std::ops::Range;
 use std::str::FromStr;
 
+use super::scratch::room;
 use crate::bad_input;
-use crate::kernel::half::widen;
+use crate::kernel::half::{widen, widen_rows};
 
 /// Element type of stored entries, codewords and magnitudes (setting `kv-dtype`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,8 +150,7 @@ impl Rows {
         if let Elements::F32(v) = &self.elements {
             return &v[span];
         }
-        scratch.resize(span.len().max(scratch.len()), 0.0);
-        let scratch = &mut scratch[..span.len()];
+        let scratch = room(scratch, span.len());
         match &self.elements {
             Elements::F16(v) => widen(&v[span], scratch),
             Elements::BF16(v) => v[span].convert_to_f32_slice(scratch),
@@ -166,6 +166,18 @@ impl Rows {
             Elements::F16(v) => widen(&v[span], out),
             Elements::BF16(v) => v[span].convert_to_f32_slice(out),
             Elements::F32(v) => out.copy_from_slice(&v[span]),
+        }
+    }
+
+    /// Writes the rows at `indices` as f32 into `out`, `[indices, dim]`.
+    pub fn read_all(&self, indices: &[u32], out: &mut [f32]) {
+        match &self.elements {
+            Elements::F16(v) => widen_rows(v, indices, out),
+            _ => {
+                for (&i, out) in indices.iter().zip(out.chunks_exact_mut(self.dim)) {
+                    self.read(i as usize, out);
+                }
+            }
         }
     }
 

@@ -21,3 +21,9 @@ thread_local! {
 pub fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
     SCRATCH.with_borrow_mut(use_it)
 }
+
+/// The first `len` elements of a scratch, whatever they are.
+pub fn room(scratch: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    scratch.resize(len.max(scratch.len()), 0.0);
+    &mut scratch[..len]
+}

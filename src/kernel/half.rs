@@ -17,6 +17,26 @@ pub fn widen(from: &[f16], to: &mut [f32]) {
     from.convert_to_f32_slice(to);
 }
 
+/// Converts the rows at `indices` of a matrix, exactly, into `to`, `[indices, dim]`.
+///
+/// # Panics
+/// When an index is out of range, or `to` is not whole rows.
+pub fn widen_rows(from: &[f16], indices: &[u32], to: &mut [f32]) {
+    if indices.is_empty() {
+        return;
+    }
+    let dim = to.len() / indices.len();
+    assert_eq!(to.len(), indices.len() * dim);
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("f16c") {
+        // SAFETY: the feature was just found.
+        return unsafe { f16c::widen_rows(from, dim, indices, to) };
+    }
+    for (&i, to) in indices.iter().zip(to.chunks_exact_mut(dim)) {
+        from[i as usize * dim..][..dim].convert_to_f32_slice(to);
+    }
+}
+
 /// The crate `half` makes a call for every eight numbers; a whole row in one loop takes a fifth of the time.
 #[cfg(target_arch = "x86_64")]
 mod f16c {
@@ -26,6 +46,7 @@ mod f16c {
 
     /// # Safety
     /// Needs F16C, and slices of one length.
+    #[inline]
     #[target_feature(enable = "avx,f16c")]
     pub unsafe fn widen(from: &[f16], to: &mut [f32]) {
         let (whole, rest) = from.as_chunks::<8>();
@@ -39,6 +60,16 @@ mod f16c {
         }
         for (from, to) in rest.iter().zip(out_rest) {
             *to = from.to_f32();
+        }
+    }
+
+    /// # Safety
+    /// Needs F16C.
+    #[target_feature(enable = "avx,f16c")]
+    pub unsafe fn widen_rows(from: &[f16], dim: usize, indices: &[u32], to: &mut [f32]) {
+        for (&i, to) in indices.iter().zip(to.chunks_exact_mut(dim)) {
+            // SAFETY: a row and room for it.
+            unsafe { widen(&from[i as usize * dim..][..dim], to) };
         }
     }
 }
@@ -55,6 +86,20 @@ mod tests {
             widen(from, &mut wide);
             for (narrow, wide) in from.iter().zip(&wide) {
                 assert!(narrow.to_f32() == *wide || narrow.is_nan() && wide.is_nan());
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_widened_in_the_order_asked_for() {
+        let all: Vec<f16> = (0..60).map(|i| f16::from_f32(i as f32 / 7.0)).collect();
+        for dim in [4, 12, 20] {
+            let indices = [2, 0, 2, 1];
+            let mut wide = vec![0.0; indices.len() * dim];
+            widen_rows(&all, &indices, &mut wide);
+            for (i, row) in indices.iter().zip(wide.chunks_exact(dim)) {
+                let want = all[*i as usize * dim..][..dim].iter().map(|x| x.to_f32());
+                assert!(row.iter().copied().eq(want));
             }
         }
     }

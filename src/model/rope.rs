@@ -44,6 +44,11 @@ impl Rope {
         rotate(row, self.cos(position), self.sin(position));
     }
 
+    /// Rotates each of `rows`, `[positions, head_dim]`, to its position.
+    pub fn rotate_all(&self, rows: &mut [f32], positions: &[u32]) {
+        rotate_all(rows, &self.cos, &self.sin, positions, self.half);
+    }
+
     /// Undoes [`Self::rotate_in_place`] at the same position.
     pub fn unrotate_in_place(&self, row: &mut [f32], position: usize) {
         let (first, second) = row.split_at_mut(self.half);
@@ -66,8 +71,35 @@ impl Rope {
 
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32]) {
+    turn(row, cos, sin);
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn rotate_all(rows: &mut [f32], cos: &[f32], sin: &[f32], positions: &[u32], half: usize) {
+    for (row, &position) in rows.chunks_exact_mut(2 * half).zip(positions) {
+        let start = position as usize * half;
+        turn(row, &cos[start..][..half], &sin[start..][..half]);
+    }
+}
+
+/// Eight elements at a time, read before any is written: the compiler does not find out by itself that they may be.
+#[inline(always)]
+fn turn(row: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (first, second) = row.split_at_mut(cos.len());
+    let ((first, first_rest), (second, second_rest)) =
+        (first.as_chunks_mut::<8>(), second.as_chunks_mut::<8>());
+    let ((cos, cos_rest), (sin, sin_rest)) = (cos.as_chunks::<8>(), sin.as_chunks::<8>());
     for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
+        let (x, y) = (*a, *b);
+        for i in 0..8 {
+            a[i] = x[i] * cos[i] - y[i] * sin[i];
+        }
+        for i in 0..8 {
+            b[i] = x[i] * sin[i] + y[i] * cos[i];
+        }
+    }
+    let rest = first_rest.iter_mut().zip(second_rest);
+    for ((a, b), (cos, sin)) in rest.zip(cos_rest.iter().zip(sin_rest)) {
         (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
     }
 }
@@ -182,13 +214,17 @@ mod tests {
             let tensor = Tensor::from_slice(&data, (1, 3, 5, DIM), &Device::Cpu).unwrap();
             let turned = candle_nn::rotary_emb::rope(&tensor, &table(Rope::cos), &table(Rope::sin));
             let turned: Vec<f32> = turned.unwrap().flatten_all().unwrap().to_vec1().unwrap();
-            let mut rows = data;
+            let (mut rows, before) = (data.clone(), data);
             for (i, row) in rows.chunks_mut(DIM).enumerate() {
                 rope.rotate_in_place(row, start + i % 5);
             }
             for (a, b) in turned.iter().zip(&rows) {
                 prop_assert!((a - b).abs() < 1e-6);
             }
+            let mut together = before;
+            let positions: Vec<u32> = (0..15).map(|i| (start + i % 5) as u32).collect();
+            rope.rotate_all(&mut together, &positions);
+            prop_assert_eq!(together, rows);
         }
     }
 
