@@ -114,9 +114,9 @@ mod avx2 {
             unsafe {
                 if groups - group >= together {
                     match m {
-                        1 => tile::<1, 4, false>(left, 0, k, right, out, at),
-                        2 => tile::<2, 2, false>(left, 0, k, right, out, at),
-                        3 => tile::<3, 2, false>(left, 0, k, right, out, at),
+                        1 => tile::<1, 4, false>(left, 0, k, right, out, at, NOTHING),
+                        2 => tile::<2, 2, false>(left, 0, k, right, out, at, NOTHING),
+                        3 => tile::<3, 2, false>(left, 0, k, right, out, at, NOTHING),
                         _ => column(left, m, k, right, out, at),
                     }
                     group += together;
@@ -128,8 +128,8 @@ mod avx2 {
         }
     }
 
-    /// All rows of one group. While the last of them are worked on, the next group is fetched: the others find theirs
-    /// in the cache, and would else wait for memory at the start of each group.
+    /// All rows of one group. Meanwhile the next group is fetched, each tile of rows a part of it: computing and waiting
+    /// for memory take about as long where rows are few, and would else take turns.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn column(
@@ -140,26 +140,42 @@ mod avx2 {
         out: &mut Out<'_>,
         at: (usize, usize),
     ) {
-        let mut row = 0;
-        // SAFETY: as the caller promises.
-        unsafe {
-            while row + ROWS < m {
-                tile::<ROWS, 1, false>(left, row, k, right, out, at);
-                row += ROWS;
-            }
-            match m - row {
-                6 => tile::<6, 1, true>(left, row, k, right, out, at),
-                5 => tile::<5, 1, true>(left, row, k, right, out, at),
-                4 => tile::<4, 1, true>(left, row, k, right, out, at),
-                3 => tile::<3, 1, true>(left, row, k, right, out, at),
-                2 => tile::<2, 1, true>(left, row, k, right, out, at),
-                _ => tile::<1, 1, true>(left, row, k, right, out, at),
+        let tiles = m.div_ceil(ROWS);
+        let next = right.data.as_ptr().wrapping_add(at.0 + right.group);
+        for number in 0..tiles {
+            let row = number * ROWS;
+            let fetch = Fetch {
+                from: next.wrapping_add(number * k * right.row / tiles),
+                step: right.row.div_ceil(tiles),
+            };
+            // SAFETY: as the caller promises.
+            unsafe {
+                match (m - row).min(ROWS) {
+                    6 => tile::<6, 1, true>(left, row, k, right, out, at, fetch),
+                    5 => tile::<5, 1, true>(left, row, k, right, out, at, fetch),
+                    4 => tile::<4, 1, true>(left, row, k, right, out, at, fetch),
+                    3 => tile::<3, 1, true>(left, row, k, right, out, at, fetch),
+                    2 => tile::<2, 1, true>(left, row, k, right, out, at, fetch),
+                    _ => tile::<1, 1, true>(left, row, k, right, out, at, fetch),
+                }
             }
         }
     }
 
+    /// What is fetched into the cache, `step` elements further at each step of `k`. Need not be there.
+    #[derive(Clone, Copy)]
+    struct Fetch {
+        from: *const f32,
+        step: usize,
+    }
+
+    const NOTHING: Fetch = Fetch {
+        from: std::ptr::null(),
+        step: 0,
+    };
+
     /// `M` rows from `first` on, `G` groups from those on that begin at `at` in the right factor and in the result;
-    /// `FETCH` the group after them.
+    /// `FETCH` something meanwhile.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn tile<const M: usize, const G: usize, const FETCH: bool>(
@@ -169,13 +185,16 @@ mod avx2 {
         right: Right<'_>,
         out: &mut Out<'_>,
         at: (usize, usize),
+        fetch: Fetch,
     ) {
         let mut sums: [[[__m256; 2]; G]; M] = [[[_mm256_setzero_ps(); 2]; G]; M];
         let mut a = left.data.as_ptr().wrapping_add(first * left.row);
         let mut b = right.data.as_ptr().wrapping_add(at.0);
+        let mut fetched = fetch.from;
         for _ in 0..k {
             if FETCH {
-                _mm_prefetch::<_MM_HINT_T1>(b.wrapping_add(right.group).cast());
+                _mm_prefetch::<_MM_HINT_T1>(fetched.cast());
+                fetched = fetched.wrapping_add(fetch.step);
             }
             for g in 0..G {
                 // SAFETY: these rows of this step of `a`, and this group of this row of `b`, are within their slices.
