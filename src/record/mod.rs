@@ -79,6 +79,8 @@ pub struct Record {
     pub bytes_peak: Option<u64>,
     /// Bytes held when the answer ended, all that decoding added included.
     pub bytes_end: Option<u64>,
+    /// Tokens taken out of a prompt that was too long.
+    pub cut: Option<usize>,
 }
 
 /// One layer of one sample's compressed cache: a row of `layers.csv`, columns in this order.

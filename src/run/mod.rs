@@ -271,6 +271,7 @@ fn record(
     for (cell, outcome) in cells.iter().zip(outcomes) {
         let identity = Record {
             prompt_tokens: sample.prompt_tokens(),
+            cut: Some(sample.cut),
             ..of_cell(identity, cell)
         };
         match outcome {

@@ -32,6 +32,8 @@ pub struct Sample {
     pub reference: Vec<u32>,
     /// Which tokens of `reference` carry the answer.
     pub reference_scored: Range<usize>,
+    /// Tokens of the text that were taken out because there were too many.
+    pub cut: usize,
     /// Tokens that end the answer besides the model's own.
     pub stops: Vec<u32>,
     /// Tokens before which no stop is heeded: the most likely other token is taken instead.
