@@ -62,7 +62,7 @@ pub fn rows(
         retention_paper: Some(
             paper.iter().map(|paper| paper.ratio).sum::<f64>() / paper.len() as f64,
         ),
-        score: Some(outcome.score),
+        score: outcome.score,
         new_tokens: Some(outcome.new_tokens),
         nll: Some(outcome.nll),
         prefill_ms: Some(outcome.prefill_ms),

@@ -26,7 +26,8 @@ pub struct Outcome {
     pub bytes_end: u64,
     pub seen: usize,
     pub response: String,
-    pub score: f64,
+    /// None where nothing was to be generated.
+    pub score: Option<f64>,
     pub new_tokens: usize,
     /// Negative log-likelihood of the right answer, nats per token.
     pub nll: f64,
@@ -162,7 +163,7 @@ impl Common<'_> {
                 bytes_peak: cell.bytes_peak,
                 bytes_end: cell.cache.footprint().bytes(),
                 seen: cell.cache.seen,
-                score: self.task.score(sample, &response),
+                score: (sample.max_new_tokens > 0).then(|| self.task.score(sample, &response)),
                 response,
                 new_tokens: answer.len(),
                 nll,

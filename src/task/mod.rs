@@ -7,6 +7,7 @@ pub mod longbench;
 pub mod metric;
 pub mod needle;
 pub mod niah;
+pub mod perplexity;
 mod prompt;
 pub mod ruler;
 pub mod spec;
@@ -38,7 +39,7 @@ pub struct Sample {
     pub stops: Vec<u32>,
     /// Tokens before which no stop is heeded: the most likely other token is taken instead.
     pub min_new_tokens: usize,
-    /// Tokens the model may generate.
+    /// Tokens the model may generate; 0: there is no answer to score, only a reference.
     pub max_new_tokens: usize,
 }
 
