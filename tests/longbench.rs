@@ -126,7 +126,11 @@ fn prompts_are_the_official_tokens_whole_and_cut() {
             assert_eq!(tokens, official(name, &record, max_length), "{name}");
             let text = definition(name).template.fill(&record).0;
             let whole = TOKENIZER.encode(&text, true).unwrap().len();
-            let kept = if whole > max_length { max_length / 2 * 2 } else { whole };
+            let kept = if whole > max_length {
+                max_length / 2 * 2
+            } else {
+                whole
+            };
             assert_eq!(sample.cut, whole - kept, "{name}");
             assert_eq!(tokens.len() > 1100, false, "{name}: {}", tokens.len());
         }

@@ -262,6 +262,33 @@ fn cut_prompts_are_counted_where_records_say_so() {
 }
 
 #[test]
+fn fidelity_is_a_table_of_its_own_where_records_have_it() {
+    let of = |sample, kl| Record {
+        kl: Some(kl),
+        agreement: Some(0.5),
+        kl_greedy: Some(kl / 2.0),
+        settings: "retention=0.5;formula=as-published;unfold=query-head;store=kv-head".into(),
+        ..record("t", sample, "a", 1.0)
+    };
+    let report = Report::new(&[of(0, 0.25), of(1, 0.75)]);
+    let [right, own] = report.sections[0].rows[0].fidelity;
+    assert_eq!((right.kl, right.agreement), (Some(0.5), Some(0.5)));
+    assert_eq!((own.kl, own.agreement), (Some(0.25), None));
+    let text = report.text();
+    assert!(text.contains("fidelity to the full cache"), "{text}");
+    assert!(text.contains("0.500     50.0 %"), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    assert!(
+        !Report::new(&[record("t", 0, "a", 1.0)])
+            .text()
+            .contains("fidelity")
+    );
+}
+
+#[test]
 fn models_are_never_averaged_together() {
     let records = [
         record("t", 0, "full", 1.0),

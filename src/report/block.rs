@@ -174,20 +174,13 @@ impl<'a> Cell<'a> {
 
     /// The measured retentions of the finished records, 0 to 1.
     pub fn retentions(&self) -> Vec<f64> {
-        self.records
-            .iter()
-            .filter(|r| r.is_finished())
-            .filter_map(|r| r.retention)
-            .collect()
+        self.values(|record| record.retention)
     }
 
-    /// Negative log-likelihoods of the right answer, nats per token, of the samples that have one.
-    pub fn nlls(&self) -> Vec<f64> {
-        self.records
-            .iter()
-            .filter(|r| r.is_finished())
-            .filter_map(|r| r.nll)
-            .collect()
+    /// What `column` has in the finished records that have it.
+    pub fn values(&self, column: impl Fn(&Record) -> Option<f64>) -> Vec<f64> {
+        let finished = self.records.iter().filter(|r| r.is_finished());
+        finished.filter_map(|r| column(r)).collect()
     }
 
     /// How many records hold a score, or else a likelihood: that of a sample that has no answer to score.

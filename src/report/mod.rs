@@ -18,7 +18,7 @@ pub use area::{Area, Areas};
 pub use baseline::Baseline;
 pub use block::{Block, Cell, FULL, Setup, blocks, labels};
 pub use curve::{Curve, curves};
-pub use row::{Difference, Row};
+pub use row::{Difference, Fidelity, Row};
 pub use splice::splice;
 pub use text::wrap;
 
@@ -108,35 +108,36 @@ impl Report {
         markdown::render(self)
     }
 
-    /// What every rendering says below its tables, in lines.
+    /// What every rendering says below its tables.
     fn notes(&self) -> Vec<String> {
-        let given = |column: &dyn Fn(&Section) -> bool| self.sections.iter().any(column);
+        let same_size = match self.baseline == Baseline::default() {
+            true => "",
+            false => " at the same size",
+        };
         let mut notes = vec![
             "score: mean x 100 over n samples. retention: measured, bytes held / dense bytes."
                 .to_string(),
             "nll: mean negative log-likelihood of the right answer, nats per token.".into(),
             "settings: those that vary within a method, and its size; records.csv has all.".into(),
+            format!(
+                "difference: points from `{}`{same_size} on the samples both scored, paired bootstrap 95 % interval; \
+                 \"of k\" where that is k pairs and not n.",
+                self.baseline
+            ),
         ];
-        let same_size = match self.baseline == Baseline::default() {
-            true => "",
-            false => " at the same size",
-        };
-        notes.push(format!(
-            "difference: points from `{}`{same_size} on the samples both scored, paired bootstrap 95 % interval;",
-            self.baseline
-        ));
-        notes.push("\"of k\" where that is k pairs and not n.".into());
-        if given(&|section| section.areas.is_some()) {
-            notes.push(
-                "area: mean score x 100 over the range of retentions, linear between the sizes measured, of".into(),
-            );
-            notes.push(
-                "samples scored at every size; empty for a method that does not cover the range."
-                    .into(),
-            );
-        }
-        if given(&|section| section.rows.iter().any(|row| row.cut.is_some())) {
+        let row_has = |has: fn(&Row) -> bool| self.sections.iter().any(|s| s.rows.iter().any(has));
+        if row_has(|row| row.cut.is_some()) {
             notes.push("cut: prompts that were too long and lost their middle.".into());
+        }
+        if row_has(|row| row.fidelity != [Fidelity::default(); 2]) {
+            let note = "kl: of the next-token distribution from the full cache's, mean, nats. agreement: share of \
+                        tokens before which both have the same most likely one.";
+            notes.push(note.into());
+        }
+        if self.sections.iter().any(|section| section.areas.is_some()) {
+            let note = "area: mean score x 100 over the range of retentions, linear between the sizes measured, of \
+                        samples scored at every size; empty for a method that does not cover the range.";
+            notes.push(note.into());
         }
         notes
     }
@@ -182,7 +183,11 @@ impl Section {
     fn tables(&self) -> Vec<(Option<String>, Table)> {
         let areas = self.areas.as_ref();
         let areas = areas.map(|areas| (Some(areas.title()), areas.table()));
+        let fidelity = Row::fidelity_table(&self.rows);
+        let fidelity =
+            fidelity.map(|table| (Some("fidelity to the full cache".to_string()), table));
         std::iter::once((None, Row::table(&self.rows)))
+            .chain(fidelity)
             .chain(areas)
             .collect()
     }

@@ -4,6 +4,7 @@ use super::Baseline;
 use super::block::{Block, Cell};
 use super::bootstrap::{self, Interval};
 use super::table::{self, Table};
+use crate::record::Record;
 
 /// The metric of samples that are continuations: what counts is how likely these are.
 const PERPLEXITY: &str = "perplexity";
@@ -21,6 +22,8 @@ pub struct Row {
     pub score: Option<f64>,
     /// Mean negative log-likelihood of the right answer, nats per token.
     pub nll: Option<f64>,
+    /// Closeness to the full cache over the right answer and over the full cache's own.
+    pub fidelity: [Fidelity; 2],
     /// exp of `nll` where that is the metric.
     pub perplexity: Option<f64>,
     /// Empty for the baseline itself and where no sample has a partner there.
@@ -29,6 +32,15 @@ pub struct Row {
     pub cut: Option<usize>,
     /// Samples that ended with an error.
     pub failed: usize,
+}
+
+/// Means over samples of what says how close to the full cache the next-token distributions are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Fidelity {
+    /// KL divergence, nats.
+    pub kl: Option<f64>,
+    /// Share of the tokens before which both have the same most likely one.
+    pub agreement: Option<f64>,
 }
 
 /// A mean difference from the baseline over the samples that both scored, in points.
@@ -56,22 +68,33 @@ impl Difference {
 impl Row {
     /// Summarises one method and settings over its tasks.
     pub(super) fn over(tasks: &[(&Block, &Cell)], baseline: &Baseline) -> Self {
-        let mean = |values: fn(&Cell) -> Vec<f64>| {
-            let of_tasks: Vec<Vec<f64>> = tasks.iter().map(|(_, cell)| values(cell)).collect();
-            bootstrap::mean_of_means(&of_tasks)
+        let mean = |column: fn(&Record) -> Option<f64>| {
+            let values = tasks.iter().map(|(_, cell)| cell.values(column));
+            bootstrap::mean_of_means(&Vec::from_iter(values))
         };
+        let scores: Vec<Vec<f64>> = tasks.iter().map(|(_, cell)| cell.scores()).collect();
         let of_task =
             |&(block, cell): &(&Block, &Cell)| Some(cell.differences(baseline.of(block, cell)?));
         let pairs: Option<Vec<Vec<f64>>> = tasks.iter().map(of_task).collect();
         let (block, cell) = tasks[0];
-        let nll = mean(|cell| cell.nlls());
+        let nll = mean(|record| record.nll);
         Self {
             method: cell.method.to_string(),
             settings: cell.label.clone(),
             n: tasks.iter().map(|(_, cell)| cell.results()).sum(),
-            retention: mean(|cell| cell.retentions()),
-            score: mean(|cell| cell.scores()).map(|mean| mean * 100.0),
+            retention: mean(|record| record.retention),
+            score: bootstrap::mean_of_means(&scores).map(|mean| mean * 100.0),
             nll,
+            fidelity: [
+                Fidelity {
+                    kl: mean(|record| record.kl),
+                    agreement: mean(|record| record.agreement),
+                },
+                Fidelity {
+                    kl: mean(|record| record.kl_greedy),
+                    agreement: mean(|record| record.agreement_greedy),
+                },
+            ],
             perplexity: nll.filter(|_| block.metric == PERPLEXITY).map(f64::exp),
             difference: pairs.and_then(|pairs| Difference::new(&pairs)),
             cut: tasks
@@ -110,5 +133,28 @@ impl Row {
             ]
         };
         Table::new(&headers, rows.iter().map(texts).collect())
+    }
+
+    /// None where no row has any of it.
+    pub(super) fn fidelity_table(rows: &[Self]) -> Option<Table> {
+        let headers = [
+            "method",
+            "settings",
+            "kl",
+            "agreement",
+            "kl (full's answer)",
+            "agreement (full's answer)",
+        ];
+        let texts = |row: &Self| {
+            let mut texts = vec![row.method.clone(), row.settings.clone()];
+            for Fidelity { kl, agreement } in row.fidelity {
+                texts.push(table::or_empty(kl.map(|kl| format!("{kl:.3}"))));
+                let percent = |share| format!("{:.1} %", share * 100.0);
+                texts.push(table::or_empty(agreement.map(percent)));
+            }
+            texts
+        };
+        let table = Table::new(&headers, rows.iter().map(texts).collect());
+        (table.headers.len() > 2).then_some(table)
     }
 }
