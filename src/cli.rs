@@ -42,10 +42,14 @@ pub enum Verb {
     /// Print the table of a results folder, from its CSV alone
     #[command(
         after_help = "Examples:\n  spindle report results/quickstart/2026-11-24\n  \
+        spindle report results/quickstart/2026-11-24 --against snapkv\n  \
         spindle report results/quickstart/2026-11-24 --splice README.md"
     )]
     Report {
         results: PathBuf,
+        /// Method that differences are from, at the same size, in place of full; settings choose among its cells
+        #[arg(long, value_name = "NAME[:KEY=VALUE;...]")]
+        against: Option<String>,
         /// Write the table as Markdown between the spindle:report marks of this file
         #[arg(long, value_name = "FILE")]
         splice: Option<PathBuf>,

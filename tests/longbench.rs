@@ -124,6 +124,14 @@ fn prompts_are_the_official_tokens_whole_and_cut() {
             let sample = sample(name, record.clone(), Some(max_length));
             let tokens = [&sample.context[..], &sample.question].concat();
             assert_eq!(tokens, official(name, &record, max_length), "{name}");
+            let text = definition(name).template.fill(&record).0;
+            let whole = TOKENIZER.encode(&text, true).unwrap().len();
+            let kept = if whole > max_length {
+                max_length / 2 * 2
+            } else {
+                whole
+            };
+            assert_eq!(sample.cut, whole - kept, "{name}");
             assert!(tokens.len() <= 1100, "{name}: {}", tokens.len());
         }
     }

@@ -234,3 +234,19 @@ fn another_schema_and_bad_values_are_refused() {
     fs::remove_file(&path).unwrap();
     assert!(format!("{:#}", read_records(dir.path()).unwrap_err()).contains(RECORDS_FILE));
 }
+
+#[test]
+fn a_file_without_the_last_columns_is_read_and_not_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a"]);
+    let path = dir.path().join(RECORDS_FILE);
+    let content = fs::read_to_string(&path).unwrap();
+    let shorter = |line: &str| line.rsplit_once(',').unwrap().0.to_string() + "\n";
+    let older: String = content.lines().map(shorter).collect();
+    fs::write(&path, &older).unwrap();
+    assert_eq!(read_records(dir.path()).unwrap(), [record("a")]);
+    let error = RecordWriter::open(dir.path()).err().unwrap();
+    assert!(error.is::<BadInput>(), "{error:#}");
+    assert!(error.to_string().contains("is none, expected"), "{error:#}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), older);
+}

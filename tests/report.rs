@@ -111,6 +111,183 @@ fn tasks_count_alike_in_the_macro_average_and_incomplete_methods_have_none() {
     );
 }
 
+fn sized(sample: usize, method: &str, settings: &str, retention: f64, score: f64) -> Record {
+    Record {
+        settings: settings.into(),
+        retention: Some(retention),
+        ..record("t", sample, method, score)
+    }
+}
+
+#[test]
+fn differences_from_another_method_are_at_the_same_size() {
+    let records = [
+        sized(0, "full", "", 1.0, 1.0),
+        sized(0, "a", "retention=0.2;gqa=max", 0.2, 0.5),
+        sized(0, "a", "retention=0.4;gqa=max", 0.4, 0.75),
+        sized(0, "b", "retention=0.2", 0.2, 0.25),
+        sized(0, "b", "retention=0.4", 0.4, 1.0),
+        sized(0, "b", "retention=0.6", 0.6, 1.0),
+    ];
+    let report = Report::against(&records, "a").unwrap();
+    let differences: Vec<Option<f64>> = report.sections[0]
+        .rows
+        .iter()
+        .map(|row| row.difference.as_ref().map(|d| d.mean))
+        .collect();
+    assert_eq!(
+        differences,
+        [None, None, None, Some(-25.0), Some(25.0), None]
+    );
+    assert!(report.text().contains("points from `a` at the same size"));
+    // From full every cell but itself has one.
+    let differences = Report::new(&records).sections[0]
+        .rows
+        .iter()
+        .filter(|row| row.difference.is_some())
+        .count();
+    assert_eq!(differences, 5);
+}
+
+#[test]
+fn a_baseline_that_is_unknown_or_several_is_refused() {
+    let mut records = vec![
+        sized(0, "full", "", 1.0, 1.0),
+        sized(0, "a", "retention=0.2;gqa=max", 0.2, 0.5),
+        sized(0, "a", "retention=0.2;gqa=mean", 0.2, 0.5),
+    ];
+    let refusal = |records: &[Record], baseline| {
+        let error = Report::against(records, baseline).unwrap_err();
+        assert_eq!(spindle::error::exit_code(&error), 2);
+        error.to_string()
+    };
+    assert!(refusal(&records, "b").contains("expected one of full, a"));
+    assert!(refusal(&records, "a").contains("of one size"));
+    assert!(refusal(&records, "a:gqa=sum").contains("retention=0.2;gqa=max"));
+    assert!(Report::against(&records, "a:gqa=mean").is_ok());
+    records.pop();
+    assert!(Report::against(&records, "a").is_ok());
+}
+
+/// Score 2 r on both samples under `a`; 1 under `full`.
+fn line(retentions: &[f64], method: &str) -> Vec<Record> {
+    let of = |retention: &f64, sample| {
+        sized(
+            sample,
+            method,
+            &format!("retention={retention}"),
+            *retention,
+            2.0 * retention,
+        )
+    };
+    retentions
+        .iter()
+        .flat_map(|r| [of(r, 0), of(r, 1)])
+        .collect()
+}
+
+#[test]
+fn areas_are_mean_scores_over_the_retentions_that_most_methods_cover() {
+    let mut records = line(&[0.1, 0.3, 0.5], "a");
+    records.extend(line(&[0.2, 0.4], "b"));
+    records.extend(line(&[0.45, 0.5], "elsewhere"));
+    records.extend(line(&[0.3], "once"));
+    records.extend([
+        sized(0, "full", "", 1.0, 1.0),
+        sized(1, "full", "", 1.0, 1.0),
+    ]);
+    let report = Report::new(&records);
+    let areas = report.sections[0].areas.as_ref().unwrap();
+    assert_eq!(areas.range, Some((0.2, 0.4)));
+    let rows: Vec<_> = areas
+        .rows
+        .iter()
+        .map(|row| (row.method.as_str(), row.sizes, row.n))
+        .collect();
+    assert_eq!(rows, [("a", 3, 2), ("b", 2, 2), ("elsewhere", 2, 0)]);
+    // Of a straight line: its value in the middle.
+    for row in &areas.rows[..2] {
+        assert!((row.area.unwrap() - 60.0).abs() < 1e-9, "{row:?}");
+        let difference = row.difference.as_ref().unwrap();
+        assert!(
+            (difference.mean + 40.0).abs() < 1e-9 && difference.pairs == 2,
+            "{row:?}"
+        );
+    }
+    assert_eq!(
+        (areas.rows[2].area, &areas.rows[2].difference),
+        (None, &None)
+    );
+    let text = report.text();
+    assert!(text.contains("from 20.0 % to 40.0 %"), "{text}");
+    assert!(
+        report
+            .markdown()
+            .contains("| method | settings | sizes | n | area | difference [95 %] |")
+    );
+
+    let against = Report::against(&records, "a").unwrap();
+    let rows = &against.sections[0].areas.as_ref().unwrap().rows;
+    assert_eq!(rows[0].difference, None);
+    assert!(rows[1].difference.as_ref().unwrap().mean.abs() < 1e-9);
+}
+
+#[test]
+fn only_samples_scored_at_every_size_count_in_an_area() {
+    let mut records = line(&[0.2, 0.4], "a");
+    records[3] = Record {
+        score: None,
+        error: "lost".into(),
+        ..records[3].clone()
+    };
+    let report = Report::new(&records);
+    let area = &report.sections[0].areas.as_ref().unwrap().rows[0];
+    assert_eq!((area.n, area.difference.as_ref()), (1, None));
+}
+
+#[test]
+fn cut_prompts_are_counted_where_records_say_so() {
+    let of = |sample, cut| Record {
+        cut,
+        ..record("t", sample, "full", 1.0)
+    };
+    let mut report = Report::new(&[of(0, Some(0)), of(1, Some(7))]);
+    assert_eq!(report.sections[0].rows[0].cut, Some(1));
+    assert!(report.text().contains("cut  failed"));
+    report.note_left_out(&[("t".into(), 3)]);
+    assert!(report.markdown().contains("3 records left out"));
+    let report = Report::new(&[of(0, None)]);
+    assert_eq!(report.sections[0].rows[0].cut, None);
+    assert!(!report.text().contains("cut"));
+}
+
+#[test]
+fn fidelity_is_a_table_of_its_own_where_records_have_it() {
+    let of = |sample, kl| Record {
+        kl: Some(kl),
+        agreement: Some(0.5),
+        kl_greedy: Some(kl / 2.0),
+        settings: "retention=0.5;formula=as-published;unfold=query-head;store=kv-head".into(),
+        ..record("t", sample, "a", 1.0)
+    };
+    let report = Report::new(&[of(0, 0.25), of(1, 0.75)]);
+    let [right, own] = report.sections[0].rows[0].fidelity;
+    assert_eq!((right.kl, right.agreement), (Some(0.5), Some(0.5)));
+    assert_eq!((own.kl, own.agreement), (Some(0.25), None));
+    let text = report.text();
+    assert!(text.contains("fidelity to the full cache"), "{text}");
+    assert!(text.contains("0.500     50.0 %"), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    assert!(
+        !Report::new(&[record("t", 0, "a", 1.0)])
+            .text()
+            .contains("fidelity")
+    );
+}
+
 #[test]
 fn models_are_never_averaged_together() {
     let records = [

@@ -40,7 +40,11 @@ fn run(verb: Verb) -> Result<i32> {
         Verb::Sweep(args) => eval::sweep(&args),
         Verb::Inspect(args) => inspect::inspect(&args),
         Verb::Figures { results } => figures::figures(&results),
-        Verb::Report { results, splice } => report::report(&results, splice.as_deref()),
+        Verb::Report {
+            results,
+            against,
+            splice,
+        } => report::report(&results, against.as_deref(), splice.as_deref()),
         Verb::List { what } => list::list(what),
         Verb::Fetch { model } => fetch::fetch(&model),
     }

@@ -8,16 +8,17 @@ use anyhow::{Context, Result};
 use super::figures::require_records;
 use super::say;
 use crate::bad_input;
-use crate::record::{RECORDS_FILE, read_records};
+use crate::record::{Provenance, RECORDS_FILE, read_records};
 use crate::report::{Report, splice};
 
-pub fn report(results: &Path, into: Option<&Path>) -> Result<i32> {
+/// `against`: the method that differences are from, in place of `full`.
+pub fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Result<i32> {
     require_records(results)?;
     let Some(path) = into else {
-        print(results)?;
+        say(&table(results, against)?.text())?;
         return Ok(0);
     };
-    let table = table(results)?.markdown();
+    let table = table(results, against)?.markdown();
     let name = path.display();
     let text = fs::read_to_string(path).map_err(|error| bad_input!("{name}: {error}"))?;
     let spliced = splice(&text, &table).with_context(|| name.to_string())?;
@@ -27,10 +28,10 @@ pub fn report(results: &Path, into: Option<&Path>) -> Result<i32> {
 
 /// Prints the table.
 pub fn print(results: &Path) -> Result<()> {
-    say(&table(results)?.text())
+    say(&table(results, None)?.text())
 }
 
-fn table(results: &Path) -> Result<Report> {
+fn table(results: &Path, against: Option<&str>) -> Result<Report> {
     let records = read_records(results)?;
     if records.is_empty() {
         let name = results.join(RECORDS_FILE);
@@ -39,5 +40,13 @@ fn table(results: &Path) -> Result<Report> {
             name.display()
         ));
     }
-    Ok(Report::new(&records))
+    let mut report = match against {
+        Some(method) => Report::against(&records, method)?,
+        None => Report::new(&records),
+    };
+    // The rows say everything but what never became one; without a run.json that can be read there is no word of it.
+    if let Ok(Some(run)) = Provenance::read(results) {
+        report.note_left_out(&run.left_out);
+    }
+    Ok(report)
 }

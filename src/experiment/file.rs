@@ -21,12 +21,19 @@ pub struct ExperimentFile {
     /// What is compressed: `prompt`, the question included, or `context`, before the question is known.
     #[serde(default)]
     pub compress: CompressAt,
+    /// Whether every cell's next-token distributions are compared with the full cache's.
+    #[serde(default = "default_fidelity")]
+    pub fidelity: bool,
     #[serde(default)]
     pub model: ModelTable,
     #[serde(rename = "task")]
     pub tasks: Vec<toml::Table>,
     #[serde(rename = "method")]
     pub methods: Vec<toml::Table>,
+}
+
+fn default_fidelity() -> bool {
+    true
 }
 
 fn default_kv_dtype() -> String {

@@ -82,6 +82,9 @@ pub struct Overrides {
     /// What is compressed: the prompt with its question, or the context before the question
     #[arg(long, value_enum)]
     pub compress: Option<CompressAt>,
+    /// Whether every cell's next-token distributions are compared with the full cache's
+    #[arg(long, value_name = "true|false")]
+    pub fidelity: Option<bool>,
     /// Seed of everything drawn at random
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
@@ -107,6 +110,9 @@ impl Overrides {
         }
         if let Some(compress) = self.compress {
             file.compress = compress;
+        }
+        if let Some(fidelity) = self.fidelity {
+            file.fidelity = fidelity;
         }
         if let Some(seed) = self.seed {
             file.seed = seed;

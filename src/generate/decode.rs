@@ -38,6 +38,9 @@ pub fn decode(
     // Greedy: the seed is never used.
     let mut greedy = LogitsProcessor::from_sampling(0, Sampling::ArgMax);
     let mut answers = vec![Vec::new(); caches.len()];
+    if limits.max_new_tokens == 0 {
+        return Ok(answers);
+    }
     let mut running: Vec<usize> = (0..caches.len()).collect();
     let mut logits = first.clone();
     loop {

@@ -1,18 +1,7 @@
 //! The lines of the accuracy figure: cells that differ only in how much they may keep.
 
-use crate::record::settings_of;
 use crate::report::bootstrap::{self, Interval};
-use crate::report::{Block, Cell, FULL};
-
-/// Settings that say how much is kept; moving along them is moving along a line.
-const SIZE_SETTINGS: [&str; 6] = [
-    "retention",
-    "r",
-    "budget",
-    "theta-k",
-    "theta-v",
-    "theta-scale",
-];
+use crate::report::{Block, Cell, Curve, FULL, curves};
 
 /// A method with one choice of its other settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,37 +44,19 @@ impl Point {
     }
 }
 
-/// The series of a block in order of first appearance, without `full` and without cells that have no score.
+/// The series of a block in order of first appearance, without `full`.
 pub(super) fn of_block(block: &Block) -> Vec<Series> {
-    let mut all: Vec<Series> = Vec::new();
-    for cell in block.cells.iter().filter(|cell| cell.method != FULL) {
-        let Some(point) = Point::of(cell) else {
-            continue;
-        };
-        let settings = without_size(&cell.label);
-        match all
-            .iter_mut()
-            .find(|s| s.method == cell.method && s.settings == settings)
-        {
-            Some(series) => series.points.push(point),
-            None => all.push(Series {
-                method: cell.method.to_string(),
-                settings,
-                points: vec![point],
-            }),
-        }
-    }
-    for series in &mut all {
-        series
-            .points
-            .sort_by(|a, b| a.retention.total_cmp(&b.retention));
-    }
-    all
-}
-
-fn without_size(settings: &str) -> String {
-    let rest = settings_of(settings).filter(|(key, _)| !SIZE_SETTINGS.contains(key));
-    rest.map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(";")
+    let compressed = curves(block)
+        .into_iter()
+        .filter(|curve| curve.method != FULL);
+    let series = |curve: Curve| Series {
+        method: curve.method.to_string(),
+        points: curve
+            .cells
+            .iter()
+            .filter_map(|cell| Point::of(cell))
+            .collect(),
+        settings: curve.settings,
+    };
+    compressed.map(series).collect()
 }

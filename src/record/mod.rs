@@ -62,9 +62,9 @@ pub struct Record {
     pub new_tokens: Option<usize>,
     /// Negative log-likelihood of the right answer under teacher forcing, nats per token.
     pub nll: Option<f64>,
-    /// Mean KL divergence from the full cache's next-token distribution, nats.
+    /// Mean KL divergence from the full cache's next-token distribution over the right answer, nats.
     pub kl: Option<f64>,
-    /// Share of positions at which the top token is the full cache's.
+    /// Share of the right answer's tokens before which the top token is the full cache's.
     pub agreement: Option<f64>,
     /// Milliseconds; shared by every cell of the sample.
     pub prefill_ms: Option<f64>,
@@ -79,6 +79,14 @@ pub struct Record {
     pub bytes_peak: Option<u64>,
     /// Bytes held when the answer ended, all that decoding added included.
     pub bytes_end: Option<u64>,
+    /// Tokens taken out of a prompt that was too long.
+    pub cut: Option<usize>,
+    /// As `nll`, of the full cache's own greedy answer, up to 64 tokens; empty where it says nothing.
+    pub nll_greedy: Option<f64>,
+    /// As `kl`, over that answer.
+    pub kl_greedy: Option<f64>,
+    /// As `agreement`, over that answer.
+    pub agreement_greedy: Option<f64>,
 }
 
 /// One layer of one sample's compressed cache: a row of `layers.csv`, columns in this order.

@@ -21,7 +21,8 @@ pub struct Prediction {
     pub compress_at: String,
     pub answers: Vec<String>,
     pub response: String,
-    pub score: f64,
+    /// None where nothing was to be generated.
+    pub score: Option<f64>,
     /// What else the task's protocol computes of the response, by name, 0 to 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other_scores: BTreeMap<String, f64>,

@@ -36,7 +36,8 @@ fn complete_len(bytes: &[u8]) -> usize {
     end
 }
 
-/// Every complete row with the line it starts on. A torn last row is left out.
+/// Every complete row with the line it starts on. A torn last row is left out. Columns are only ever added at the end,
+/// so a file of an earlier version lacks the last ones: they read as empty.
 ///
 /// # Errors
 /// A [`BadInput`](crate::error::BadInput) naming file and line if the columns are not those of `T`
@@ -57,7 +58,10 @@ pub(super) fn read<T: Serialize + DeserializeOwned + Default>(
         .headers()
         .map_err(|error| unreadable(path, &error))?
         .clone();
-    check_columns(path, &found, &columns::<T>()?)?;
+    let expected = columns::<T>()?;
+    if !found.iter().eq(expected.iter().take(found.len())) {
+        check_columns(path, &found, &expected)?;
+    }
     let mut rows = Vec::new();
     let mut raw = csv::StringRecord::new();
     while reader
@@ -129,6 +133,9 @@ fn check_columns(
 }
 
 /// Opens `path` for appending: cuts a torn last row off, and writes the header if the file is new.
+///
+/// # Errors
+/// A [`BadInput`](crate::error::BadInput) if the columns are not those of `T`, all of them.
 pub(super) fn append<T: Serialize + Default>(path: &Path) -> Result<csv::Writer<File>> {
     let context = || path.display().to_string();
     let file = OpenOptions::new()
@@ -136,7 +143,13 @@ pub(super) fn append<T: Serialize + Default>(path: &Path) -> Result<csv::Writer<
         .append(true)
         .open(path)
         .with_context(context)?;
-    let complete = complete_len(&fs::read(path).with_context(context)?);
+    let bytes = fs::read(path).with_context(context)?;
+    let complete = complete_len(&bytes);
+    if complete > 0 {
+        let mut reader = csv::Reader::from_reader(&bytes[..complete]);
+        let found = reader.headers().map_err(|error| unreadable(path, &error))?;
+        check_columns(path, found, &columns::<T>()?)?;
+    }
     file.set_len(complete as u64).with_context(context)?;
     let mut writer = csv::WriterBuilder::new()
         .has_headers(false)

@@ -82,7 +82,7 @@ pub fn blocks(records: &[Record]) -> Vec<Block<'_>> {
 }
 
 /// Settings that say how much is kept; named even when only one value was run.
-const SIZES: [&str; 4] = ["retention", "r", "budget", "theta-scale"];
+pub(super) const SIZES: [&str; 4] = ["retention", "r", "budget", "theta-scale"];
 
 impl<'a> Block<'a> {
     /// The baseline, if it was run.
@@ -174,20 +174,29 @@ impl<'a> Cell<'a> {
 
     /// The measured retentions of the finished records, 0 to 1.
     pub fn retentions(&self) -> Vec<f64> {
-        self.records
-            .iter()
-            .filter(|r| r.is_finished())
-            .filter_map(|r| r.retention)
-            .collect()
+        self.values(|record| record.retention)
     }
 
-    /// Negative log-likelihoods of the right answer, nats per token, of the samples that have one.
-    pub fn nlls(&self) -> Vec<f64> {
-        self.records
-            .iter()
-            .filter(|r| r.is_finished())
-            .filter_map(|r| r.nll)
-            .collect()
+    /// What `column` has in the finished records that have it.
+    pub fn values(&self, column: impl Fn(&Record) -> Option<f64>) -> Vec<f64> {
+        let finished = self.records.iter().filter(|r| r.is_finished());
+        finished.filter_map(|r| column(r)).collect()
+    }
+
+    /// How many records hold a score, or else a likelihood: that of a sample that has no answer to score.
+    pub fn results(&self) -> usize {
+        let finished = self.records.iter().filter(|r| r.is_finished());
+        finished
+            .filter(|r| r.score.is_some() || r.nll.is_some())
+            .count()
+    }
+
+    /// How many prompts were too long and had tokens taken out; none where no record says so.
+    pub fn cut(&self) -> Option<usize> {
+        let known = self.records.iter().filter_map(|r| r.cut);
+        known.fold(None, |sum, cut| {
+            Some(sum.unwrap_or(0) + usize::from(cut > 0))
+        })
     }
 
     /// How many records are errors.

@@ -1,6 +1,7 @@
 //! The report for a README.
 
-use super::{Report, text};
+use super::Report;
+use super::table::Table;
 
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
@@ -10,22 +11,30 @@ pub(super) fn render(report: &Report) -> String {
             escape(&section.title),
             escape(&section.subtitle)
         ));
-        out.push_str(
-            "| method | settings | n | retention | score | nll | difference [95 %] | failed |\n",
-        );
-        out.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
-        for row in &section.rows {
-            let mut cells = text::cells(row).map(|cell| escape(&cell));
-            if !cells[1].is_empty() {
-                cells[1] = format!("`{}`", cells[1]);
+        for (title, table) in section.tables() {
+            if let Some(title) = title {
+                out.push_str(&format!("{}:\n\n", escape(&title)));
             }
-            out.push_str(&format!("| {} |\n", cells.join(" | ")));
+            table_text(&table, &mut out);
         }
-        out.push('\n');
     }
-    out.push_str(&text::NOTE.join(" "));
+    out.push_str(&report.notes().join(" "));
     out.push('\n');
     out
+}
+
+fn table_text(table: &Table, out: &mut String) {
+    out.push_str(&format!("| {} |\n", table.headers.join(" | ")));
+    let numbers = "--:|".repeat(table.headers.len() - 2);
+    out.push_str(&format!("|---|---|{numbers}\n"));
+    for row in &table.rows {
+        let mut cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+        if !cells[1].is_empty() {
+            cells[1] = format!("`{}`", cells[1]);
+        }
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    out.push('\n');
 }
 
 fn escape(text: &str) -> String {

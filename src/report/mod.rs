@@ -1,72 +1,71 @@
-//! Records to tables: means per method and settings, and paired differences from `full`.
+//! Records to tables: means per method and settings, paired differences from a baseline, areas under the curves.
 //!
 //! Reads [`record`](crate::record) rows and nothing else. Rows stand in the order of the run;
 //! nothing is ranked: the interval beside a difference says whether there is one.
 
+mod area;
+mod baseline;
 mod block;
 pub mod bootstrap;
+mod curve;
 mod markdown;
+mod row;
 mod splice;
+mod table;
 mod text;
 
+pub use area::{Area, Areas};
+pub use baseline::Baseline;
 pub use block::{Block, Cell, FULL, Setup, blocks, labels};
+pub use curve::{Curve, curves};
+pub use row::{Difference, Fidelity, Row};
 pub use splice::splice;
 pub use text::wrap;
 
-use bootstrap::Interval;
+use anyhow::Result;
 
+use self::table::Table;
 use crate::record::Record;
 
 /// The tables of one results folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    /// What differences are from.
+    pub baseline: Baseline,
     /// One per task and setup, and after the tasks of a setup their macro average if there are several.
     pub sections: Vec<Section>,
 }
 
-/// One table.
+/// The tables of one task, or of the mean over tasks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     pub title: String,
     /// Model, element type, what was compressed, metric.
     pub subtitle: String,
     pub rows: Vec<Row>,
-}
-
-/// One method and settings.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    pub method: String,
-    pub settings: String,
-    /// Samples with a score.
-    pub n: usize,
-    /// Measured, mean, 0 to 1.
-    pub retention: Option<f64>,
-    /// Mean x 100.
-    pub score: Option<f64>,
-    /// Mean negative log-likelihood of the right answer, nats per token.
-    pub nll: Option<f64>,
-    /// Empty for `full` itself and where no sample has a `full` partner.
-    pub difference: Option<Difference>,
-    /// Samples that ended with an error.
-    pub failed: usize,
-}
-
-/// A mean difference from `full` over the samples that both scored, in points.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
-    pub mean: f64,
-    /// The paired bootstrap's 95 % interval; none from fewer than two pairs.
-    pub interval: Option<Interval>,
-    pub pairs: usize,
+    /// Where a method has several sizes.
+    pub areas: Option<Areas>,
 }
 
 impl Report {
-    /// Summarises `records`.
+    /// Summarises `records`; differences are from `full`.
     pub fn new(records: &[Record]) -> Self {
+        Self::of_blocks(&blocks(records), Baseline::default())
+    }
+
+    /// Summarises `records`; differences are from the method that `baseline` names, at the same size.
+    ///
+    /// # Errors
+    /// As [`Baseline::parse`].
+    pub fn against(records: &[Record], baseline: &str) -> Result<Self> {
         let blocks = blocks(records);
+        let baseline = Baseline::parse(baseline, &blocks)?;
+        Ok(Self::of_blocks(&blocks, baseline))
+    }
+
+    fn of_blocks(blocks: &[Block], baseline: Baseline) -> Self {
         let mut setups: Vec<Setup> = Vec::new();
-        for block in &blocks {
+        for block in blocks {
             if !setups.contains(&block.setup) {
                 setups.push(block.setup);
             }
@@ -76,15 +75,26 @@ impl Report {
                 .iter()
                 .filter(|block| block.setup == *setup)
                 .collect();
-            let mut sections: Vec<Section> =
-                tasks.iter().map(|block| Section::of_task(block)).collect();
+            let of_task = |block: &&Block| Section::of_task(block, &baseline);
+            let mut sections: Vec<Section> = tasks.iter().map(of_task).collect();
             if tasks.len() > 1 {
-                sections.push(Section::of_macro_average(&tasks));
+                sections.push(Section::of_macro_average(&tasks, &baseline));
             }
             sections
         });
         Self {
             sections: sections.collect(),
+            baseline,
+        }
+    }
+
+    /// Says beside each task's name how many of its records could not be used.
+    pub fn note_left_out(&mut self, left_out: &[(String, usize)]) {
+        for section in &mut self.sections {
+            let found = left_out.iter().find(|(task, _)| *task == section.title);
+            if let Some((_, count)) = found {
+                section.subtitle += &format!(", {count} records left out");
+            }
         }
     }
 
@@ -97,24 +107,55 @@ impl Report {
     pub fn markdown(&self) -> String {
         markdown::render(self)
     }
+
+    /// What every rendering says below its tables.
+    fn notes(&self) -> Vec<String> {
+        let same_size = match self.baseline == Baseline::default() {
+            true => "",
+            false => " at the same size",
+        };
+        let mut notes = vec![
+            "score: mean x 100 over n samples. retention: measured, bytes held / dense bytes."
+                .to_string(),
+            "nll: mean negative log-likelihood of the right answer, nats per token.".into(),
+            "settings: those that vary within a method, and its size; records.csv has all.".into(),
+            format!(
+                "difference: points from `{}`{same_size} on the samples both scored, paired bootstrap 95 % interval; \
+                 \"of k\" where that is k pairs and not n.",
+                self.baseline
+            ),
+        ];
+        let row_has = |has: fn(&Row) -> bool| self.sections.iter().any(|s| s.rows.iter().any(has));
+        if row_has(|row| row.cut.is_some()) {
+            notes.push("cut: prompts that were too long and lost their middle.".into());
+        }
+        if row_has(|row| row.fidelity != [Fidelity::default(); 2]) {
+            let note = "kl: of the next-token distribution from the full cache's, mean, nats. agreement: share of \
+                        tokens before which both have the same most likely one.";
+            notes.push(note.into());
+        }
+        if self.sections.iter().any(|section| section.areas.is_some()) {
+            let note = "area: mean score x 100 over the range of retentions, linear between the sizes measured, of \
+                        samples scored at every size; empty for a method that does not cover the range.";
+            notes.push(note.into());
+        }
+        notes
+    }
 }
 
 impl Section {
-    fn of_task(block: &Block) -> Self {
-        let rows = block
-            .cells
-            .iter()
-            .map(|cell| Row::over(&[(cell, block.full())]))
-            .collect();
+    fn of_task(block: &Block, baseline: &Baseline) -> Self {
+        let row = |cell| Row::over(&[(block, cell)], baseline);
         Self {
             title: block.task.to_string(),
             subtitle: format!("{}, metric {}", block.setup, block.metric),
-            rows,
+            rows: block.cells.iter().map(row).collect(),
+            areas: Areas::over(&[block], baseline),
         }
     }
 
     /// The mean over tasks of each cell that every task has; the bootstrap resamples within tasks.
-    fn of_macro_average(tasks: &[&Block]) -> Self {
+    fn of_macro_average(tasks: &[&Block], baseline: &Baseline) -> Self {
         let cells = tasks.iter().flat_map(|block| &block.cells).fold(
             Vec::<&Cell>::new(),
             |mut cells, cell| {
@@ -125,54 +166,29 @@ impl Section {
             },
         );
         let rows = cells.iter().filter_map(|cell| {
-            let of_task = |block| Block::like(block, cell).map(|found| (found, Block::full(block)));
-            Some(Row::over(
-                &tasks
-                    .iter()
-                    .map(|block| of_task(block))
-                    .collect::<Option<Vec<_>>>()?,
-            ))
+            let of_task = |block| Block::like(block, cell).map(|found| (block, found));
+            let found = tasks.iter().map(|&block| of_task(block));
+            Some(Row::over(&found.collect::<Option<Vec<_>>>()?, baseline))
         });
         let names: Vec<&str> = tasks.iter().map(|block| block.task).collect();
         Self {
             title: format!("macro average over {} tasks", tasks.len()),
             subtitle: format!("{}, tasks {}", tasks[0].setup, names.join(" ")),
             rows: rows.collect(),
+            areas: Areas::over(tasks, baseline),
         }
     }
-}
 
-impl Row {
-    /// Summarises one method and settings over its tasks, each with that task's `full`.
-    fn over(tasks: &[(&Cell, Option<&Cell>)]) -> Self {
-        let scores: Vec<Vec<f64>> = tasks.iter().map(|(cell, _)| cell.scores()).collect();
-        let retentions: Vec<Vec<f64>> = tasks.iter().map(|(cell, _)| cell.retentions()).collect();
-        let nlls: Vec<Vec<f64>> = tasks.iter().map(|(cell, _)| cell.nlls()).collect();
-        let cell = tasks[0].0;
-        let pairs: Option<Vec<Vec<f64>>> = tasks
-            .iter()
-            .map(|(cell, full)| full.map(|full| cell.differences(full)))
-            .collect();
-        let difference = pairs.filter(|_| cell.method != FULL).and_then(|pairs| {
-            let points: Vec<Vec<f64>> = pairs
-                .iter()
-                .map(|task| task.iter().map(|d| d * 100.0).collect())
-                .collect();
-            Some(Difference {
-                mean: bootstrap::mean_of_means(&points)?,
-                interval: bootstrap::interval(&points),
-                pairs: points.iter().map(Vec::len).sum(),
-            })
-        });
-        Self {
-            method: cell.method.to_string(),
-            settings: cell.label.clone(),
-            n: scores.iter().map(Vec::len).sum(),
-            retention: bootstrap::mean_of_means(&retentions),
-            score: bootstrap::mean_of_means(&scores).map(|mean| mean * 100.0),
-            nll: bootstrap::mean_of_means(&nlls),
-            difference,
-            failed: tasks.iter().map(|(cell, _)| cell.failed()).sum(),
-        }
+    /// What is shown: each table with the line above it.
+    fn tables(&self) -> Vec<(Option<String>, Table)> {
+        let areas = self.areas.as_ref();
+        let areas = areas.map(|areas| (Some(areas.title()), areas.table()));
+        let fidelity = Row::fidelity_table(&self.rows);
+        let fidelity =
+            fidelity.map(|table| (Some("fidelity to the full cache".to_string()), table));
+        std::iter::once((None, Row::table(&self.rows)))
+            .chain(fidelity)
+            .chain(areas)
+            .collect()
     }
 }

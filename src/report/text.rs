@@ -1,80 +1,66 @@
 //! The report for a terminal.
 
-use super::{Difference, Report, Row, Section};
+use super::Report;
+use super::table::Table;
 
 /// No line is longer.
 pub const WIDTH: usize = 100;
 /// A longer method name is wrapped.
 const METHOD_WIDTH: usize = 20;
 const GAP: &str = "  ";
-const HEADERS: [&str; 8] = [
-    "method",
-    "settings",
-    "n",
-    "retention",
-    "score",
-    "nll",
-    "difference [95 %]",
-    "failed",
-];
-
-/// What every rendering says below its tables.
-pub(super) const NOTE: [&str; 5] = [
-    "score: mean x 100 over n samples. retention: measured, bytes held / dense bytes.",
-    "nll: mean negative log-likelihood of the right answer, nats per token.",
-    "settings: those that vary within a method, and its size; records.csv has all.",
-    "difference: points from `full` on the samples both scored, paired bootstrap 95 % interval;",
-    "\"of k\" where that is k pairs and not n.",
-];
 
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     for section in &report.sections {
-        section_text(section, &mut out);
+        paragraph(&section.title, &mut out);
+        paragraph(&section.subtitle, &mut out);
         out.push('\n');
+        for (title, table) in section.tables() {
+            if let Some(title) = title {
+                paragraph(&title, &mut out);
+                out.push('\n');
+            }
+            table_text(&table, &mut out);
+            out.push('\n');
+        }
     }
-    for line in NOTE {
-        out.push_str(line);
-        out.push('\n');
+    for note in report.notes() {
+        paragraph(&note, &mut out);
     }
     out
 }
 
-fn section_text(section: &Section, out: &mut String) {
-    for line in [&section.title, &section.subtitle]
-        .into_iter()
-        .flat_map(|text| wrap(text, ' ', WIDTH))
-    {
+fn paragraph(text: &str, out: &mut String) {
+    for line in wrap(text, ' ', WIDTH) {
         out.push_str(&line);
         out.push('\n');
     }
-    out.push('\n');
-    let rows: Vec<[String; 8]> = section.rows.iter().map(cells).collect();
+}
+
+fn table_text(table: &Table, out: &mut String) {
+    let Table { headers, rows } = table;
     let widest = |i: usize| {
-        rows.iter()
-            .map(|row| row[i].chars().count())
-            .chain([HEADERS[i].len()])
-            .max()
-            .unwrap_or(0)
+        let cells = rows.iter().map(|row| row[i].chars().count());
+        cells.chain([headers[i].len()]).max().unwrap_or(0)
     };
-    let mut widths: [usize; 8] = std::array::from_fn(widest);
+    let mut widths: Vec<usize> = (0..headers.len()).map(widest).collect();
     widths[0] = widths[0].min(METHOD_WIDTH);
     let others: usize = widths.iter().sum::<usize>() - widths[1] + GAP.len() * (widths.len() - 1);
     widths[1] = widths[1]
         .min(WIDTH.saturating_sub(others))
-        .max(HEADERS[1].len());
-    line(&HEADERS.map(String::from), &widths, out);
-    for row in &rows {
+        .max(headers[1].len());
+    let headers: Vec<String> = headers.iter().map(ToString::to_string).collect();
+    line(&headers, &widths, out);
+    for row in rows {
         let (mut method, mut settings) =
             (wrap(&row[0], '-', widths[0]), wrap(&row[1], ';', widths[1]));
         let height = method.len().max(settings.len());
         method.resize(height, String::new());
         settings.resize(height, String::new());
         for (i, (method, settings)) in method.into_iter().zip(settings).enumerate() {
-            let mut parts = if i == 0 {
-                row.clone()
-            } else {
-                Default::default()
+            let mut parts = match i {
+                0 => row.clone(),
+                _ => vec![String::new(); row.len()],
             };
             (parts[0], parts[1]) = (method, settings);
             line(&parts, &widths, out);
@@ -82,52 +68,8 @@ fn section_text(section: &Section, out: &mut String) {
     }
 }
 
-/// One row's cells as text.
-pub(super) fn cells(row: &Row) -> [String; 8] {
-    let or_empty = |value: Option<String>| value.unwrap_or_default();
-    [
-        row.method.clone(),
-        row.settings.clone(),
-        row.n.to_string(),
-        or_empty(row.retention.map(|share| format!("{:.1} %", share * 100.0))),
-        or_empty(row.score.map(|score| format!("{score:.1}"))),
-        or_empty(row.nll.map(|nll| format!("{nll:.2}"))),
-        or_empty(
-            row.difference
-                .as_ref()
-                .map(|difference| difference_text(difference, row.n)),
-        ),
-        row.failed.to_string(),
-    ]
-}
-
-fn difference_text(difference: &Difference, n: usize) -> String {
-    let mut text = signed(difference.mean);
-    if let Some(interval) = difference.interval {
-        text.push_str(&format!(
-            " [{}, {}]",
-            signed(interval.low),
-            signed(interval.high)
-        ));
-    }
-    if difference.pairs != n {
-        text.push_str(&format!(" of {}", difference.pairs));
-    }
-    text
-}
-
-/// One decimal with its sign; a value that rounds to zero has none.
-fn signed(points: f64) -> String {
-    let text = format!("{points:+.1}");
-    if matches!(text.as_str(), "+0.0" | "-0.0") {
-        "0.0".to_string()
-    } else {
-        text
-    }
-}
-
 /// Names and settings left, numbers right.
-fn line(parts: &[String; 8], widths: &[usize; 8], out: &mut String) {
+fn line(parts: &[String], widths: &[usize], out: &mut String) {
     let padded = parts
         .iter()
         .zip(widths)

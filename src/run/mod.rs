@@ -1,5 +1,6 @@
 //! The loop: every sample of every task, one prefill each, rows written as they come; what is finished is skipped.
 
+mod fidelity;
 mod folder;
 mod identity;
 mod interrupt;
@@ -231,7 +232,7 @@ fn run_one(
         sample,
         earlier,
         &cells,
-        experiment.file.compress,
+        (experiment.file.compress, experiment.file.fidelity),
         experiment.store,
     )?;
     let failed = stage(Stage::Record, || {
@@ -271,6 +272,7 @@ fn record(
     for (cell, outcome) in cells.iter().zip(outcomes) {
         let identity = Record {
             prompt_tokens: sample.prompt_tokens(),
+            cut: Some(sample.cut),
             ..of_cell(identity, cell)
         };
         match outcome {

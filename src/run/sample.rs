@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 
+use super::fidelity::{Fidelity, FullCache, mean_nll};
 use crate::cache::{Cache, Footprint, StoreType};
 use crate::experiment::CompressAt;
 use crate::generate::{
@@ -26,18 +27,23 @@ pub struct Outcome {
     pub bytes_end: u64,
     pub seen: usize,
     pub response: String,
-    pub score: f64,
+    /// None where nothing was to be generated.
+    pub score: Option<f64>,
     pub new_tokens: usize,
     /// Negative log-likelihood of the right answer, nats per token.
     pub nll: f64,
+    /// Over the right answer; none where it was not asked for.
+    pub fidelity: Option<Fidelity>,
+    /// Over the full cache's own answer, where there is one.
+    pub fidelity_greedy: Option<Fidelity>,
     pub prefill_ms: f64,
     pub compress_ms: f64,
     pub decode_ms: f64,
 }
 
-/// Runs the cells on one sample. A cell that cannot be compressed as asked is an error of its own. Cells are answered
-/// in groups, each as soon as its caches together are as large as the dense one: memory does not grow with the number
-/// of cells.
+/// Runs the cells on one sample, and compares each with the full cache where `fidelity` is asked for. A cell that cannot
+/// be compressed as asked is an error of its own. Cells are answered in groups, each as soon as its caches together are
+/// as large as the dense one: memory does not grow with the number of cells.
 ///
 /// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
 pub fn run_sample(
@@ -45,7 +51,7 @@ pub fn run_sample(
     sample: &Sample,
     earlier: Option<Prefilled>,
     cells: &[&Cell],
-    at: CompressAt,
+    (at, fidelity): (CompressAt, bool),
     store: StoreType,
 ) -> Result<(Vec<Result<Outcome>>, Prefilled)> {
     let model = &loaded.model;
@@ -62,7 +68,17 @@ pub fn run_sample(
         model.prefill_after(earlier, &compressed, observe, store)
     })?;
     let prefill_ms = milliseconds(start);
+    let limits = Limits {
+        stops: [loaded.tokenizer.stop_ids(), &sample.stops].concat(),
+        min_new_tokens: sample.min_new_tokens,
+        max_new_tokens: sample.max_new_tokens,
+    };
+    let reference = (&sample.reference[..], sample.reference_scored.clone());
+    let full_cache = || FullCache::new(model, &prefilled, rest, reference, &limits);
+    let full = fidelity.then(|| stage(Stage::Force, full_cache));
     let common = Common {
+        full: full.transpose()?,
+        limits,
         loaded,
         task,
         sample,
@@ -91,6 +107,9 @@ struct Common<'a> {
     sample: &'a Sample,
     /// Tokens of the prompt that were not compressed.
     rest: &'a [u32],
+    /// Where an answer ends.
+    limits: Limits,
+    full: Option<FullCache>,
     bytes_dense: u64,
     prefill_ms: f64,
 }
@@ -117,41 +136,21 @@ impl Common<'_> {
         if !self.rest.is_empty() {
             first = stage(Stage::Force, || extend(model, &mut caches, self.rest))?;
         }
-        let scored = sample.reference_scored.clone();
-        let right = &sample.reference[scored.clone()];
-        let mut nll = Vec::with_capacity(caches.len());
-        stage(Stage::Force, || {
-            let reference = &sample.reference;
-            forced(
-                model,
-                &mut caches,
-                &first,
-                reference,
-                scored,
-                |_, logits| {
-                    nll.push(mean_nll(logits, right));
-                },
-            )
-        })?;
+        let likely = stage(Stage::Force, || self.likely(&mut caches, &first))?;
         let start = Instant::now();
-        let limits = Limits {
-            stops: [tokenizer.stop_ids(), &sample.stops].concat(),
-            min_new_tokens: sample.min_new_tokens,
-            max_new_tokens: sample.max_new_tokens,
-        };
         let first = Tensor::new(first, &Device::Cpu)?;
         let answers = stage(Stage::Decode, || {
-            decode(model, &mut caches, &first, &limits)
+            decode(model, &mut caches, &first, &self.limits)
         })?;
         let decode_ms = milliseconds(start);
 
-        let mut results = answers.into_iter().zip(nll);
+        let mut results = answers.into_iter().zip(likely);
         let outcome = |cell: Result<CellCache>| {
             let cell = match cell {
                 Ok(cell) => cell,
                 Err(error) => return Ok(Err(error)),
             };
-            let Some((answer, nll)) = results.next() else {
+            let Some((answer, likely)) = results.next() else {
                 anyhow::bail!("fewer answers than cells");
             };
             let response = tokenizer.decode(&answer, true)?;
@@ -162,10 +161,12 @@ impl Common<'_> {
                 bytes_peak: cell.bytes_peak,
                 bytes_end: cell.cache.footprint().bytes(),
                 seen: cell.cache.seen,
-                score: self.task.score(sample, &response),
+                score: (sample.max_new_tokens > 0).then(|| self.task.score(sample, &response)),
                 response,
                 new_tokens: answer.len(),
-                nll,
+                nll: likely.nll,
+                fidelity: likely.reference,
+                fidelity_greedy: likely.greedy,
                 prefill_ms: self.prefill_ms,
                 compress_ms: cell.compress_ms,
                 decode_ms,
@@ -173,14 +174,46 @@ impl Common<'_> {
         };
         made.into_iter().map(outcome).collect()
     }
+
+    /// How likely each cache finds the given answers. `first`: its logits before them.
+    fn likely(&self, caches: &mut [&mut Cache], first: &[Vec<f32>]) -> Result<Vec<Likely>> {
+        let model = &self.loaded.model;
+        let scored = self.sample.reference_scored.clone();
+        let Some(full) = &self.full else {
+            let reference = &self.sample.reference;
+            let right = &reference[scored.clone()];
+            let mut likely = Vec::with_capacity(caches.len());
+            forced(model, caches, first, reference, scored, |_, logits| {
+                likely.push(Likely {
+                    nll: mean_nll(logits, right),
+                    ..Likely::default()
+                });
+            })?;
+            return Ok(likely);
+        };
+        let reference = full.reference.compare(model, caches, first)?;
+        let mut likely: Vec<Likely> = reference
+            .into_iter()
+            .map(|fidelity| Likely {
+                nll: fidelity.nll,
+                reference: Some(fidelity),
+                greedy: None,
+            })
+            .collect();
+        if let Some(answer) = &full.greedy {
+            let greedy = answer.compare(model, caches, first)?;
+            for (likely, fidelity) in likely.iter_mut().zip(greedy) {
+                likely.greedy = Some(fidelity);
+            }
+        }
+        Ok(likely)
+    }
 }
 
-/// Mean negative log-likelihood of `tokens` under the `logits` before each, nats.
-fn mean_nll(logits: &[&[f32]], tokens: &[u32]) -> f64 {
-    let nll = |(row, &token): (&&[f32], &u32)| {
-        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = row.iter().map(|x| f64::from((x - max).exp())).sum();
-        sum.ln() - f64::from(row[token as usize] - max)
-    };
-    logits.iter().zip(tokens).map(nll).sum::<f64>() / tokens.len() as f64
+/// What one cache makes of the given answers.
+#[derive(Default)]
+struct Likely {
+    nll: f64,
+    reference: Option<Fidelity>,
+    greedy: Option<Fidelity>,
 }

@@ -7,6 +7,7 @@ pub mod longbench;
 pub mod metric;
 pub mod needle;
 pub mod niah;
+pub mod perplexity;
 mod prompt;
 pub mod ruler;
 pub mod spec;
@@ -32,11 +33,13 @@ pub struct Sample {
     pub reference: Vec<u32>,
     /// Which tokens of `reference` carry the answer.
     pub reference_scored: Range<usize>,
+    /// Tokens of the text that were taken out because there were too many.
+    pub cut: usize,
     /// Tokens that end the answer besides the model's own.
     pub stops: Vec<u32>,
     /// Tokens before which no stop is heeded: the most likely other token is taken instead.
     pub min_new_tokens: usize,
-    /// Tokens the model may generate.
+    /// Tokens the model may generate; 0: there is no answer to score, only a reference.
     pub max_new_tokens: usize,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use anyhow::Result;
 use serde::de::DeserializeOwned;
 
-use super::{Task, longbench, needle, niah, ruler};
+use super::{Task, longbench, needle, niah, perplexity, ruler};
 use crate::bad_input;
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
@@ -30,6 +30,7 @@ pub static TASKS: LazyLock<Vec<TaskKind>> = LazyLock::new(|| {
         niah::ORIGINAL,
         niah::MULTI,
         ruler::KIND,
+        perplexity::KIND,
     ];
     kinds.extend(longbench::kinds());
     kinds

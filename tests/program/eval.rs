@@ -36,6 +36,18 @@ fn a_run_leaves_rows_table_and_figures_and_a_second_adds_nothing() {
         assert_eq!(record.error, "");
         assert!(record.nll.unwrap() > 0.0 && record.score.is_some());
         assert!(METHODS.contains(&record.method.as_str()));
+        for (kl, agreement) in [
+            (record.kl, record.agreement),
+            (record.kl_greedy, record.agreement_greedy),
+        ] {
+            let (kl, agreement) = (kl.unwrap(), agreement.unwrap());
+            match record.method.as_str() {
+                "full" => assert_eq!((kl, agreement), (0.0, 1.0)),
+                _ => assert!(kl > 0.0 && (0.0..=1.0).contains(&agreement), "{record:?}"),
+            }
+        }
+        assert!(record.nll_greedy.unwrap() > 0.0);
+        assert_eq!(record.cut, Some(0));
         assert_eq!(record.method == "full", retention == 1.0, "{record:?}");
         let held = record.bytes_held.unwrap() as f64 / record.bytes_dense as f64;
         assert!((held - retention).abs() < 1e-12);
@@ -76,6 +88,55 @@ fn a_run_leaves_rows_table_and_figures_and_a_second_adds_nothing() {
             path.ends_with("run.json") || after[path] == *bytes,
             "{path:?}"
         );
+    }
+}
+
+#[test]
+fn perplexity_is_of_tokens_after_a_compressed_prefix_and_has_no_score() {
+    let world = World::new();
+    let text: Vec<String> = (0..80).map(|i| format!("Line {i} of the log.")).collect();
+    world.write("log.txt", text.join("\n"));
+    let task = "[[task]]\nname = \"perplexity\"\ntext = \"log.txt\"\nat = [60, 120]\ncontinuation = 30\nsamples = 3\n";
+    world.write(
+        "perplexity.toml",
+        format!(
+            "name = \"p\"\nmodel.source = \"model\"\n{task}[[method]]\nname = \"streaming-llm\"\nretention = 0.5\n"
+        ),
+    );
+    let table = world.good(&["eval", "perplexity.toml", "--out", "out"]);
+    assert!(
+        table.contains("perplexity") && !table.contains("recall"),
+        "{table}"
+    );
+    let records = world.records("out");
+    assert_eq!(records.len(), 12);
+    for record in &records {
+        assert_eq!((record.error.as_str(), record.score), ("", None));
+        assert_eq!((record.new_tokens, record.kl_greedy), (Some(0), None));
+        assert!(record.nll.unwrap() > 0.0);
+    }
+    let mean = |method: &str| {
+        let nlls = records.iter().filter(|r| r.method == method);
+        let nlls: Vec<f64> = nlls.filter_map(|r| r.nll).collect();
+        nlls.iter().sum::<f64>() / nlls.len() as f64
+    };
+    let perplexity = format!("{:.2}", mean("full").exp());
+    let row = table.lines().find(|line| line.starts_with("full")).unwrap();
+    assert!(row.contains(&perplexity), "{perplexity}: {table}");
+
+    // Without the comparison with the full cache the likelihoods are the same.
+    world.good(&[
+        "eval",
+        "perplexity.toml",
+        "--fidelity",
+        "false",
+        "--out",
+        "plain",
+    ]);
+    let plain = world.records("plain");
+    for (record, plain) in records.iter().zip(&plain) {
+        assert_eq!(plain.kl, None);
+        assert!((record.nll.unwrap() - plain.nll.unwrap()).abs() < 1e-12);
     }
 }
 

@@ -146,6 +146,7 @@ impl Task for LongBench {
             context: prompt.context,
             question: prompt.question,
             answers: record.answers.clone(),
+            cut: prompt.cut,
             stops: self.stops.clone(),
             min_new_tokens: definition.min_new_tokens,
             max_new_tokens: definition.max_new_tokens,

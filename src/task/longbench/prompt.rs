@@ -9,6 +9,8 @@ use crate::model::tokenizer::ModelTokenizer;
 pub struct Prompt {
     pub context: Vec<u32>,
     pub question: Vec<u32>,
+    /// Tokens cut out of the middle.
+    pub cut: usize,
     /// The last character of its text, and whether an answer starts a turn of its own after it.
     pub last: String,
     pub turn: bool,
@@ -27,7 +29,7 @@ impl Prompt {
         chat: bool,
         tokenizer: &ModelTokenizer,
     ) -> Result<Self> {
-        let (mut text, mut question) = cut_middle(text, question, max_length, tokenizer)?;
+        let (mut text, mut question, cut) = cut_middle(text, question, max_length, tokenizer)?;
         let turn = chat && tokenizer.has_chat_template();
         if turn {
             (text, question) = as_turn(&text, question, tokenizer)?;
@@ -39,6 +41,7 @@ impl Prompt {
         Ok(Self {
             context: tokens,
             question,
+            cut,
             last: text
                 .chars()
                 .next_back()
@@ -50,16 +53,17 @@ impl Prompt {
 }
 
 /// Where `text` is of more than `max_length` tokens: the text of the first and of the last half of so many, without
-/// special tokens. Made into tokens again it may be a few more or less.
+/// special tokens, with its question and how many tokens were cut out. Made into tokens again it may be a few more or
+/// less.
 fn cut_middle(
     text: String,
     question: usize,
     max_length: usize,
     tokenizer: &ModelTokenizer,
-) -> Result<(String, usize)> {
+) -> Result<(String, usize, usize)> {
     let tokens = tokenizer.encode(&text, true)?;
     if tokens.len() <= max_length {
-        return Ok((text, question));
+        return Ok((text, question, 0));
     }
     let half = max_length / 2;
     let head = tokenizer.decode(&tokens[..half], true)?;
@@ -68,7 +72,7 @@ fn cut_middle(
     let kept = common_end(&tail, &text[question..]);
     let cut = head + &tail;
     let question = cut.len() - kept;
-    Ok((cut, question))
+    Ok((cut, question, tokens.len() - 2 * half))
 }
 
 /// Bytes of the longest common end.

@@ -273,6 +273,7 @@ impl Needle {
             reference,
             reference_scored: first..first + count,
             stops: Vec::new(),
+            cut: 0,
             min_new_tokens: 0,
             max_new_tokens: if self.cue {
                 MAX_NEW_TOKENS_AFTER_CUE

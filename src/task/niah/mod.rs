@@ -132,6 +132,7 @@ impl Niah {
                     .collect(),
                 false => Vec::new(),
             },
+            cut: 0,
             min_new_tokens: 0,
         })
     }

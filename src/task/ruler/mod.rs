@@ -115,6 +115,7 @@ impl Ruler {
             reference,
             max_new_tokens,
             stops: Vec::new(),
+            cut: 0,
             min_new_tokens: 0,
         })
     }

@@ -1,0 +1,157 @@
+//! The areas under the curves of a section: one number for a method over a range of retentions.
+
+use std::collections::HashMap;
+
+use super::Baseline;
+use super::block::Block;
+use super::bootstrap::mean_of_means;
+use super::curve::{Curve, curves, shared};
+use super::row::Difference;
+use super::table::{self, Table};
+
+/// What one curve scores over the retentions of its section, each of which counts alike.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Area {
+    pub method: String,
+    /// Those that are not about size.
+    pub settings: String,
+    /// How many sizes the curve was measured at.
+    pub sizes: usize,
+    /// Samples that every size scored.
+    pub n: usize,
+    /// Mean score over the retentions x 100; none where the curve does not cover them.
+    pub area: Option<f64>,
+    /// From the curve of the baseline, or its score where it has no sizes.
+    pub difference: Option<Difference>,
+}
+
+/// The areas of one section.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Areas {
+    /// The retentions, 0 to 1, that the most of its methods cover; over several tasks each task has its own.
+    pub range: Option<(f64, f64)>,
+    pub rows: Vec<Area>,
+}
+
+/// A curve's areas by sample in one task, and their differences from the baseline's.
+struct OfTask<'a> {
+    areas: Option<Vec<(&'a str, f64)>>,
+    differences: Option<Vec<f64>>,
+}
+
+impl Areas {
+    /// None where no method has several sizes. Over several tasks: the means of the areas within the tasks.
+    pub(super) fn over(tasks: &[&Block], baseline: &Baseline) -> Option<Self> {
+        let curves: Vec<Vec<Curve>> = tasks.iter().map(|block| curves(block)).collect();
+        let ranges = curves.iter().map(|curves| {
+            let ranges: Vec<(f64, f64)> = curves.iter().filter_map(Curve::range).collect();
+            shared(&ranges)
+        });
+        let ranges: Vec<(f64, f64)> = ranges.collect::<Option<_>>()?;
+        let row = |curve: &Curve| {
+            let like = |of_task: &Vec<Curve>| {
+                let same = |other: &Curve| {
+                    other.method == curve.method && other.settings == curve.settings
+                };
+                of_task.iter().position(same)
+            };
+            let found = curves.iter().zip(&ranges).map(|(curves, &range)| {
+                Some(OfTask::new(
+                    &curves[like(curves)?],
+                    range,
+                    baseline.curve(curves),
+                ))
+            });
+            let found: Vec<OfTask> = found.collect::<Option<_>>()?;
+            Some(Area::new(curve, &found))
+        };
+        let sized = curves[0].iter().filter(|curve| curve.range().is_some());
+        Some(Self {
+            range: (tasks.len() == 1).then_some(ranges[0]),
+            rows: sized.filter_map(row).collect(),
+        })
+    }
+
+    /// What stands above the table.
+    pub(super) fn title(&self) -> String {
+        match self.range {
+            Some((from, to)) => format!(
+                "area under score against retention, from {:.1} % to {:.1} %",
+                from * 100.0,
+                to * 100.0
+            ),
+            None => "area under score against retention, mean over the tasks".into(),
+        }
+    }
+
+    pub(super) fn table(&self) -> Table {
+        let headers = [
+            "method",
+            "settings",
+            "sizes",
+            "n",
+            "area",
+            "difference [95 %]",
+        ];
+        let texts = |row: &Area| {
+            vec![
+                row.method.clone(),
+                row.settings.clone(),
+                row.sizes.to_string(),
+                row.n.to_string(),
+                table::or_empty(row.area.map(|area| format!("{area:.1}"))),
+                table::or_empty(row.difference.as_ref().map(|d| table::difference(d, row.n))),
+            ]
+        };
+        Table::new(&headers, self.rows.iter().map(texts).collect())
+    }
+}
+
+impl Area {
+    fn new(curve: &Curve, tasks: &[OfTask]) -> Self {
+        let areas = |task: &OfTask| {
+            let areas = task.areas.as_ref()?;
+            Some(areas.iter().map(|(_, area)| area * 100.0).collect())
+        };
+        let areas: Option<Vec<Vec<f64>>> = tasks.iter().map(areas).collect();
+        let differences: Option<Vec<Vec<f64>>> =
+            tasks.iter().map(|task| task.differences.clone()).collect();
+        Self {
+            method: curve.method.into(),
+            settings: curve.settings.clone(),
+            sizes: curve.cells.len(),
+            n: areas.iter().flatten().map(Vec::len).sum(),
+            area: areas.and_then(|areas| mean_of_means(&areas)),
+            difference: differences.and_then(|pairs| Difference::new(&pairs)),
+        }
+    }
+}
+
+impl<'a> OfTask<'a> {
+    fn new(
+        curve: &Curve<'a, '_>,
+        (from, to): (f64, f64),
+        baseline: Option<&Curve<'a, '_>>,
+    ) -> Self {
+        let areas = curve.areas(from, to);
+        let other = baseline.filter(|other| !std::ptr::eq(*other, curve));
+        let other = other.and_then(|other| match &other.cells[..] {
+            // One size is a flat line only where there is nothing to set.
+            [cell] if cell.settings.is_empty() => Some(
+                cell.scored()
+                    .map(|(r, score)| (r.sample.as_str(), score))
+                    .collect(),
+            ),
+            _ => other.areas(from, to),
+        });
+        let other: Option<HashMap<&str, f64>> =
+            other.map(|areas: Vec<_>| areas.into_iter().collect());
+        let differences = areas.as_ref().zip(other).map(|(areas, other)| {
+            let pairs = areas
+                .iter()
+                .filter_map(|(sample, area)| Some(area - other.get(sample)?));
+            pairs.collect()
+        });
+        Self { areas, differences }
+    }
+}

@@ -1,0 +1,128 @@
+//! What the cells of a report are compared with.
+
+use anyhow::Result;
+
+use super::block::{Block, Cell, FULL, SIZES};
+use super::curve::Curve;
+use crate::bad_input;
+use crate::record::settings_of;
+
+/// A method, and settings that choose among its cells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    method: String,
+    settings: Vec<(String, String)>,
+}
+
+impl Default for Baseline {
+    fn default() -> Self {
+        Self {
+            method: FULL.into(),
+            settings: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Baseline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.method)?;
+        for (i, (key, value)) in self.settings.iter().enumerate() {
+            write!(f, "{}{key}={value}", if i == 0 { ':' } else { ';' })?;
+        }
+        Ok(())
+    }
+}
+
+impl Baseline {
+    /// The one that `text` names among the cells of `blocks`: `NAME` or `NAME:KEY=VALUE;...`, as many settings as tell
+    /// it from the method's other cells of the same size.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for a method or a value that no cell has, and where it leaves several cells
+    /// of one size.
+    pub fn parse(text: &str, blocks: &[Block]) -> Result<Self> {
+        let (method, settings) = text.split_once(':').unwrap_or((text, ""));
+        let owned = |(key, value): (&str, &str)| (key.to_string(), value.to_string());
+        let baseline = Self {
+            method: method.into(),
+            settings: settings_of(settings).map(owned).collect(),
+        };
+        let cells = || blocks.iter().flat_map(|block| &block.cells);
+        let mut methods: Vec<&str> = Vec::new();
+        for cell in cells() {
+            if !methods.contains(&cell.method) {
+                methods.push(cell.method);
+            }
+        }
+        if !methods.contains(&method) {
+            return Err(bad_input!(
+                "--against {text}: no rows of method \"{method}\", expected one of {}",
+                methods.join(", ")
+            ));
+        }
+        if !cells().any(|cell| baseline.is(cell.method, cell.settings)) {
+            let known: Vec<&str> = cells()
+                .filter(|cell| cell.method == method)
+                .map(|cell| cell.settings)
+                .collect();
+            return Err(bad_input!(
+                "--against {text}: no rows of {method} with these settings, expected some of {}",
+                known[0]
+            ));
+        }
+        for block in blocks {
+            let own = || {
+                block
+                    .cells
+                    .iter()
+                    .filter(|cell| baseline.is(cell.method, cell.settings))
+            };
+            for cell in own() {
+                let mut alike = own().filter(|other| sizes(other).eq(sizes(cell)));
+                if let (Some(first), Some(second)) = (alike.next(), alike.next()) {
+                    return Err(bad_input!(
+                        "--against {text}: both \"{}\" and \"{}\" are of one size, expected settings that choose one: \
+                         --against '{method}:KEY=VALUE;...'",
+                        first.label,
+                        second.label
+                    ));
+                }
+            }
+        }
+        Ok(baseline)
+    }
+
+    /// What `cell` is compared with: the baseline's cell of the same size, or its only one where it has no size. None
+    /// for that cell itself, and where there is none.
+    pub fn of<'a, 'b>(&self, block: &'b Block<'a>, cell: &Cell) -> Option<&'b Cell<'a>> {
+        let mut own = block
+            .cells
+            .iter()
+            .filter(|own| self.is(own.method, own.settings));
+        own.find(|own| sizes(own).next().is_none() || sizes(own).eq(sizes(cell)))
+            .filter(|own| !own.is_like(cell))
+    }
+
+    /// The curve that the areas under others are compared with.
+    pub(super) fn curve<'a, 'b, 'c>(
+        &self,
+        curves: &'c [Curve<'a, 'b>],
+    ) -> Option<&'c Curve<'a, 'b>> {
+        curves.iter().find(|curve| {
+            let first = curve.cells.first();
+            first.is_some_and(|cell| self.is(cell.method, cell.settings))
+        })
+    }
+
+    fn is(&self, method: &str, settings: &str) -> bool {
+        let has = |(key, value): &(String, String)| {
+            settings_of(settings).any(|own| own == (key.as_str(), value.as_str()))
+        };
+        self.method == method && self.settings.iter().all(has)
+    }
+}
+
+/// The settings that say how much a cell keeps.
+fn sizes<'a>(cell: &Cell<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    settings_of(cell.settings).filter(|(key, _)| SIZES.contains(key))
+}

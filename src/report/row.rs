@@ -1,0 +1,160 @@
+//! A row of a table: one method and settings.
+
+use super::Baseline;
+use super::block::{Block, Cell};
+use super::bootstrap::{self, Interval};
+use super::table::{self, Table};
+use crate::record::Record;
+
+/// The metric of samples that are continuations: what counts is how likely these are.
+const PERPLEXITY: &str = "perplexity";
+
+/// One method and settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub method: String,
+    pub settings: String,
+    /// Samples with a result.
+    pub n: usize,
+    /// Measured, mean, 0 to 1.
+    pub retention: Option<f64>,
+    /// Mean x 100.
+    pub score: Option<f64>,
+    /// Mean negative log-likelihood of the right answer, nats per token.
+    pub nll: Option<f64>,
+    /// Closeness to the full cache over the right answer and over the full cache's own.
+    pub fidelity: [Fidelity; 2],
+    /// exp of `nll` where that is the metric.
+    pub perplexity: Option<f64>,
+    /// Empty for the baseline itself and where no sample has a partner there.
+    pub difference: Option<Difference>,
+    /// Samples whose prompt was too long and had tokens taken out; empty where the records do not say.
+    pub cut: Option<usize>,
+    /// Samples that ended with an error.
+    pub failed: usize,
+}
+
+/// Means over samples of what says how close to the full cache the next-token distributions are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Fidelity {
+    /// KL divergence, nats.
+    pub kl: Option<f64>,
+    /// Share of the tokens before which both have the same most likely one.
+    pub agreement: Option<f64>,
+}
+
+/// A mean difference from the baseline over the samples that both scored, in points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    pub mean: f64,
+    /// The paired bootstrap's 95 % interval; none from fewer than two pairs.
+    pub interval: Option<Interval>,
+    pub pairs: usize,
+}
+
+impl Difference {
+    /// Of differences from 0 to 1, pair by pair, for each task.
+    pub(super) fn new(pairs: &[Vec<f64>]) -> Option<Self> {
+        let points = |task: &Vec<f64>| task.iter().map(|difference| difference * 100.0).collect();
+        let points: Vec<Vec<f64>> = pairs.iter().map(points).collect();
+        Some(Self {
+            mean: bootstrap::mean_of_means(&points)?,
+            interval: bootstrap::interval(&points),
+            pairs: points.iter().map(Vec::len).sum(),
+        })
+    }
+}
+
+impl Row {
+    /// Summarises one method and settings over its tasks.
+    pub(super) fn over(tasks: &[(&Block, &Cell)], baseline: &Baseline) -> Self {
+        let mean = |column: fn(&Record) -> Option<f64>| {
+            let values = tasks.iter().map(|(_, cell)| cell.values(column));
+            bootstrap::mean_of_means(&Vec::from_iter(values))
+        };
+        let scores: Vec<Vec<f64>> = tasks.iter().map(|(_, cell)| cell.scores()).collect();
+        let of_task =
+            |&(block, cell): &(&Block, &Cell)| Some(cell.differences(baseline.of(block, cell)?));
+        let pairs: Option<Vec<Vec<f64>>> = tasks.iter().map(of_task).collect();
+        let (block, cell) = tasks[0];
+        let nll = mean(|record| record.nll);
+        Self {
+            method: cell.method.to_string(),
+            settings: cell.label.clone(),
+            n: tasks.iter().map(|(_, cell)| cell.results()).sum(),
+            retention: mean(|record| record.retention),
+            score: bootstrap::mean_of_means(&scores).map(|mean| mean * 100.0),
+            nll,
+            fidelity: [
+                Fidelity {
+                    kl: mean(|record| record.kl),
+                    agreement: mean(|record| record.agreement),
+                },
+                Fidelity {
+                    kl: mean(|record| record.kl_greedy),
+                    agreement: mean(|record| record.agreement_greedy),
+                },
+            ],
+            perplexity: nll.filter(|_| block.metric == PERPLEXITY).map(f64::exp),
+            difference: pairs.and_then(|pairs| Difference::new(&pairs)),
+            cut: tasks
+                .iter()
+                .map(|(_, cell)| cell.cut())
+                .sum::<Option<usize>>(),
+            failed: tasks.iter().map(|(_, cell)| cell.failed()).sum(),
+        }
+    }
+
+    pub(super) fn table(rows: &[Self]) -> Table {
+        let headers = [
+            "method",
+            "settings",
+            "n",
+            "retention",
+            "score",
+            "nll",
+            "perplexity",
+            "difference [95 %]",
+            "cut",
+            "failed",
+        ];
+        let texts = |row: &Self| {
+            vec![
+                row.method.clone(),
+                row.settings.clone(),
+                row.n.to_string(),
+                table::or_empty(row.retention.map(|share| format!("{:.1} %", share * 100.0))),
+                table::or_empty(row.score.map(|score| format!("{score:.1}"))),
+                table::or_empty(row.nll.map(|nll| format!("{nll:.2}"))),
+                table::or_empty(row.perplexity.map(|perplexity| format!("{perplexity:.2}"))),
+                table::or_empty(row.difference.as_ref().map(|d| table::difference(d, row.n))),
+                table::or_empty(row.cut.map(|cut| cut.to_string())),
+                row.failed.to_string(),
+            ]
+        };
+        Table::new(&headers, rows.iter().map(texts).collect())
+    }
+
+    /// None where no row has any of it.
+    pub(super) fn fidelity_table(rows: &[Self]) -> Option<Table> {
+        let headers = [
+            "method",
+            "settings",
+            "kl",
+            "agreement",
+            "kl (full's answer)",
+            "agreement (full's answer)",
+        ];
+        let texts = |row: &Self| {
+            let mut texts = vec![row.method.clone(), row.settings.clone()];
+            for Fidelity { kl, agreement } in row.fidelity {
+                texts.push(table::or_empty(kl.map(|kl| format!("{kl:.3}"))));
+                let percent = |share| format!("{:.1} %", share * 100.0);
+                texts.push(table::or_empty(agreement.map(percent)));
+            }
+            texts
+        };
+        let table = Table::new(&headers, rows.iter().map(texts).collect());
+        (table.headers.len() > 2).then_some(table)
+    }
+}

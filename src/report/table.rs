@@ -1,0 +1,52 @@
+//! A table as text, before it is laid out.
+
+use super::row::Difference;
+
+/// Headers and rows of one width; method and settings are the first two columns.
+pub(super) struct Table {
+    pub headers: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Columns that are empty in every row are left out, but for the first two.
+    pub fn new(headers: &[&'static str], rows: Vec<Vec<String>>) -> Self {
+        let kept = |i: &usize| *i < 2 || rows.iter().any(|row| !row[*i].is_empty());
+        let columns: Vec<usize> = (0..headers.len()).filter(kept).collect();
+        let row = |row: &Vec<String>| columns.iter().map(|&i| row[i].clone()).collect();
+        Self {
+            headers: columns.iter().map(|&i| headers[i]).collect(),
+            rows: rows.iter().map(row).collect(),
+        }
+    }
+}
+
+pub(super) fn or_empty(value: Option<String>) -> String {
+    value.unwrap_or_default()
+}
+
+/// `n`: how many pairs there would be if none were missing.
+pub(super) fn difference(difference: &Difference, n: usize) -> String {
+    let mut text = signed(difference.mean);
+    if let Some(interval) = difference.interval {
+        text.push_str(&format!(
+            " [{}, {}]",
+            signed(interval.low),
+            signed(interval.high)
+        ));
+    }
+    if difference.pairs != n {
+        text.push_str(&format!(" of {}", difference.pairs));
+    }
+    text
+}
+
+/// One decimal with its sign; a value that rounds to zero has none.
+fn signed(points: f64) -> String {
+    let text = format!("{points:+.1}");
+    if matches!(text.as_str(), "+0.0" | "-0.0") {
+        "0.0".to_string()
+    } else {
+        text
+    }
+}

@@ -1,0 +1,226 @@
+//! How close a cache's next-token distributions are to the full cache's.
+
+use std::ops::Range;
+
+use anyhow::{Context, Result, bail};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use crate::cache::{Cache, Mark};
+use crate::compress::methods::method_infos;
+use crate::generate::{Cell, Limits, compress, decode, extend, forced};
+use crate::model::decoder::Model;
+use crate::model::observe::Prefilled;
+
+/// The method that keeps every entry.
+const FULL: &str = "full";
+
+/// Most tokens of the full cache's own answer that are compared.
+const MOST_GREEDY_TOKENS: usize = 64;
+
+/// What one cache makes of given tokens, all means over the tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fidelity {
+    /// Negative log-likelihood of the tokens, nats.
+    pub nll: f64,
+    /// KL divergence of the cache's distribution from the full cache's, nats.
+    pub kl: f64,
+    /// Share of the tokens before which the most likely one is the full cache's.
+    pub agreement: f64,
+}
+
+/// A continuation of the prompt, and the full cache's distributions before its scored tokens.
+pub struct Expected {
+    tokens: Vec<u32>,
+    scored: Range<usize>,
+    /// Logarithms of the probabilities, `[vocab]` for each scored token.
+    full: Vec<Vec<f32>>,
+}
+
+/// What the full cache says of a sample.
+pub struct FullCache {
+    pub reference: Expected,
+    /// Its own greedy answer; none where it says nothing.
+    pub greedy: Option<Expected>,
+}
+
+impl FullCache {
+    /// `rest`: tokens of the prompt that were not compressed. `limits`: where answers end.
+    pub fn new(
+        model: &Model,
+        prefilled: &Prefilled,
+        rest: &[u32],
+        (reference, scored): (&[u32], Range<usize>),
+        limits: &Limits,
+    ) -> Result<Self> {
+        let info = method_infos().into_iter().find(|info| info.name == FULL);
+        let info = info.context("no method keeps everything")?;
+        let cell = Cell::new(info, info.settings(&[], FULL)?)?;
+        let Some(made) = compress(model, prefilled, &[&cell]).pop() else {
+            bail!("no full cache");
+        };
+        let made = made?;
+        let (mut cache, mut first) = (made.cache, vec![made.logits]);
+        let mut caches = [&mut cache];
+        if !rest.is_empty() {
+            first = extend(model, &mut caches, rest)?;
+        }
+        let limits = Limits {
+            stops: limits.stops.clone(),
+            min_new_tokens: limits.min_new_tokens.min(MOST_GREEDY_TOKENS),
+            max_new_tokens: limits.max_new_tokens.min(MOST_GREEDY_TOKENS),
+        };
+        let mark: Mark = caches[0].mark();
+        let logits = Tensor::new(first.clone(), &Device::Cpu)?;
+        let answer = decode(model, &mut caches, &logits, &limits)?.concat();
+        caches[0].rewind(&mark);
+        let mut expected = |tokens: &[u32], scored: Range<usize>| -> Result<Expected> {
+            let mut full = Vec::new();
+            forced(
+                model,
+                &mut caches,
+                &first,
+                tokens,
+                scored.clone(),
+                |_, rows| {
+                    full = rows.par_iter().map(|row| log_softmax(row)).collect();
+                },
+            )?;
+            Ok(Expected {
+                tokens: tokens.to_vec(),
+                scored,
+                full,
+            })
+        };
+        Ok(Self {
+            reference: expected(reference, scored)?,
+            greedy: match answer.len() {
+                0 => None,
+                count => Some(expected(&answer, 0..count)?),
+            },
+        })
+    }
+}
+
+impl Expected {
+    /// Of each cache in turn. `first`: their logits before the continuation.
+    pub fn compare(
+        &self,
+        model: &Model,
+        caches: &mut [&mut Cache],
+        first: &[Vec<f32>],
+    ) -> Result<Vec<Fidelity>> {
+        let mut found = Vec::with_capacity(caches.len());
+        let right = &self.tokens[self.scored.clone()];
+        forced(
+            model,
+            caches,
+            first,
+            &self.tokens,
+            self.scored.clone(),
+            |_, rows| found.push(fidelity(&self.full, rows, right)),
+        )?;
+        Ok(found)
+    }
+}
+
+/// The means over tokens of what the `logits` before each say beside `full`, the logarithms of the full cache's
+/// probabilities.
+fn fidelity(full: &[Vec<f32>], logits: &[&[f32]], tokens: &[u32]) -> Fidelity {
+    let of_token = |((full, logits), &token): ((&Vec<f32>, &&[f32]), &u32)| {
+        let (max, log) = normaliser(logits);
+        let own = log_probabilities(logits, max, log);
+        let kl = |(&p, &q): (&f32, &f32)| match p == q {
+            true => 0.0,
+            false => f64::from(p.exp()) * f64::from(p - q),
+        };
+        [
+            log - f64::from(logits[token as usize] - max),
+            full.iter().zip(&own).map(kl).sum::<f64>(),
+            f64::from(u8::from(top(full) == top(&own))),
+        ]
+    };
+    let rows: Vec<[f64; 3]> = full
+        .par_iter()
+        .zip(logits)
+        .zip(tokens)
+        .map(of_token)
+        .collect();
+    let mean = |i: usize| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64;
+    Fidelity {
+        nll: mean(0),
+        // Rounding can take what is all but 0 below it.
+        kl: mean(1).max(0.0),
+        agreement: mean(2),
+    }
+}
+
+/// Mean negative log-likelihood of `tokens` under the `logits` before each, nats.
+pub fn mean_nll(logits: &[&[f32]], tokens: &[u32]) -> f64 {
+    let nll = |(row, &token): (&&[f32], &u32)| {
+        let (max, log) = normaliser(row);
+        log - f64::from(row[token as usize] - max)
+    };
+    logits.iter().zip(tokens).map(nll).sum::<f64>() / tokens.len() as f64
+}
+
+/// The greatest logit, and the logarithm of the sum of exp over all, after that is taken off.
+fn normaliser(logits: &[f32]) -> (f32, f64) {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|x| f64::from((x - max).exp())).sum();
+    (max, sum.ln())
+}
+
+fn log_softmax(logits: &[f32]) -> Vec<f32> {
+    let (max, log) = normaliser(logits);
+    log_probabilities(logits, max, log)
+}
+
+fn log_probabilities(logits: &[f32], max: f32, log: f64) -> Vec<f32> {
+    let of = |x: &f32| (f64::from(x - max) - log) as f32;
+    logits.iter().map(of).collect()
+}
+
+/// The most likely token, the first of several.
+fn top(values: &[f32]) -> usize {
+    let better = |best: usize, i: usize| if values[i] > values[best] { i } else { best };
+    (1..values.len()).fold(0, better)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: [[f32; 4]; 2] = [[1.0, -2.0, 0.5, 3.0], [0.0, 4.0, -1.0, 2.0]];
+    const OTHER: [[f32; 4]; 2] = [[0.5, -1.0, 4.0, 3.0], [0.0, 2.0, -1.0, 1.5]];
+
+    fn of(logits: &[[f32; 4]]) -> Fidelity {
+        let full: Vec<Vec<f32>> = FULL.iter().map(|row| log_softmax(row)).collect();
+        let rows: Vec<&[f32]> = logits.iter().map(|row| &row[..]).collect();
+        fidelity(&full, &rows, &[0, 3])
+    }
+
+    #[test]
+    fn full_agrees_with_itself() {
+        let own = of(&FULL);
+        assert_eq!((own.kl, own.agreement), (0.0, 1.0));
+    }
+
+    #[test]
+    fn means_are_those_of_the_definitions_in_f64() {
+        let probabilities = |row: &[f32; 4]| {
+            let e = row.map(|x| f64::from(x).exp());
+            e.map(|x| x / e.iter().sum::<f64>())
+        };
+        let (mut nll, mut kl) = (0.0, 0.0);
+        for (i, token) in [0, 3].into_iter().enumerate() {
+            let (p, q) = (probabilities(&FULL[i]), probabilities(&OTHER[i]));
+            nll -= q[token].ln() / 2.0;
+            kl += p.iter().zip(&q).map(|(p, q)| p * (p / q).ln()).sum::<f64>() / 2.0;
+        }
+        let found = of(&OTHER);
+        assert!((found.nll - nll).abs() < 1e-6, "{found:?}, {nll}");
+        assert!((found.kl - kl).abs() < 1e-6, "{found:?}, {kl}");
+        assert_eq!(found.agreement, 0.5);
+    }
+}
