@@ -1,6 +1,6 @@
 //! An experiment as it stands in its TOML file.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bad_input;
 use crate::source::DEFAULT_MODEL;
@@ -18,9 +18,10 @@ pub struct ExperimentFile {
     /// Element type of stored entries and codewords: `f16`, `bf16` or `f32`.
     #[serde(default = "default_kv_dtype")]
     pub kv_dtype: String,
-    /// What is compressed: `prompt`, the question included, or `context`, before the question is known.
-    #[serde(default)]
-    pub compress: CompressAt,
+    /// What is compressed: `prompt`, the question included, or `context`, before the question is known; or both in turn,
+    /// from one prefill. In the order in which they are run, each once.
+    #[serde(default = "prompt", deserialize_with = "one_or_both")]
+    pub compress: Vec<CompressAt>,
     /// Whether every cell's next-token distributions are compared with the full cache's.
     #[serde(default = "default_fidelity")]
     pub fidelity: bool,
@@ -36,21 +37,50 @@ fn default_fidelity() -> bool {
     true
 }
 
+fn prompt() -> Vec<CompressAt> {
+    vec![CompressAt::Prompt]
+}
+
+fn one_or_both<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CompressAt>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "expected \"prompt\", \"context\" or a list of them"
+    )]
+    enum Given {
+        One(CompressAt),
+        Both(Vec<CompressAt>),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::One(at) => vec![at],
+        Given::Both(ats) => CompressAt::in_order(ats),
+    })
+}
+
 fn default_kv_dtype() -> String {
     "f16".into()
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// In the order in which one prefill serves both: that of the prompt goes on from that of its context.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum CompressAt {
-    /// The whole prompt, question included, as SnapKV and PyramidKV do.
-    #[default]
-    Prompt,
     /// The context before the question, as kvpress does.
     Context,
+    /// The whole prompt, question included, as SnapKV and PyramidKV do.
+    Prompt,
 }
 
 impl CompressAt {
+    /// Each once, in the order in which they are run.
+    pub fn in_order(mut ats: Vec<Self>) -> Vec<Self> {
+        ats.sort();
+        ats.dedup();
+        ats
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Prompt => "prompt",
@@ -97,6 +127,11 @@ impl ExperimentFile {
         }
         if self.tasks.is_empty() {
             return Err(bad_input!("{origin}: no [[task]], expected at least one"));
+        }
+        if self.compress.is_empty() {
+            return Err(bad_input!(
+                "{origin}: compress = []: expected \"prompt\", \"context\" or both"
+            ));
         }
         Ok(())
     }

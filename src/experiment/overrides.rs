@@ -79,9 +79,9 @@ pub struct Overrides {
     /// Element type of what caches store: f16, bf16 or f32
     #[arg(long, value_name = "TYPE")]
     pub kv_dtype: Option<String>,
-    /// What is compressed: the prompt with its question, or the context before the question
-    #[arg(long, value_enum)]
-    pub compress: Option<CompressAt>,
+    /// What is compressed: the prompt with its question, or the context before the question; or both, in turn
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub compress: Vec<CompressAt>,
     /// Whether every cell's next-token distributions are compared with the full cache's
     #[arg(long, value_name = "true|false")]
     pub fidelity: Option<bool>,
@@ -108,8 +108,8 @@ impl Overrides {
         if let Some(kv_dtype) = &self.kv_dtype {
             file.kv_dtype.clone_from(kv_dtype);
         }
-        if let Some(compress) = self.compress {
-            file.compress = compress;
+        if !self.compress.is_empty() {
+            file.compress = CompressAt::in_order(self.compress.clone());
         }
         if let Some(fidelity) = self.fidelity {
             file.fidelity = fidelity;

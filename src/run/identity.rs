@@ -17,7 +17,6 @@ pub fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Re
         model_revision: files.revision.clone(),
         dtype: experiment.store.name().into(),
         device: device.into(),
-        compress_at: experiment.file.compress.name().into(),
         program_version: program_version(),
         ..Record::default()
     }

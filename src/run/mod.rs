@@ -20,7 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bad_input;
 use crate::cache::Geometry;
-use crate::experiment::Experiment;
+use crate::experiment::{CompressAt, Experiment};
 use crate::generate::Cell;
 use crate::load::{self, Loaded};
 use crate::model::observe::Prefilled;
@@ -111,19 +111,23 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
             metric: task.metric().into(),
             ..identity.clone()
         };
+        let compress = &experiment.file.compress;
         let unfinished = |i: &usize| {
-            let identity = of_sample(&identity, &task.sample_id(*i));
-            !pending(experiment, &identity, &out.records).is_empty()
+            let id = task.sample_id(*i);
+            let mut identities = compress.iter().map(|&at| of_sample(&identity, &id, at));
+            identities.any(|identity| !pending(experiment, &identity, &out.records).is_empty())
         };
         let wanted: Vec<usize> = (0..count(task)).filter(unfinished).collect();
         progress.inc((count(task) - wanted.len()) as u64);
         let Ordered { samples, failures } =
             stage(Stage::Tokenise, || in_token_order(task, &wanted));
         for (id, error) in failures {
-            let identity = of_sample(&identity, &id);
-            let cells = pending(experiment, &identity, &out.records);
-            failed += cells.len();
-            record_unbuilt(&error, &cells, &identity, &mut out)?;
+            for &at in compress {
+                let identity = of_sample(&identity, &id, at);
+                let cells = pending(experiment, &identity, &out.records);
+                failed += cells.len();
+                record_unbuilt(&error, &cells, &identity, &mut out)?;
+            }
             progress.inc(1);
         }
         for sample in samples {
@@ -136,11 +140,18 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
                 });
             }
             progress.set_message(format!("{} {}", task.name(), sample.id));
-            let identity = of_sample(&identity, &sample.id);
-            let of = (experiment, &loaded, task);
-            let (failures, prefilled) = run_one(of, &sample, earlier, &identity, &mut out)?;
-            failed += failures;
-            earlier = options.reuse.then_some(prefilled);
+            for &at in compress {
+                let identity = of_sample(&identity, &sample.id, at);
+                let of = (experiment, &loaded, task);
+                let cells = pending(experiment, &identity, &out.records);
+                if cells.is_empty() {
+                    continue;
+                }
+                let (failures, prefilled) =
+                    run_one(of, &sample, (at, earlier), &cells, &identity, &mut out)?;
+                failed += failures;
+                earlier = options.reuse.then_some(prefilled);
+            }
             progress.inc(1);
         }
     }
@@ -189,10 +200,11 @@ struct Output {
     predictions: PredictionWriter,
 }
 
-/// The columns that are the same in every row of a sample.
-fn of_sample(of_task: &Record, id: &str) -> Record {
+/// The columns that are the same in every row of a sample, one thing of it compressed.
+fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
     Record {
         sample: id.into(),
+        compress_at: at.name().into(),
         ..of_task.clone()
     }
 }
@@ -222,22 +234,22 @@ fn pending<'a>(
 fn run_one(
     (experiment, loaded, task): (&Experiment, &Loaded, &dyn Task),
     sample: &Sample,
-    earlier: Option<Prefilled>,
+    (at, earlier): (CompressAt, Option<Prefilled>),
+    cells: &[&Cell],
     identity: &Record,
     out: &mut Output,
 ) -> Result<(usize, Prefilled)> {
-    let cells = pending(experiment, identity, &out.records);
     let (outcomes, prefilled) = sample::run_sample(
         (loaded, task),
         sample,
         earlier,
-        &cells,
-        (experiment.file.compress, experiment.file.fidelity),
+        cells,
+        (at, experiment.file.fidelity),
         experiment.store,
     )?;
     let failed = stage(Stage::Record, || {
         let of = (experiment, loaded, task);
-        record(of, sample, &cells, outcomes, identity, out)
+        record(of, sample, cells, outcomes, identity, out)
     })?;
     Ok((failed, prefilled))
 }

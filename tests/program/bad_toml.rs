@@ -61,7 +61,12 @@ fn unknown_names_are_named_with_the_nearest() {
     refused(
         "description",
         "compress = 'all'\ndescription",
-        &["bad.toml:2: ", "`all`", "`prompt`"],
+        &["bad.toml:2: ", "'all'", "\"prompt\""],
+    );
+    refused(
+        "description",
+        "compress = []\ndescription",
+        &["compress = []", "\"context\""],
     );
 }
 

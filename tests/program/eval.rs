@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use spindle::record::read_layers;
+use spindle::record::{Record, read_layers};
 
 use crate::world::World;
 
@@ -213,6 +213,35 @@ fn compressing_before_the_question_is_a_run_of_its_own() {
     // Another experiment of that name gets a folder beside it.
     world.good(&["eval", "tiny.toml", "--limit", "1", "--methods", "full"]);
     assert_eq!(fs::read_dir(world.path("results/tiny")).unwrap().count(), 2);
+}
+
+#[test]
+fn compressing_prompt_and_context_from_one_prefill_is_as_each_alone() {
+    let world = World::new();
+    let run = |compress: &str, out: &str| {
+        let flags = ["--limit", "2", "--compress", compress, "--out", out];
+        world.good(&[&["eval", "tiny.toml"][..], &flags].concat());
+        let values = |r: Record| {
+            (
+                r.compress_at,
+                r.sample,
+                r.settings,
+                r.score,
+                r.nll,
+                r.bytes_held,
+            )
+        };
+        world
+            .records(out)
+            .into_iter()
+            .map(values)
+            .collect::<Vec<_>>()
+    };
+    let both = run("prompt,context", "both");
+    for at in ["prompt", "context"] {
+        let of_both = both.iter().filter(|row| row.0 == at).cloned();
+        assert_eq!(of_both.collect::<Vec<_>>(), run(at, at), "{at}");
+    }
 }
 
 /// A cell that cannot be made is a row with an error; the others are recorded, and it is tried again.
