@@ -5,9 +5,11 @@
 
 pub mod longbench;
 pub mod metric;
+pub mod mini;
 pub mod needle;
 pub mod niah;
 mod prompt;
+mod rng;
 pub mod ruler;
 pub mod spec;
 

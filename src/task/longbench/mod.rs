@@ -136,8 +136,7 @@ impl Task for LongBench {
         let record = self.records.get(i);
         let record = record.with_context(|| format!("{} has no sample {i}", self.name))?;
         let definition = &self.definition;
-        let filled = definition.template.fill(record);
-        let prompt = Prompt::new(filled, self.max_length, definition.chat, &self.tokenizer)?;
+        let prompt = definition.prompt(record, self.max_length, &self.tokenizer)?;
         let reference = self.reference(record, &prompt)?;
         let sample = Sample {
             id: record.id.clone(),
