@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::dataset::bank::{Bank, Passage, Question};
+use super::kind::SOURCE;
+use crate::dataset::bank::{Bank, Link, Passage, Question};
 
 /// Shares of the second half of a context that repeat what stands before.
 const REPEATED: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
@@ -43,9 +44,7 @@ pub fn questions(bank: &Bank) -> Vec<Ask> {
 
 /// Questions that take two passages.
 pub fn two_hops(bank: &Bank) -> Vec<Ask> {
-    let ask = |link: &crate::dataset::bank::Link| {
-        answered(bank, &link.question, link.to, vec![link.from, link.to])
-    };
+    let ask = |link: &Link| answered(bank, &link.question, link.to, vec![link.from, link.to]);
     bank.links.iter().map(ask).collect()
 }
 
@@ -103,20 +102,21 @@ pub fn summaries(bank: &Bank) -> Vec<Ask> {
     bank.passages.iter().enumerate().map(ask).collect()
 }
 
-/// A line in the second half of a source file, which is not in the context; what it imports is.
+/// A line in the second half of a source file, which is not in the context; what it imports is. The file is shown up to
+/// the end of the line before, which is not blank: what comes next is one line end and this line.
 pub fn next_lines(bank: &Bank) -> Vec<Ask> {
     let files = bank.passages.iter().enumerate();
-    let files = files.filter(|(_, passage)| passage.genre == super::kind::SOURCE);
+    let files = files.filter(|(_, passage)| passage.genre == SOURCE);
     let of = |(place, passage): (usize, &Passage)| {
         let links = bank.links.iter().filter(|link| link.from == place);
-        let mut needs: Vec<usize> = links.map(|link| link.to).collect();
-        needs.dedup();
+        let needs: BTreeSet<usize> = links.map(|link| link.to).collect();
         let lines: Vec<&str> = passage.text.lines().collect();
-        let asked = (lines.len() / 2..lines.len()).filter(|&at| is_code(lines[at]));
+        let follows = |&at: &usize| is_code(lines[at]) && !lines[at - 1].trim().is_empty();
+        let asked = (lines.len() / 2..lines.len()).filter(follows);
         let ask = |at: usize| Ask {
-            input: format!("# {}\n{}\n", passage.title, lines[..at].join("\n")),
+            input: format!("# {}\n{}", passage.title, lines[..at].join("\n")),
             answer: Answer::Texts(vec![lines[at].into()]),
-            needs: needs.clone(),
+            needs: needs.iter().copied().collect(),
             bars: [place].into(),
         };
         asked.map(ask).collect::<Vec<_>>()
