@@ -32,6 +32,10 @@ pub struct Provenance {
     /// Per task, how many records could not be used, where there are any.
     #[serde(default)]
     pub left_out: Vec<(String, usize)>,
+    /// Per task that says it, what answers to its other questions score, from 0 to 1: an answer that owes nothing to
+    /// the context scores no better.
+    #[serde(default)]
+    pub chance: Vec<(String, f64)>,
     pub seed: u64,
     pub kv_dtype: String,
     pub device: String,

@@ -54,6 +54,10 @@ pub fn provenance(
             .filter(|built| built.left_out > 0)
             .map(|built| (name(built), built.left_out))
             .collect(),
+        chance: tasks
+            .iter()
+            .filter_map(|built| Some((name(built), built.chance?)))
+            .collect(),
         seed: experiment.file.seed,
         kv_dtype: experiment.store.name().into(),
         device: options.device.clone(),

@@ -5,10 +5,12 @@
 
 pub mod longbench;
 pub mod metric;
+pub mod mini;
 pub mod needle;
 pub mod niah;
 pub mod perplexity;
 mod prompt;
+mod rng;
 pub mod ruler;
 pub mod spec;
 

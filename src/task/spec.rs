@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use anyhow::Result;
 use serde::de::DeserializeOwned;
 
-use super::{Task, longbench, needle, niah, perplexity, ruler};
+use super::{Task, longbench, mini, needle, niah, perplexity, ruler};
 use crate::bad_input;
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
@@ -32,6 +32,7 @@ pub static TASKS: LazyLock<Vec<TaskKind>> = LazyLock::new(|| {
         ruler::KIND,
         perplexity::KIND,
     ];
+    kinds.extend(mini::kinds());
     kinds.extend(longbench::kinds());
     kinds
 });
@@ -45,6 +46,8 @@ pub struct BuiltTask {
     pub template: Option<String>,
     /// Records that could not be used.
     pub left_out: usize,
+    /// What answers to other questions of the task score, on average, where the task says it.
+    pub chance: Option<f64>,
 }
 
 impl BuiltTask {
@@ -55,6 +58,7 @@ impl BuiltTask {
             data_sha256,
             template: None,
             left_out: 0,
+            chance: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod common;
 mod eval;
 mod inspect;
 mod longbench;
+mod mini;
 mod ruler;
 #[allow(dead_code)]
 #[path = "../source/server.rs"]

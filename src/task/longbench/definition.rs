@@ -5,8 +5,11 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use super::metric::Metric;
+use super::prompt::Prompt;
 use super::template::Template;
 use crate::bad_input;
+use crate::dataset::longbench::LongBenchRecord;
+use crate::model::tokenizer::ModelTokenizer;
 
 static DEFINITIONS: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/longbench");
 
@@ -50,6 +53,29 @@ impl Definition {
         let file = DEFINITIONS.get_file(format!("{name}.toml"));
         let text = file.and_then(include_dir::File::contents_utf8);
         text.map(|text| Self::parse(text, name)).transpose()
+    }
+
+    /// The prompt of `record`; see [`Prompt::new`].
+    pub(super) fn prompt(
+        &self,
+        record: &LongBenchRecord,
+        max_length: usize,
+        tokenizer: &ModelTokenizer,
+    ) -> Result<Prompt> {
+        Prompt::new(self.template.fill(record), max_length, self.chat, tokenizer)
+    }
+
+    /// Tokens of the prompt of `record`, nothing cut out of it.
+    ///
+    /// # Errors
+    /// Any of the tokenizer or of the chat template.
+    pub fn prompt_tokens(
+        &self,
+        record: &LongBenchRecord,
+        tokenizer: &ModelTokenizer,
+    ) -> Result<usize> {
+        let prompt = self.prompt(record, usize::MAX, tokenizer)?;
+        Ok(prompt.context.len() + prompt.question.len())
     }
 }
 

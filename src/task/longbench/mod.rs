@@ -98,13 +98,14 @@ impl LongBench {
             .iter()
             .find(|answer| !answer.trim().is_empty());
         let answer = answer.context("a record without an answer")?;
-        // After `Answer:` an English answer follows a space.
+        // After `Answer:` an English answer follows a space, after a line of code another.
         let joined = prompt.turn || self.definition.language == "zh";
-        let space = match joined || prompt.last.ends_with(char::is_whitespace) {
-            true => "",
-            false => " ",
+        let before = match self.definition.metric {
+            _ if joined || prompt.last.ends_with(char::is_whitespace) => "",
+            Metric::CodeSim => "\n",
+            _ => " ",
         };
-        let text = format!("{space}{answer}");
+        let text = format!("{before}{answer}");
         let (mut reference, _) = self.tokenizer.encode_after(&prompt.last, &text)?;
         reference.truncate(MOST_REFERENCE_TOKENS);
         Ok(reference)
@@ -136,8 +137,7 @@ impl Task for LongBench {
         let record = self.records.get(i);
         let record = record.with_context(|| format!("{} has no sample {i}", self.name))?;
         let definition = &self.definition;
-        let filled = definition.template.fill(record);
-        let prompt = Prompt::new(filled, self.max_length, definition.chat, &self.tokenizer)?;
+        let prompt = definition.prompt(record, self.max_length, &self.tokenizer)?;
         let reference = self.reference(record, &prompt)?;
         let sample = Sample {
             id: record.id.clone(),

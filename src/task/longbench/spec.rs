@@ -158,6 +158,7 @@ impl TaskSpec for LongBenchSpec {
                 data_sha256: read.sha256.clone(),
                 template: Some(template_note.clone()),
                 left_out: read.left_out.len(),
+                chance: None,
             })
         };
         if !self.by_length {

@@ -22,10 +22,9 @@ pub use settings::{KIND, RulerSettings};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use self::draft::{Draft, Draw, Generator};
+use super::rng::rng;
 use super::{Sample, Task, prompt};
 use crate::bad_input;
 use crate::model::tokenizer::ModelTokenizer;
@@ -85,7 +84,7 @@ impl Ruler {
                 seed,
                 length,
                 units,
-                rng: self.rng(length, seed),
+                rng: rng(self.name, length, seed),
             };
             let draft = self.generator.draft(draw);
             let Draft {
@@ -118,17 +117,6 @@ impl Ruler {
             cut: 0,
             min_new_tokens: 0,
         })
-    }
-
-    /// Of one sample: task, length and seed decide what is drawn.
-    fn rng(&self, length: usize, seed: u64) -> ChaCha8Rng {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..16].copy_from_slice(&(length as u64).to_le_bytes());
-        for (byte, letter) in bytes[16..].iter_mut().zip(self.name.bytes()) {
-            *byte = letter;
-        }
-        ChaCha8Rng::from_seed(bytes)
     }
 }
 
