@@ -17,7 +17,7 @@ figure, axes = plt.subplots(2, 3, figsize=(12, 7))
 panels = [
     ("curve prefill", "prefill, s", "tokens of the prompt"),
     ("curve compress", "SpindleKV at 0.4, compression, s", "tokens of the prompt"),
-    ("curve decode", "decode, full and SpindleKV together, ms a token", "tokens of the prompt"),
+    ("curve decode", "decode, full and SpindleKV at once, ms", "tokens of the prompt"),
     ("curve memory", "peak memory, MiB", "tokens of the prompt"),
     ("curve cells", "sweep of a 2k prompt, s", "cells"),
 ]
