@@ -5,6 +5,13 @@ use crate::world::World;
 #[test]
 fn a_sample_of_each_task_is_answered_offline() {
     let world = World::new();
+    let config = world.read("model/config.json");
+    let wider = config.replace(
+        "\"max_position_embeddings\":1024",
+        "\"max_position_embeddings\":8192",
+    );
+    assert_ne!(config, wider);
+    world.write("model/config.json", wider);
     let mut text = "name = 'small'\n[model]\nsource = 'model'\n".to_string();
     for (task, length) in [("mini-qa", 4000), ("mini-topics", 1500)] {
         text += &format!("[[task]]\nname = '{task}'\nlengths = [{length}]\n");
