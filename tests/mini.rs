@@ -66,12 +66,9 @@ fn prompts_are_as_long_as_whole_passages_allow() {
             let mut contexts: Vec<&str> = records.iter().map(|r| &*r.context).collect();
             contexts.sort_unstable();
             contexts.dedup();
-            // Those of a count differ, but begin alike.
-            assert!(
-                kind.name == "mini-count" || contexts.len() < 16,
-                "{}",
-                kind.name
-            );
+            // Questions share contexts where there is room for several; those of a count differ, but begin alike.
+            let shared = length > 1024 && kind.name != "mini-count";
+            assert!(!shared || contexts.len() < 16, "{} {length}", kind.name);
             for context in contexts {
                 let same = records.iter().filter(|r| r.context == context);
                 let of = |r| definition.prompt_tokens(r, &TOKENIZER).unwrap();
@@ -198,7 +195,8 @@ fn tables_become_tasks_of_forty_samples() {
         assert_eq!(last.id, "length=4096;n=12");
         assert!((2500..=4096).contains(&last.prompt_tokens()));
         // A right answer is right.
-        assert_eq!(task.score(&last, &last.answers[0]), 1.0, "{}", kind.name);
+        let right = task.score(&last, &last.answers[0]);
+        assert!(right > 0.999, "{}: {right}", kind.name);
     }
 }
 
