@@ -66,9 +66,9 @@ fn prompts_are_as_long_as_whole_passages_allow() {
             let mut contexts: Vec<&str> = records.iter().map(|r| &*r.context).collect();
             contexts.sort_unstable();
             contexts.dedup();
-            // Those of a count differ, but begin alike; at 1k there is room for hardly more than two passages that hop.
-            let differ = kind.name == "mini-count" || kind.name == "mini-two-hop" && length == 1024;
-            assert!(differ || contexts.len() < 16, "{}", kind.name);
+            // Questions share contexts where there is room for several; those of a count differ, but begin alike.
+            let shared = length > 1024 && kind.name != "mini-count";
+            assert!(!shared || contexts.len() < 16, "{} {length}", kind.name);
             for context in contexts {
                 let same = records.iter().filter(|r| r.context == context);
                 let of = |r| definition.prompt_tokens(r, &TOKENIZER).unwrap();
@@ -195,8 +195,8 @@ fn tables_become_tasks_of_forty_samples() {
         assert_eq!(last.id, "length=4096;n=12");
         assert!((2500..=4096).contains(&last.prompt_tokens()));
         // A right answer is right.
-        let score = task.score(&last, &last.answers[0]);
-        assert!((score - 1.0).abs() < 1e-6, "{}: {score}", kind.name);
+        let right = task.score(&last, &last.answers[0]);
+        assert!(right > 0.999, "{}: {right}", kind.name);
     }
 }
 

@@ -83,12 +83,6 @@ impl MiniKind {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) if its file does not fit.
     pub fn definition(&self) -> Result<Definition> {
-        if let Ok(folder) = std::env::var("MINI_TASKS") {
-            return Definition::parse(
-                &std::fs::read_to_string(format!("{folder}/{}.toml", self.name))?,
-                self.name,
-            );
-        }
         let file = DEFINITIONS.get_file(format!("{}.toml", self.name));
         let text = file.and_then(include_dir::File::contents_utf8);
         let text = text.with_context(|| format!("{}.toml is not in the program", self.name))?;
