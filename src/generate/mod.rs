@@ -226,7 +226,7 @@ fn assemble(
         Made::Full | Made::Prune(..) => held,
         Made::Compress(..) => prefilled.bytes_read(cell.observes()) + held,
     };
-    let (layers, caches) = compressed
+    let (layers, prefixes): (_, Vec<Prefix>) = compressed
         .into_iter()
         .zip(&prefilled.layers)
         .map(|(compressed, dense)| {
@@ -236,21 +236,31 @@ fn assemble(
                 kept: compressed.kept,
                 cosines: compressed.cosines,
             };
-            let cache = LayerCache::new(prefilled.geometry, compressed.prefix, prefilled.store);
-            (facts, cache)
+            (facts, compressed.prefix)
         })
         .unzip();
-    let cache = Cache {
-        layers: caches,
-        rope: model.rope().clone(),
-        seen: prefilled.len,
-    };
     CellCache {
-        cache,
+        cache: cache(model, prefilled, prefixes),
         logits,
         layers,
         bytes_peak,
         compress_ms,
+    }
+}
+
+/// The cache that holds a prefill's prompt whole.
+pub fn whole_cache(model: &Model, prefilled: &Prefilled) -> Cache {
+    let layers = prefilled.layers.iter();
+    let prefixes = layers.map(|layer| Prefix::Dense(layer.kv.clone()));
+    cache(model, prefilled, prefixes.collect())
+}
+
+fn cache(model: &Model, prefilled: &Prefilled, prefixes: Vec<Prefix>) -> Cache {
+    let layer = |prefix| LayerCache::new(prefilled.geometry, prefix, prefilled.store);
+    Cache {
+        layers: prefixes.into_iter().map(layer).collect(),
+        rope: model.rope().clone(),
+        seen: prefilled.len,
     }
 }
 

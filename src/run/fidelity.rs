@@ -2,18 +2,14 @@
 
 use std::ops::Range;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::cache::{Cache, Mark};
-use crate::compress::methods::method_infos;
-use crate::generate::{Cell, Limits, compress, decode, extend, forced};
+use crate::generate::{Limits, decode, extend, forced, whole_cache};
 use crate::model::decoder::Model;
 use crate::model::observe::Prefilled;
-
-/// The method that keeps every entry.
-const FULL: &str = "full";
 
 /// Most tokens of the full cache's own answer that are compared.
 const MOST_GREEDY_TOKENS: usize = 64;
@@ -53,14 +49,10 @@ impl FullCache {
         (reference, scored): (&[u32], Range<usize>),
         limits: &Limits,
     ) -> Result<Self> {
-        let info = method_infos().into_iter().find(|info| info.name == FULL);
-        let info = info.context("no method keeps everything")?;
-        let cell = Cell::new(info, info.settings(&[], FULL)?)?;
-        let Some(made) = compress(model, prefilled, &[&cell]).pop() else {
-            bail!("no full cache");
-        };
-        let made = made?;
-        let (mut cache, mut first) = (made.cache, vec![made.logits]);
+        let (mut cache, mut first) = (
+            whole_cache(model, prefilled),
+            vec![prefilled.logits.clone()],
+        );
         let mut caches = [&mut cache];
         if !rest.is_empty() {
             first = extend(model, &mut caches, rest)?;

@@ -43,7 +43,7 @@ pub struct Outcome {
 
 /// Runs the cells on one sample, and compares each with the full cache where `fidelity` is asked for. A cell that cannot
 /// be compressed as asked is an error of its own. Cells are answered in groups, each as soon as its caches together are
-/// as large as the dense one: memory does not grow with the number of cells.
+/// as large as the dense one, so that they are not all held at once.
 ///
 /// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
 pub fn run_sample(

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Definition, LongBench, LongBenchSettings, Template};
 use crate::bad_input;
-use crate::dataset::longbench::{DataSource, LongBenchRecord};
+use crate::dataset::longbench::{DataSource, LongBenchRecord, Records};
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::metric::Rules;
 use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
@@ -140,31 +140,37 @@ impl TaskSpec for LongBenchSpec {
             ..self.definition.clone()
         };
         let dataset = self.dataset();
-        let read = self
+        let Records {
+            records,
+            left_out,
+            sha256,
+        } = self
             .source()?
             .read(&dataset, &|record| definition.metric.fits(record))?;
-        for reason in &read.left_out {
+        for reason in &left_out {
             eprintln!("warning: {reason}; left out");
         }
+        // What is no record has no length: it counts once, with the first of several tasks.
+        let mut left_out = left_out.len();
         let chosen = LongBenchSettings {
             rules: self.keys.metric,
             max_length: self.keys.max_length,
         };
-        let built = |name: String, records: Vec<LongBenchRecord>| -> Result<BuiltTask> {
+        let mut built = |name: String, records: Vec<LongBenchRecord>| -> Result<BuiltTask> {
             let (definition, tokenizer) = (definition.clone(), tokenizer.clone());
             let task = LongBench::new(&name, definition, records, chosen, tokenizer, max_context)?;
             Ok(BuiltTask {
                 task: Box::new(task),
-                data_sha256: read.sha256.clone(),
+                data_sha256: sha256.clone(),
                 template: Some(template_note.clone()),
-                left_out: read.left_out.len(),
+                left_out: std::mem::take(&mut left_out),
                 chance: None,
             })
         };
         if !self.by_length {
-            return Ok(vec![built(dataset, read.records.clone())?]);
+            return Ok(vec![built(dataset, records)?]);
         }
-        let mut rest = read.records.clone();
+        let mut rest = records;
         let mut tasks = Vec::new();
         for (bucket, end) in BUCKETS {
             let (records, longer): (Vec<_>, _) = rest.into_iter().partition(|r| r.length < end);
