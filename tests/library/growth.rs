@@ -1,11 +1,9 @@
 //! What 256 decoded tokens add to a compressed cache, on the default model's own keys, values and queries: positions,
 //! lengths and bytes stay consistent, and the coded tail obeys its thresholds.
 
-mod common;
-
 use std::sync::OnceLock;
 
-use common::{default_model, distance, plain};
+use crate::common::{default_model, distance, plain};
 use spindle::cache::{
     CodedBook, CodedKv, Codewords, Footprint, Indices, LayerCache, NewTokens, Pass, Prefix,
     StoreType,
@@ -34,7 +32,7 @@ fn text() -> &'static Text {
     static TEXT: OnceLock<Text> = OnceLock::new();
     TEXT.get_or_init(|| {
         let golden: serde_json::Value =
-            serde_json::from_str(include_str!("golden/kept.json")).unwrap();
+            serde_json::from_str(include_str!("../golden/kept.json")).unwrap();
         let tokens = golden["prompts"][1]["tokens"].as_array().unwrap();
         let tokens = tokens[..PROMPT + DECODED].iter();
         let tokens: Vec<u32> = tokens.map(|t| t.as_u64().unwrap() as u32).collect();

@@ -17,7 +17,7 @@ use spindle::task::metric::rouge_zh::rouge_zh;
 use spindle::task::metric::segment::segment;
 
 static GOLDEN: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("golden/metrics.json")).unwrap());
+    LazyLock::new(|| serde_json::from_str(include_str!("../golden/metrics.json")).unwrap());
 
 fn classes(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()

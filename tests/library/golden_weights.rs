@@ -1,15 +1,13 @@
 //! The default model's dequantised tensors against those of Python transformers
 //! (tests/golden/weights.json, made by experiments/golden/weights.py).
 
-mod common;
-
 use candle_core::{DType, Device};
 use serde_json::Value;
 
 #[test]
 fn tensors_equal_those_of_transformers() {
-    let weights = common::default_model::weights();
-    let golden: Value = serde_json::from_str(include_str!("golden/weights.json")).unwrap();
+    let weights = crate::common::default_model::weights();
+    let golden: Value = serde_json::from_str(include_str!("../golden/weights.json")).unwrap();
     for (name, tensor) in golden["tensors"].as_object().unwrap() {
         let numbers = |value: &Value| -> Vec<f64> {
             let values = value.as_array().unwrap();

@@ -90,7 +90,7 @@ struct Algorithm1 {
 
 impl Golden {
     fn read() -> Self {
-        serde_json::from_str(include_str!("golden/compress.json"))
+        serde_json::from_str(include_str!("../golden/compress.json"))
             .expect("tests/golden/compress.json is as the script wrote it")
     }
 

@@ -1,10 +1,8 @@
 //! The default model's logits and greedy answers against those of Python transformers
 //! (tests/golden/logits.json, made by experiments/golden/logits.py).
 
-mod common;
-
+use crate::common::{default_model, dense_cache};
 use candle_core::{Device, Tensor};
-use common::{default_model, dense_cache};
 use serde_json::Value;
 use spindle::cache::StoreType;
 use spindle::generate::{Limits, decode};
@@ -26,7 +24,7 @@ struct Prompt {
 }
 
 fn prompts() -> Vec<Prompt> {
-    let golden: Value = serde_json::from_str(include_str!("golden/logits.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../golden/logits.json")).unwrap();
     let list = |value: &Value| value.as_array().unwrap().clone();
     let ids = |value: &Value| -> Vec<u32> {
         let ids = list(value);

@@ -1,9 +1,7 @@
 //! The tiny models load in candle-transformers and in our readers, and are worth comparing on.
 
-mod common;
-
+use crate::common::tiny::{self, Family, Tiny};
 use candle_core::{DType, Device};
-use common::tiny::{self, Family, Tiny};
 use spindle::model::config::{DecoderConfig, RopeScaling};
 use spindle::model::weights::Weights;
 

@@ -1,11 +1,9 @@
 //! Whole methods, from attention in a prefill to kept positions, against kvpress and KVCache-Factory on a random Llama
 //! attention layer: values made once by `experiments/golden/compress.py`.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::tiny::{Family, Tiny};
+use crate::common::tiny::{Family, Tiny};
 use serde::Deserialize;
 use spindle::cache::{DenseKv, Geometry, LayerCache, NewTokens, Pass, Rows, StoreType};
 use spindle::compress::methods::{METHODS, Made, make};
@@ -46,7 +44,7 @@ struct WholePrompt {
 
 impl Golden {
     fn read() -> Self {
-        serde_json::from_str(include_str!("golden/compress.json")).unwrap()
+        serde_json::from_str(include_str!("../golden/compress.json")).unwrap()
     }
 
     /// `[heads, len, d]` as tokens have it, `[len, heads, d]`.

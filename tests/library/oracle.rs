@@ -1,10 +1,8 @@
 //! Our decoder against candle-transformers' Llama, Mistral, Qwen2 and Qwen3 on the same random tensors: logits after
 //! the prefill and after each decoded token, one at a time and several at once.
 
-mod common;
-
-use common::tiny::{self, Tiny};
-use common::{dense_cache, distance, extend};
+use crate::common::tiny::{self, Tiny};
+use crate::common::{dense_cache, distance, extend};
 use spindle::cache::StoreType;
 use spindle::model::decoder::CHUNK;
 use spindle::model::observe::Observe;

@@ -1,10 +1,8 @@
 //! What a cell decodes depends on its own cache alone: not on the others in its batch, nor on the number of threads.
 
-mod common;
-
+use crate::common::extend;
+use crate::common::tiny::{self, Family, Tiny};
 use candle_core::Tensor;
-use common::extend;
-use common::tiny::{self, Family, Tiny};
 use spindle::cache::{Cache, LayerCache, StoreType};
 use spindle::compress::methods::METHODS;
 use spindle::compress::settings::Value;

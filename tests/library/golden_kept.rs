@@ -4,11 +4,9 @@
 //! Both sides run the model in f32, each summing in its own order, so that scores differ in their last digits. Where
 //! two entries are that close, either may be kept: such differences are printed and counted, any other fails.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::default_model;
+use crate::common::default_model;
 use serde::Deserialize;
 use spindle::cache::StoreType;
 use spindle::compress::group::{Grouping, reduce};
@@ -195,7 +193,7 @@ fn compare(prompt: &Prompt, layers: &[usize], prefilled: &Prefilled) -> (usize, 
 
 #[test]
 fn methods_keep_what_their_references_keep_on_the_default_model() {
-    let golden: Golden = serde_json::from_str(include_str!("golden/kept.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../golden/kept.json")).unwrap();
     let observe = Observe {
         window: 32,
         column_sums: true,

@@ -11,7 +11,7 @@ struct Golden {
 
 #[test]
 fn scores_are_those_of_the_python_package() {
-    let golden: Golden = serde_json::from_str(include_str!("golden/rouge1.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../golden/rouge1.json")).unwrap();
     assert!(golden.cases.len() > 100);
     for (expected, response, score) in golden.cases {
         let found = rouge1(&expected, &response);

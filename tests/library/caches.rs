@@ -1,11 +1,9 @@
 //! Every form a cache can be held in, on random states: attention equals plain softmax attention over the keys and
 //! values it stands for, bytes equal an independent count, order and company change nothing.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{distance, plain};
+use crate::common::{distance, plain};
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};

@@ -26,7 +26,7 @@ fn record(task: &str, sample: usize, method: &str, score: f64) -> Record {
 #[test]
 fn the_text_report_is_as_before() {
     let text = Report::new(&fixture()).text();
-    assert_eq!(text, include_str!("fixtures/report.txt"));
+    assert_eq!(text, include_str!("../fixtures/report.txt"));
     assert!(text.lines().all(|line| line.chars().count() <= 100));
 }
 
@@ -34,7 +34,7 @@ fn the_text_report_is_as_before() {
 fn the_markdown_report_is_as_before() {
     assert_eq!(
         Report::new(&fixture()).markdown(),
-        include_str!("fixtures/report.md")
+        include_str!("../fixtures/report.md")
     );
 }
 

@@ -2,12 +2,10 @@
 //! (PAPER section 1.5): repeat every entry for each query head that keeps it, then run Algorithm 1 on the copies. On
 //! random vectors, and on the default model's own keys and values.
 
-mod common;
-
 use std::sync::{Arc, OnceLock};
 
-use common::default_model;
-use common::tiny::{Family, Tiny};
+use crate::common::default_model;
+use crate::common::tiny::{Family, Tiny};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -267,7 +265,8 @@ proptest! {
 /// The two prompts of tests/golden/kept.json, some layers, the paper's thresholds and lower ones.
 #[test]
 fn on_the_default_model_the_codebook_is_that_of_algorithm_1() {
-    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/kept.json")).unwrap();
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../golden/kept.json")).unwrap();
     let model = default_model::model();
     let observe = Observe {
         window: 8,

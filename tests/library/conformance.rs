@@ -1,13 +1,11 @@
 //! What must hold for every registered method, whatever its settings: on a tiny model for each setting apart, and on
 //! the default model with its defaults.
 
-mod common;
-
 use std::sync::OnceLock;
 
+use crate::common::tiny::{Family, Tiny};
+use crate::common::{default_model, tiny};
 use candle_core::{Device, Tensor};
-use common::tiny::{Family, Tiny};
-use common::{default_model, tiny};
 use spindle::cache::{Cache, LayerCache, Prefix, StoreType};
 use spindle::compress::method::{Method, Plan};
 use spindle::compress::methods::{METHODS, Made, make};
@@ -48,7 +46,7 @@ fn small() -> &'static (Model, Prefilled) {
 
 fn prose() -> Vec<u32> {
     let files = resolve(DEFAULT_MODEL, &SourceOptions::default()).unwrap();
-    let text = include_str!("../datasets/haystack/01-harbour-walls.txt");
+    let text = include_str!("../../datasets/haystack/01-harbour-walls.txt");
     let mut tokens = ModelTokenizer::load(&files)
         .unwrap()
         .encode(text, false)

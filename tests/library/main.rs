@@ -1,0 +1,31 @@
+//! Tests of what the library offers, in one binary: each of its own would link all of candle again.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod caches;
+mod company;
+mod compress_golden;
+mod conformance;
+mod golden_kept;
+mod golden_logits;
+mod golden_weights;
+mod growth;
+mod haystack;
+mod longbench;
+mod methods_golden;
+mod metrics;
+mod mini;
+mod needle;
+mod needle_vocabularies;
+mod niah;
+mod oracle;
+mod perplexity;
+mod plot;
+mod record;
+mod report;
+mod rouge1;
+mod ruler;
+mod tiny_models;
+mod tokenizer;
+mod unfolding;
