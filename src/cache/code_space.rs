@@ -3,10 +3,11 @@
 use rayon::prelude::*;
 
 use super::code_attention::HeadView;
-use super::coded::{CodedRows, Codewords};
+use super::coded::{CodedRows, Codewords, Joining};
 use super::dense::DenseKv;
 use super::footprint::Footprint;
 use super::indices::Indices;
+use super::layer::{NewTokens, Pass};
 use super::rows::Rows;
 use super::softmax::Attending;
 use crate::model::rope::Rope;
@@ -81,15 +82,30 @@ impl CodedHead {
         self.len() - self.prompt_entries
     }
 
-    /// The entries that one query head sees: its list of the prompt's, then the first `appended` of those added since.
-    pub fn seen(&self, member: usize, appended: usize) -> Vec<u32> {
+    /// The entries that one query head sees, in place of what `out` holds: its list of the prompt's, then the first
+    /// `appended` of those added since.
+    pub fn seen(&self, member: usize, appended: usize, out: &mut Vec<u32>) {
         let prompt = self.prompt_entries as u32;
-        let mut seen = match &self.lists {
-            Some(lists) => lists[member].to_vec(),
-            None => (0..prompt).collect(),
-        };
-        seen.extend(prompt..prompt + appended as u32);
-        seen
+        match &self.lists {
+            Some(lists) => lists[member].read(0..lists[member].len(), out),
+            None => {
+                out.clear();
+                out.extend(0..prompt);
+            }
+        }
+        out.extend(prompt..prompt + appended as u32);
+    }
+
+    /// Appends one decoded token's key; its value is to follow.
+    pub(super) fn push_key(&mut self, codewords: &mut Codewords, key: &Joining, position: usize) {
+        self.keys.join(codewords, key);
+        if let Some(positions) = &mut self.positions {
+            positions.push(position as u32);
+        }
+    }
+
+    pub(super) fn push_value(&mut self, codewords: &mut Codewords, value: &Joining) {
+        self.values.join(codewords, value);
     }
 
     /// All but the codewords, which are the book's.
@@ -150,6 +166,16 @@ impl CodedBook {
         );
     }
 
+    /// One of its heads, beside it.
+    pub(super) fn view<'a>(&'a self, head: usize, rope: &'a Rope) -> HeadView<'a> {
+        HeadView {
+            keys: &self.keys,
+            values: &self.values,
+            head: &self.heads[head],
+            rope,
+        }
+    }
+
     /// What it holds; codewords shared by several heads count once.
     pub fn footprint(&self) -> Footprint {
         let codewords = Footprint {
@@ -183,15 +209,51 @@ impl CodedKv {
 
     /// Appends one token: `[kv_heads, head_dim]` each; `unrotated` and `rotated` are its keys before and after RoPE.
     pub fn push(&mut self, unrotated: &[f32], rotated: &[f32], values: &[f32], position: usize) {
-        let keys = match self.books[0].heads[0].positions {
-            Some(_) => unrotated,
-            None => rotated,
-        };
+        let keys = self.keys_of(unrotated, rotated);
         let width = values.len() / self.books.len();
         self.books
             .par_iter_mut()
             .zip(keys.par_chunks(width).zip(values.par_chunks(width)))
             .for_each(|(book, (keys, values))| book.push(keys, values, position));
+    }
+
+    /// Appends one decoded token and attends its `queries`, `[heads, head_dim]`, to all that is then held. Returns
+    /// `[heads * head_dim]`.
+    pub fn step(&mut self, new: &NewTokens<'_>, rope: &Rope) -> Vec<f32> {
+        let keys = self.keys_of(new.unrotated_keys, new.keys);
+        let Self { books, whole, .. } = self;
+        let (d, shared) = (books[0].keys.dim(), books[0].heads.len());
+        let group = new.queries.len() / new.values.len();
+        let attended: Vec<Vec<f32>> = books
+            .par_iter_mut()
+            .zip(keys.par_chunks(shared * d))
+            .zip(new.values.par_chunks(shared * d))
+            .zip(new.queries.par_chunks(shared * group * d))
+            .enumerate()
+            .map(|(place, (((book, keys), values), queries))| {
+                let mut out = Vec::with_capacity(queries.len());
+                for head in 0..shared {
+                    let (key, value) = (&keys[head * d..][..d], &values[head * d..][..d]);
+                    let queries = queries[head * group * d..][..group * d].to_vec();
+                    let mut attending = Attending::new(queries, d, 1, Pass::Step);
+                    book.step(head, [key, value], new.position, rope, &mut attending);
+                    let kv_head = place * shared + head;
+                    let len = whole.len(kv_head);
+                    whole.absorb(kv_head, &mut attending, 0..group, |_| len);
+                    out.extend(attending.finish());
+                }
+                out
+            })
+            .collect();
+        attended.concat()
+    }
+
+    /// Those of a token's keys that are coded, before or after RoPE.
+    fn keys_of<'a>(&self, unrotated: &'a [f32], rotated: &'a [f32]) -> &'a [f32] {
+        match self.books[0].heads[0].positions {
+            Some(_) => unrotated,
+            None => rotated,
+        }
     }
 
     /// How many codewords each book has, of keys and of values.
@@ -228,13 +290,7 @@ impl CodedKv {
     ) {
         let (book, head) = self.place(kv_head);
         let book = &self.books[book];
-        let view = HeadView {
-            keys: &book.keys,
-            values: &book.values,
-            head: &book.heads[head],
-            rope,
-        };
-        view.absorb(attending, appended);
+        book.view(head, rope).absorb(attending, appended);
         let whole = self.whole.len(kv_head);
         self.whole
             .absorb(kv_head, attending, 0..attending.members(), |_| whole);
@@ -245,7 +301,8 @@ impl CodedKv {
         let (book, head) = self.place(kv_head);
         let (book, head) = (&self.books[book], &self.books[book].heads[head]);
         let d = book.keys.dim();
-        let entries = head.seen(member, head.appended());
+        let mut entries = Vec::new();
+        head.seen(member, head.appended(), &mut entries);
         let mut keys = vec![0.0; entries.len() * d];
         let mut values = vec![0.0; entries.len() * d];
         for (i, entry) in entries.into_iter().map(|e| e as usize).enumerate() {

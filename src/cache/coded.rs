@@ -66,48 +66,79 @@ impl Codewords {
         self.vectors.truncate(len);
     }
 
-    /// The codeword for one more vector, and the vector's norm: the nearest whose cosine is above the threshold, else
-    /// a new one.
-    fn join(&mut self, vector: &[f32]) -> (u32, f32) {
-        let norm = simd::dot(vector, vector).sqrt();
-        let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        let unit: Vec<f32> = vector.iter().map(|x| x * inverse).collect();
-        let index = match self.nearest(&unit) {
-            // A stored codeword can be a hair longer than 1, and the product with it too.
-            Some((index, cosine)) if cosine.min(1.0) > self.theta => index,
-            _ => {
-                self.vectors
-                    .push(if self.are_units { &unit } else { vector });
-                self.len() - 1
-            }
-        };
-        (index as u32, norm)
-    }
-
-    /// The codeword nearest to a unit vector, the first of several, and their cosine.
-    fn nearest(&self, unit: &[f32]) -> Option<(usize, f32)> {
-        let mut best: Option<(usize, f32)> = None;
-        with_scratch(|Scratch { keys, values }| {
+    /// Compares a vector with each of them.
+    pub fn compare_all(&self, joining: &mut Joining) {
+        with_scratch(|Scratch { keys, .. }| {
             for start in (0..self.len()).step_by(STEP_BLOCK) {
                 let end = (start + STEP_BLOCK).min(self.len());
                 let block = self.vectors.block(start..end, keys);
-                let cosines = room(values, end - start);
-                dots(unit, block, cosines);
-                if !self.are_units {
-                    for (cosine, codeword) in cosines.iter_mut().zip(block.chunks_exact(unit.len()))
-                    {
-                        let norm = simd::dot(codeword, codeword).sqrt();
-                        *cosine /= norm.max(f32::MIN_POSITIVE);
-                    }
-                }
-                for (i, &cosine) in (start..).zip(&*cosines) {
-                    if best.is_none_or(|(_, c)| cosine > c) {
-                        best = Some((i, cosine));
-                    }
-                }
+                self.compare(joining, block, start..end);
             }
         });
-        best
+    }
+
+    /// Compares a vector with some of them: `vectors`, `[n, head_dim]`, whose numbers are `codes`.
+    pub fn compare(
+        &self,
+        joining: &mut Joining,
+        vectors: &[f32],
+        codes: impl Iterator<Item = usize>,
+    ) {
+        let d = self.dim();
+        joining.cosines.resize(vectors.len() / d, 0.0);
+        dots(&joining.unit, vectors, &mut joining.cosines);
+        if !self.are_units {
+            for (cosine, codeword) in joining.cosines.iter_mut().zip(vectors.chunks_exact(d)) {
+                let norm = simd::dot(codeword, codeword).sqrt();
+                *cosine /= norm.max(f32::MIN_POSITIVE);
+            }
+        }
+        for (code, &cosine) in codes.zip(&joining.cosines) {
+            let (best, most) = joining.nearest;
+            if cosine > most || cosine == most && code < best {
+                joining.nearest = (code, cosine);
+            }
+        }
+    }
+
+    /// The codeword for one more vector: the nearest of those it was compared with whose cosine is above the
+    /// threshold, else a new one.
+    fn admit(&mut self, joining: &Joining) -> usize {
+        let (nearest, cosine) = joining.nearest;
+        // A stored codeword can be a hair longer than 1, and the product with it too.
+        if cosine.min(1.0) > self.theta {
+            return nearest;
+        }
+        self.vectors.push(match self.are_units {
+            true => &joining.unit,
+            false => joining.vector,
+        });
+        self.len() - 1
+    }
+}
+
+/// A vector on its way into the codewords.
+pub struct Joining<'a> {
+    vector: &'a [f32],
+    norm: f32,
+    /// Its direction.
+    unit: Vec<f32>,
+    /// Of the codewords it was compared with the nearest, the first of several, and their cosine.
+    nearest: (usize, f32),
+    cosines: Vec<f32>,
+}
+
+impl<'a> Joining<'a> {
+    pub fn new(vector: &'a [f32]) -> Self {
+        let norm = simd::dot(vector, vector).sqrt();
+        let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+        Self {
+            vector,
+            norm,
+            unit: vector.iter().map(|x| x * inverse).collect(),
+            nearest: (0, f32::NEG_INFINITY),
+            cosines: Vec::new(),
+        }
     }
 }
 
@@ -144,24 +175,34 @@ impl CodedRows {
     }
 
     /// The codeword that stands for each entry.
-    pub fn indices(&self) -> Vec<u32> {
-        self.index.to_vec()
+    pub fn indices(&self) -> &Indices {
+        &self.index
     }
 
-    /// The factor each entry's codeword is multiplied by, `[len]`.
-    pub fn factors(&self) -> Vec<f32> {
+    /// The factor that the codeword of each of `entries` is multiplied by.
+    pub fn factors<'a>(&'a self, entries: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
         match &self.magnitudes {
-            Some(rows) => rows.to_f32(),
-            None => vec![1.0; self.len()],
+            Some(rows) => rows.block(entries, scratch),
+            None => {
+                let ones = room(scratch, entries.len());
+                ones.fill(1.0);
+                ones
+            }
         }
     }
 
     /// Appends one vector in the nearest codeword above the threshold, else in a new one.
     pub fn push(&mut self, codewords: &mut Codewords, vector: &[f32]) {
-        let (index, norm) = codewords.join(vector);
-        self.index.push(index);
+        let mut joining = Joining::new(vector);
+        codewords.compare_all(&mut joining);
+        self.join(codewords, &joining);
+    }
+
+    /// The same for a vector that was compared with all codewords already.
+    pub fn join(&mut self, codewords: &mut Codewords, joining: &Joining) {
+        self.index.push(codewords.admit(joining) as u32);
         if let Some(rows) = &mut self.magnitudes {
-            rows.push(&[norm]);
+            rows.push(&[joining.norm]);
         }
     }
 

@@ -111,7 +111,7 @@ impl EvictedKv {
         let (stored_keys, stored_values) =
             (&self.entries.keys[kv_head], &self.entries.values[kv_head]);
         let d = stored_keys.dim();
-        with_scratch(|Scratch { keys, values }| {
+        with_scratch(|Scratch { keys, values, .. }| {
             keys.resize((BLOCK * d).max(keys.len()), 0.0);
             values.resize((BLOCK * d).max(values.len()), 0.0);
             for start in (0..list.len()).step_by(BLOCK) {

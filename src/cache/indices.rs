@@ -1,5 +1,7 @@
 //! Lists of small whole numbers in the smallest unsigned type that holds them, so that their bytes are honest.
 
+use std::ops::Range;
+
 /// Codeword indices, positions or entry lists. Grows at the end and widens when a value does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Indices {
@@ -45,10 +47,18 @@ impl Indices {
     }
 
     pub fn to_vec(&self) -> Vec<u32> {
+        let mut values = Vec::new();
+        self.read(0..self.len(), &mut values);
+        values
+    }
+
+    /// Puts those of `range` into `out`, in place of what it holds.
+    pub fn read(&self, range: Range<usize>, out: &mut Vec<u32>) {
+        out.clear();
         match self {
-            Self::U8(v) => v.iter().map(|&v| v.into()).collect(),
-            Self::U16(v) => v.iter().map(|&v| v.into()).collect(),
-            Self::U32(v) => v.clone(),
+            Self::U8(v) => out.extend(v[range].iter().map(|&v| u32::from(v))),
+            Self::U16(v) => out.extend(v[range].iter().map(|&v| u32::from(v))),
+            Self::U32(v) => out.extend_from_slice(&v[range]),
         }
     }
 

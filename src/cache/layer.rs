@@ -149,6 +149,12 @@ impl LayerCache {
 
     /// Appends new tokens and attends their queries causally to everything held. Returns `[n, heads * head_dim]`.
     pub fn attend(&mut self, new: &NewTokens<'_>, rope: &Rope) -> Vec<f32> {
+        if let (Pass::Step, Prefix::Coded(coded)) = (new.pass, &mut self.prefix)
+            && coded.codes_decoded
+        {
+            self.appended += 1;
+            return coded.step(new, rope);
+        }
         self.append(new);
         let before = self.appended - self.tokens(new.queries);
         self.attend_rows(new.queries, new.pass, rope, |t| before + t + 1, None)

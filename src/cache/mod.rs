@@ -4,6 +4,7 @@
 
 mod code_attention;
 mod code_space;
+mod code_step;
 mod coded;
 mod column_sums;
 mod dense;

@@ -1,13 +1,25 @@
-//! Room for a block of keys and one of values in f32, kept by each thread: a decoded token needs it for every layer,
-//! head and cell, and making it anew each time would take longer than filling it.
+//! Room that each thread keeps: a decoded token needs it for every layer, head and cell, and making it anew each time
+//! would take longer than filling it.
 
 use std::cell::RefCell;
 
-/// A block of keys and one of values.
 #[derive(Default)]
 pub struct Scratch {
+    /// A block of keys in f32.
     pub keys: Vec<f32>,
+    /// A block of values in f32.
     pub values: Vec<f32>,
+    /// Of the entries of one KV head in coded form.
+    pub codes: Vec<u32>,
+    pub positions: Vec<u32>,
+    pub factors: Vec<f32>,
+    /// Per query head of the group.
+    pub scores: Vec<Vec<f32>>,
+    /// Entries that one query head sees, and their scores.
+    pub seen: Vec<u32>,
+    pub seen_scores: Vec<f32>,
+    /// Of codewords.
+    pub weights: Vec<f32>,
 }
 
 thread_local! {

@@ -230,7 +230,20 @@ fn decode(prefix: Prefix, layer: usize, form: Option<Form>) -> Joined {
     for t in 0..DECODED {
         let token = Token::new(layer, t);
         let before = coded(&cache).cloned();
+        let read = t.is_multiple_of(8).then(|| cache.clone());
         let out = cache.attend(&token.new_tokens(), rope);
+        if let Some(mut read) = read {
+            let new = NewTokens {
+                pass: Pass::Sequence,
+                ..token.new_tokens()
+            };
+            read.attend(&new, rope);
+            assert_eq!(
+                coded(&read),
+                coded(&cache),
+                "a token that is read joins as one that is decoded"
+            );
+        }
         let held = cache.footprint();
         let tail = (t + 1) as u64;
         assert_eq!(
