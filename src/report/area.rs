@@ -100,7 +100,11 @@ impl Areas {
                 row.sizes.to_string(),
                 row.n.to_string(),
                 table::or_empty(row.area.map(|area| format!("{area:.1}"))),
-                table::or_empty(row.difference.as_ref().map(|d| table::difference(d, row.n))),
+                table::or_empty(
+                    row.difference
+                        .as_ref()
+                        .map(|d| table::difference(d, row.n, 1)),
+                ),
             ]
         };
         Table::new(&headers, self.rows.iter().map(texts).collect())
@@ -149,7 +153,7 @@ impl<'a> OfTask<'a> {
         let differences = areas.as_ref().zip(other).map(|(areas, other)| {
             let pairs = areas
                 .iter()
-                .filter_map(|(sample, area)| Some(area - other.get(sample)?));
+                .filter_map(|(sample, area)| Some((area - other.get(sample)?) * 100.0));
             pairs.collect()
         });
         Self { areas, differences }

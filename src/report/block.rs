@@ -179,8 +179,7 @@ impl<'a> Cell<'a> {
 
     /// What `column` has in the finished records that have it.
     pub fn values(&self, column: impl Fn(&Record) -> Option<f64>) -> Vec<f64> {
-        let finished = self.records.iter().filter(|r| r.is_finished());
-        finished.filter_map(|r| column(r)).collect()
+        self.by_sample(column).map(|(_, value)| value).collect()
     }
 
     /// How many records hold a score, or else a likelihood: that of a sample that has no answer to score.
@@ -204,14 +203,23 @@ impl<'a> Cell<'a> {
         self.records.iter().filter(|r| !r.is_finished()).count()
     }
 
-    /// This cell's score less `baseline`'s, for each sample that both scored.
-    pub fn differences(&self, baseline: &Cell) -> Vec<f64> {
-        let partners: HashMap<&str, f64> = baseline
-            .scored()
-            .map(|(r, score)| (r.sample.as_str(), score))
-            .collect();
-        self.scored()
-            .filter_map(|(r, score)| Some(score - partners.get(r.sample.as_str())?))
+    /// What `column` has less what it has in `baseline`, for each sample of which both have it.
+    pub fn differences(
+        &self,
+        baseline: &Cell,
+        column: impl Fn(&Record) -> Option<f64>,
+    ) -> Vec<f64> {
+        let partners: HashMap<&str, f64> = baseline.by_sample(&column).collect();
+        self.by_sample(&column)
+            .filter_map(|(sample, value)| Some(value - partners.get(sample)?))
             .collect()
+    }
+
+    fn by_sample(
+        &self,
+        column: impl Fn(&Record) -> Option<f64>,
+    ) -> impl Iterator<Item = (&'a str, f64)> {
+        let finished = self.records.iter().filter(|r| r.is_finished());
+        finished.filter_map(move |&r| Some((r.sample.as_str(), column(r)?)))
     }
 }

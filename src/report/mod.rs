@@ -120,8 +120,8 @@ impl Report {
             "nll: mean negative log-likelihood of the right answer, nats per token.".into(),
             "settings: those that vary within a method, and its size; records.csv has all.".into(),
             format!(
-                "difference: points from `{}`{same_size} on the samples both scored, paired bootstrap 95 % interval; \
-                 \"of k\" where that is k pairs and not n.",
+                "difference: points, or nats of nll, from `{}`{same_size} on the samples that both have, paired bootstrap \
+                 95 % interval; \"of k\" where that is k pairs and not n.",
                 self.baseline
             ),
         ];
@@ -184,8 +184,12 @@ impl Section {
         let areas = self.areas.as_ref();
         let areas = areas.map(|areas| (Some(areas.title()), areas.table()));
         let fidelity = Row::fidelity_table(&self.rows);
-        let fidelity =
-            fidelity.map(|table| (Some("fidelity to the full cache".to_string()), table));
+        let fidelity = fidelity.map(|table| {
+            (
+                Some("nll and fidelity to the full cache".to_string()),
+                table,
+            )
+        });
         std::iter::once((None, Row::table(&self.rows)))
             .chain(fidelity)
             .chain(areas)

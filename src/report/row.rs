@@ -26,8 +26,10 @@ pub struct Row {
     pub fidelity: [Fidelity; 2],
     /// exp of `nll` where that is the metric.
     pub perplexity: Option<f64>,
-    /// Empty for the baseline itself and where no sample has a partner there.
+    /// Of scores, in points. Empty for the baseline itself and where no sample has a partner there.
     pub difference: Option<Difference>,
+    /// Of negative log-likelihoods, nats per token, likewise.
+    pub nll_difference: Option<Difference>,
     /// Samples whose prompt was too long and had tokens taken out; empty where the records do not say.
     pub cut: Option<usize>,
     /// Samples that ended with an error.
@@ -43,7 +45,7 @@ pub struct Fidelity {
     pub agreement: Option<f64>,
 }
 
-/// A mean difference from the baseline over the samples that both scored, in points.
+/// A mean difference from the baseline over the samples that both have a value of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     pub mean: f64,
@@ -53,14 +55,12 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Of differences from 0 to 1, pair by pair, for each task.
+    /// Of differences pair by pair, for each task.
     pub(super) fn new(pairs: &[Vec<f64>]) -> Option<Self> {
-        let points = |task: &Vec<f64>| task.iter().map(|difference| difference * 100.0).collect();
-        let points: Vec<Vec<f64>> = pairs.iter().map(points).collect();
         Some(Self {
-            mean: bootstrap::mean_of_means(&points)?,
-            interval: bootstrap::interval(&points),
-            pairs: points.iter().map(Vec::len).sum(),
+            mean: bootstrap::mean_of_means(pairs)?,
+            interval: bootstrap::interval(pairs),
+            pairs: pairs.iter().map(Vec::len).sum(),
         })
     }
 }
@@ -73,9 +73,13 @@ impl Row {
             bootstrap::mean_of_means(&Vec::from_iter(values))
         };
         let scores: Vec<Vec<f64>> = tasks.iter().map(|(_, cell)| cell.scores()).collect();
-        let of_task =
-            |&(block, cell): &(&Block, &Cell)| Some(cell.differences(baseline.of(block, cell)?));
-        let pairs: Option<Vec<Vec<f64>>> = tasks.iter().map(of_task).collect();
+        let difference = |column: fn(&Record) -> Option<f64>| {
+            let of_task = |&(block, cell): &(&Block, &Cell)| {
+                Some(cell.differences(baseline.of(block, cell)?, column))
+            };
+            let pairs: Option<Vec<Vec<f64>>> = tasks.iter().map(of_task).collect();
+            Difference::new(&pairs?)
+        };
         let (block, cell) = tasks[0];
         let nll = mean(|record| record.nll);
         Self {
@@ -96,7 +100,8 @@ impl Row {
                 },
             ],
             perplexity: nll.filter(|_| block.metric == PERPLEXITY).map(f64::exp),
-            difference: pairs.and_then(|pairs| Difference::new(&pairs)),
+            difference: difference(|record| Some(record.score? * 100.0)),
+            nll_difference: difference(|record| record.nll),
             cut: tasks
                 .iter()
                 .map(|(_, cell)| cell.cut())
@@ -127,7 +132,11 @@ impl Row {
                 table::or_empty(row.score.map(|score| format!("{score:.1}"))),
                 table::or_empty(row.nll.map(|nll| format!("{nll:.2}"))),
                 table::or_empty(row.perplexity.map(|perplexity| format!("{perplexity:.2}"))),
-                table::or_empty(row.difference.as_ref().map(|d| table::difference(d, row.n))),
+                table::or_empty(
+                    row.difference
+                        .as_ref()
+                        .map(|d| table::difference(d, row.n, 1)),
+                ),
                 table::or_empty(row.cut.map(|cut| cut.to_string())),
                 row.failed.to_string(),
             ]
@@ -140,13 +149,19 @@ impl Row {
         let headers = [
             "method",
             "settings",
+            "nll difference [95 %]",
             "kl",
             "agreement",
             "kl (full's answer)",
             "agreement (full's answer)",
         ];
         let texts = |row: &Self| {
-            let mut texts = vec![row.method.clone(), row.settings.clone()];
+            let difference = row.nll_difference.as_ref();
+            let mut texts = vec![
+                row.method.clone(),
+                row.settings.clone(),
+                table::or_empty(difference.map(|d| table::difference(d, row.n, 2))),
+            ];
             for Fidelity { kl, agreement } in row.fidelity {
                 texts.push(table::or_empty(kl.map(|kl| format!("{kl:.3}"))));
                 let percent = |share| format!("{:.1} %", share * 100.0);

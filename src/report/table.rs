@@ -26,7 +26,8 @@ pub(super) fn or_empty(value: Option<String>) -> String {
 }
 
 /// `n`: how many pairs there would be if none were missing.
-pub(super) fn difference(difference: &Difference, n: usize) -> String {
+pub(super) fn difference(difference: &Difference, n: usize, decimals: usize) -> String {
+    let signed = |value| signed(value, decimals);
     let mut text = signed(difference.mean);
     if let Some(interval) = difference.interval {
         text.push_str(&format!(
@@ -41,12 +42,12 @@ pub(super) fn difference(difference: &Difference, n: usize) -> String {
     text
 }
 
-/// One decimal with its sign; a value that rounds to zero has none.
-fn signed(points: f64) -> String {
-    let text = format!("{points:+.1}");
-    if matches!(text.as_str(), "+0.0" | "-0.0") {
-        "0.0".to_string()
-    } else {
+/// With its sign; a value that rounds to zero has none.
+fn signed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:+.decimals$}");
+    if text.contains(|c| ('1'..='9').contains(&c)) {
         text
+    } else {
+        text[1..].to_string()
     }
 }

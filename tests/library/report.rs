@@ -139,7 +139,7 @@ fn differences_from_another_method_are_at_the_same_size() {
         differences,
         [None, None, None, Some(-25.0), Some(25.0), None]
     );
-    assert!(report.text().contains("points from `a` at the same size"));
+    assert!(report.markdown().contains("from `a` at the same size"));
     // From full every cell but itself has one.
     let differences = Report::new(&records).sections[0]
         .rows
@@ -286,6 +286,33 @@ fn fidelity_is_a_table_of_its_own_where_records_have_it() {
             .text()
             .contains("fidelity")
     );
+}
+
+#[test]
+fn likelihoods_are_compared_pair_by_pair_with_and_without_scores() {
+    let of = |sample, method, nll| Record {
+        score: None,
+        nll: Some(nll),
+        metric: "perplexity".into(),
+        ..record("t", sample, method, 0.0)
+    };
+    let records = [
+        of(0, "full", 1.0),
+        of(1, "full", 2.0),
+        of(2, "full", 4.0),
+        of(0, "a", 1.25),
+        of(1, "a", 2.75),
+    ];
+    let report = Report::new(&records);
+    let [full, a] = &report.sections[0].rows[..] else {
+        panic!("two rows expected");
+    };
+    assert_eq!((&full.nll_difference, &a.difference), (&None, &None));
+    let difference = a.nll_difference.as_ref().unwrap();
+    assert_eq!((difference.mean, difference.pairs), (0.5, 2));
+    let interval = difference.interval.unwrap();
+    assert_eq!((interval.low, interval.high), (0.25, 0.75));
+    assert!(report.text().contains("+0.50 [+0.25, +0.75]"));
 }
 
 #[test]
