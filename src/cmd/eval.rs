@@ -27,9 +27,7 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
         device: args.device.clone(),
         limit: args.limit,
         reuse: !args.no_reuse,
-        command_line: std::env::args_os()
-            .map(|arg| arg.to_string_lossy().into_owned())
-            .collect(),
+        command_line: command_line(),
     };
     let finished = run(&experiment, &options)?;
     if finished.interrupted {
@@ -105,4 +103,13 @@ fn plan(experiment: &Experiment) -> String {
         out += &format!("  {} {}\n", cell.info.name, cell.settings.canonical());
     }
     out
+}
+
+/// As it was given, but for where the program lies.
+fn command_line() -> Vec<String> {
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    std::iter::once(env!("CARGO_PKG_NAME").to_owned())
+        .chain(arguments)
+        .collect()
 }

@@ -131,7 +131,8 @@ impl Report {
         }
         if row_has(|row| row.fidelity != [Fidelity::default(); 2]) {
             let note = "kl: of the next-token distribution from the full cache's, mean, nats. agreement: share of \
-                        tokens before which both have the same most likely one.";
+                        tokens before which both have the same most likely one. greedy: over the full cache's own \
+                        answer, else over the right one.";
             notes.push(note.into());
         }
         if self.sections.iter().any(|section| section.areas.is_some()) {

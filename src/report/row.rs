@@ -152,8 +152,8 @@ impl Row {
             "nll difference [95 %]",
             "kl",
             "agreement",
-            "kl (full's answer)",
-            "agreement (full's answer)",
+            "kl greedy",
+            "agreement greedy",
         ];
         let texts = |row: &Self| {
             let difference = row.nll_difference.as_ref();
