@@ -24,7 +24,7 @@ impl Lanes {
 }
 
 /// `scores`: `[n, LANES]` of the state rows from `first` on, turned into weights; those of hidden entries are 0.
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 pub fn weigh_lanes(
     scores: &mut [f32],
     lanes: &Lanes,
@@ -79,7 +79,7 @@ pub fn weigh_lanes(
 }
 
 /// Adds to `sums`, one for each entry, the weights that `scores`, `[n, LANES]`, have under each lane's final sum.
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 pub fn add_lane_weights(scores: &[f32], lanes: &Lanes, log_sums: &[f32; LANES], sums: &mut [f32]) {
     let (rows, _) = scores.as_chunks::<LANES>();
     for (entry, (row, sum)) in rows.iter().zip(sums).enumerate() {

@@ -297,7 +297,7 @@ fn panels(rows: &[f32], dim: usize, tokens: usize, stride: usize) -> Vec<f32> {
 }
 
 /// The same for one row that sees all `scores`.
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
     if scores.is_empty() {
         return;
@@ -315,7 +315,7 @@ fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
     state.sum[row] += simd::exp2_and_sum(scores, max);
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn add_weights(scores: &[f32], log_sum: f32, sums: &mut [f32]) {
     for (sum, score) in sums.iter_mut().zip(scores) {
         *sum += simd::exp2(score - log_sum);

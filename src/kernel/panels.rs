@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::tile::{LANES, Left, Out, Right, product};
+use super::tile::{LANES, Left, Out, Right, product, rows_of_a_tile};
 
 /// Most inner elements summed at once: a panel of so many stays in the first-level cache while rows pass by.
 const DEPTH: usize = 640;
@@ -81,10 +81,10 @@ impl Panels {
             return;
         }
         if m >= MANY {
-            // Several tasks a thread, so that none waits long for another; whole tiles of six rows.
+            // Several tasks a thread, so that none waits long for another; whole tiles.
             let rows = m
                 .div_ceil(4 * rayon::current_num_threads())
-                .next_multiple_of(6);
+                .next_multiple_of(rows_of_a_tile());
             out.par_chunks_mut(rows * self.rows)
                 .zip(a.par_chunks(rows * self.k))
                 .for_each(|(out, a)| self.all_panels(a, out, add));
@@ -115,19 +115,25 @@ impl Panels {
         ];
         for (start, depth) in self.parts() {
             let left = self.left(a, start);
-            for (number, panel) in self.data.chunks_exact(LANES * self.k).enumerate() {
-                let (data, row, add) = match number < whole {
-                    true => (&mut out[number * LANES..], self.rows, add || start > 0),
-                    false => (&mut edge[..], LANES, start > 0),
+            let (wholes, edges) = self.data.split_at(whole * LANES * self.k);
+            let mut out = Out {
+                data: out,
+                row: self.rows,
+                group: LANES,
+                add: add || start > 0,
+            };
+            let right = |panels| self.right(panels, start);
+            if !wholes.is_empty() {
+                product(left, m, depth, right(wholes), whole, &mut out);
+            }
+            if !edges.is_empty() {
+                let mut edge = Out {
+                    data: &mut edge,
+                    row: LANES,
+                    group: 0,
+                    add: start > 0,
                 };
-                let (group, right) = (0, self.right(panel, start));
-                let mut out = Out {
-                    data,
-                    row,
-                    group,
-                    add,
-                };
-                product(left, m, depth, right, 1, &mut out);
+                product(left, m, depth, right(edges), 1, &mut edge);
             }
         }
         place(&edge, whole * LANES, self.rows, out, add);

@@ -1,6 +1,6 @@
 //! Inner loops over f32 slices. Sixteen explicit lanes fix the order of summation, so a result is the
-//! same whatever the vector width. Each is inlined into kernels that `multiversion` compiles twice,
-//! for AVX2 with FMA and for any CPU, and chooses between when the program runs.
+//! same whatever the vector width. Each is inlined into kernels that `multiversion` compiles several times,
+//! for AVX-512, for AVX2 with FMA and for any CPU, and chooses between when the program runs.
 
 const LANES: usize = 16;
 

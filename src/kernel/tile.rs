@@ -1,9 +1,7 @@
 //! The matrix product under every other: some rows against sixteen columns, held in registers.
 
-/// Columns that are worked on side by side, a group: two AVX registers of f32.
+/// Columns that are worked on side by side, a group: two AVX registers of f32, or one of AVX-512.
 pub const LANES: usize = 16;
-/// Rows held in registers at once: 6 x 16 sums leave room for two registers of columns and one of rows.
-const ROWS: usize = 6;
 
 /// The left factor, `[m, k]` with any strides: element `(i, k)` is `data[i * row + k * step]`.
 #[derive(Clone, Copy)]
@@ -27,6 +25,19 @@ pub struct Out<'a> {
     pub row: usize,
     pub group: usize,
     pub add: bool,
+}
+
+/// Rows that are worked on together: those of whole tiles take the least time.
+pub fn rows_of_a_tile() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        return avx512::ROWS;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        return avx2::ROWS;
+    }
+    1
 }
 
 /// `out[i, j] = sum over k of left[i, k] * right[k, j]` for `m` rows and `groups` of [`LANES`] columns.
@@ -53,6 +64,11 @@ pub fn product(
             && out.data.len() >= (m - 1) * out.row + last_group * out.group + LANES,
         "a product of {m} x {k} x {groups} groups of shorter slices"
     );
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the feature was just found, and the assertion above holds every access within its slice.
+        return unsafe { avx512::product(left, m, k, right, groups, out) };
+    }
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         // SAFETY: the features were just found, and the assertion above holds every access within its slice.
@@ -81,154 +97,186 @@ fn plain(left: Left<'_>, m: usize, k: usize, right: Right<'_>, groups: usize, ou
     }
 }
 
+/// The product in the instructions of one width of register. Every sum is the same chain whatever the width.
 #[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use std::arch::x86_64::{
-        __m256, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps,
-        _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
-    };
-
-    use super::{Left, Out, ROWS, Right};
-
-    /// # Safety
-    /// Needs AVX2 and FMA, and slices as long as [`super::product`] asserts.
-    #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn product(
-        left: Left<'_>,
-        m: usize,
-        k: usize,
-        right: Right<'_>,
-        groups: usize,
-        out: &mut Out<'_>,
-    ) {
-        // Few rows take several groups at once, so that there are sums enough to hide what a multiply-add takes.
-        let together = match m {
-            1 => 4,
-            2 | 3 => 2,
-            _ => 1,
-        };
-        let mut group = 0;
-        while group < groups {
-            let at = (group * right.group, group * out.group);
-            // SAFETY: as the caller promises.
-            unsafe {
-                if groups - group >= together {
-                    match m {
-                        1 => tile::<1, 4, false>(left, 0, k, right, out, at, NOTHING),
-                        2 => tile::<2, 2, false>(left, 0, k, right, out, at, NOTHING),
-                        3 => tile::<3, 2, false>(left, 0, k, right, out, at, NOTHING),
-                        _ => column(left, m, k, right, out, at),
-                    }
-                    group += together;
-                } else {
-                    column(left, m, k, right, out, at);
-                    group += 1;
-                }
-            }
-        }
-    }
-
-    /// All rows of one group. Meanwhile the next group is fetched, each tile of rows a part of it: computing and waiting
-    /// for memory take about as long where rows are few, and would else take turns.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn column(
-        left: Left<'_>,
-        m: usize,
-        k: usize,
-        right: Right<'_>,
-        out: &mut Out<'_>,
-        at: (usize, usize),
-    ) {
-        let tiles = m.div_ceil(ROWS);
-        let next = right.data.as_ptr().wrapping_add(at.0 + right.group);
-        for number in 0..tiles {
-            let row = number * ROWS;
-            let fetch = Fetch {
-                from: next.wrapping_add(number * k * right.row / tiles),
-                step: right.row.div_ceil(tiles),
+macro_rules! registers {
+    (
+        $name:ident, $features:tt, $register:ident, $per_group:literal registers to a group,
+        tiles of $rows:literal rows [$($fewer:literal)*] and $wide:literal groups,
+        $zero:ident, $load:ident, $all:ident, $multiply_add:ident, $plus:ident, $store:ident
+    ) => {
+        mod $name {
+            use std::arch::x86_64::{
+                _MM_HINT_T1, _mm_prefetch, $all, $load, $multiply_add, $plus, $register, $store, $zero,
             };
-            // SAFETY: as the caller promises.
-            unsafe {
-                match (m - row).min(ROWS) {
-                    6 => tile::<6, 1, true>(left, row, k, right, out, at, fetch),
-                    5 => tile::<5, 1, true>(left, row, k, right, out, at, fetch),
-                    4 => tile::<4, 1, true>(left, row, k, right, out, at, fetch),
-                    3 => tile::<3, 1, true>(left, row, k, right, out, at, fetch),
-                    2 => tile::<2, 1, true>(left, row, k, right, out, at, fetch),
-                    _ => tile::<1, 1, true>(left, row, k, right, out, at, fetch),
-                }
-            }
-        }
-    }
 
-    /// What is fetched into the cache, `step` elements further at each step of `k`. Need not be there.
-    #[derive(Clone, Copy)]
-    struct Fetch {
-        from: *const f32,
-        step: usize,
-    }
+            use super::{LANES, Left, Out, Right};
 
-    const NOTHING: Fetch = Fetch {
-        from: std::ptr::null(),
-        step: 0,
-    };
+            /// Registers that the columns of a group take.
+            const PARTS: usize = $per_group;
+            /// Rows and groups of a tile: their sums leave room for registers of columns and one of rows.
+            pub const ROWS: usize = $rows;
+            const GROUPS: usize = $wide;
 
-    /// `M` rows from `first` on, `G` groups from those on that begin at `at` in the right factor and in the result;
-    /// `FETCH` something meanwhile.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<const M: usize, const G: usize, const FETCH: bool>(
-        left: Left<'_>,
-        first: usize,
-        k: usize,
-        right: Right<'_>,
-        out: &mut Out<'_>,
-        at: (usize, usize),
-        fetch: Fetch,
-    ) {
-        let mut sums: [[[__m256; 2]; G]; M] = [[[_mm256_setzero_ps(); 2]; G]; M];
-        let mut a = left.data.as_ptr().wrapping_add(first * left.row);
-        let mut b = right.data.as_ptr().wrapping_add(at.0);
-        let mut fetched = fetch.from;
-        for _ in 0..k {
-            if FETCH {
-                _mm_prefetch::<_MM_HINT_T1>(fetched.cast());
-                fetched = fetched.wrapping_add(fetch.step);
-            }
-            for g in 0..G {
-                // SAFETY: these rows of this step of `a`, and this group of this row of `b`, are within their slices.
-                unsafe {
-                    let b = b.add(g * right.group);
-                    let columns = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let x = _mm256_broadcast_ss(&*a.add(i * left.row));
-                        sums[g][0] = _mm256_fmadd_ps(x, columns[0], sums[g][0]);
-                        sums[g][1] = _mm256_fmadd_ps(x, columns[1], sums[g][1]);
-                    }
-                }
-            }
-            a = a.wrapping_add(left.step);
-            b = b.wrapping_add(right.row);
-        }
-        let c = out.data.as_mut_ptr().wrapping_add(first * out.row + at.1);
-        for (i, sums) in sums.iter().enumerate() {
-            for (g, sums) in sums.iter().enumerate() {
-                for (half, &sum) in sums.iter().enumerate() {
-                    // SAFETY: this group of this row of `out` is within its slice.
+            /// # Safety
+            /// Needs the features, and slices as long as [`super::product`] asserts.
+            #[target_feature(enable = $features)]
+            pub unsafe fn product(
+                left: Left<'_>,
+                m: usize,
+                k: usize,
+                right: Right<'_>,
+                groups: usize,
+                out: &mut Out<'_>,
+            ) {
+                // Few rows take more groups at once, so that there are sums enough to hide what a multiply-add takes.
+                let together = match m {
+                    1 => 8 / PARTS,
+                    2 | 3 => 4 / PARTS,
+                    _ => GROUPS,
+                };
+                let mut group = 0;
+                while group < groups {
+                    let at = (group * right.group, group * out.group);
+                    // SAFETY: as the caller promises.
                     unsafe {
-                        let c = c.add(i * out.row + g * out.group + 8 * half);
-                        let sum = match out.add {
-                            true => _mm256_add_ps(_mm256_loadu_ps(c), sum),
-                            false => sum,
-                        };
-                        _mm256_storeu_ps(c, sum);
+                        if groups - group >= together {
+                            match m {
+                                1 => tile::<1, { 8 / PARTS }, 0>(left, 0, k, right, out, at, NOTHING),
+                                2 => tile::<2, { 4 / PARTS }, 0>(left, 0, k, right, out, at, NOTHING),
+                                3 => tile::<3, { 4 / PARTS }, 0>(left, 0, k, right, out, at, NOTHING),
+                                _ => column::<GROUPS>(left, m, k, right, out, at),
+                            }
+                            group += together;
+                        } else {
+                            column::<1>(left, m, k, right, out, at);
+                            group += 1;
+                        }
+                    }
+                }
+            }
+
+            /// All rows of `G` groups. Meanwhile the next ones are fetched, each tile of rows a part of them: computing
+            /// and waiting for memory take about as long where rows are few, and would else take turns.
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn column<const G: usize>(
+                left: Left<'_>,
+                m: usize,
+                k: usize,
+                right: Right<'_>,
+                out: &mut Out<'_>,
+                at: (usize, usize),
+            ) {
+                let tiles = m.div_ceil(ROWS);
+                let next = right.data.as_ptr().wrapping_add(at.0 + G * right.group);
+                for number in 0..tiles {
+                    let row = number * ROWS;
+                    let fetch = Fetch {
+                        from: next.wrapping_add(number * k * G * right.row / tiles),
+                        step: (G * right.row).div_ceil(tiles),
+                    };
+                    // SAFETY: as the caller promises.
+                    unsafe {
+                        match (m - row).min(ROWS) {
+                            $($fewer if tiles == 1 => {
+                                tile::<$fewer, G, G>(left, row, k, right, out, at, fetch);
+                            })*
+                            $($fewer => tile::<$fewer, G, 1>(left, row, k, right, out, at, fetch),)*
+                            _ => unreachable!("a tile has at least one row"),
+                        }
+                    }
+                }
+            }
+
+            /// What is fetched into the cache, `step` elements further at each step of `k`. Need not be there.
+            #[derive(Clone, Copy)]
+            struct Fetch {
+                from: *const f32,
+                step: usize,
+            }
+
+            const NOTHING: Fetch = Fetch {
+                from: std::ptr::null(),
+                step: 0,
+            };
+
+            /// `M` rows from `first` on, `G` groups from those on that begin at `at` in the right factor and in the
+            /// result; meanwhile `FETCH` lines of the cache are fetched at each step of `k`.
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn tile<const M: usize, const G: usize, const FETCH: usize>(
+                left: Left<'_>,
+                first: usize,
+                k: usize,
+                right: Right<'_>,
+                out: &mut Out<'_>,
+                at: (usize, usize),
+                fetch: Fetch,
+            ) {
+                let mut sums: [[[$register; PARTS]; G]; M] = [[[$zero(); PARTS]; G]; M];
+                let a = left.data.as_ptr().wrapping_add(first * left.row);
+                // One offset for all rows: a pointer stepped for each would take as many instructions as the sums.
+                let rows: [*const f32; M] = std::array::from_fn(|i| a.wrapping_add(i * left.row));
+                let mut at_k = 0;
+                let mut b = right.data.as_ptr().wrapping_add(at.0);
+                let mut fetched = fetch.from;
+                for _ in 0..k {
+                    for line in 0..FETCH {
+                        _mm_prefetch::<_MM_HINT_T1>(fetched.wrapping_add(line * LANES).cast());
+                    }
+                    fetched = fetched.wrapping_add(fetch.step);
+                    for g in 0..G {
+                        // SAFETY: these rows of this step of `a`, and this group of this row of `b`, are within their
+                        // slices.
+                        unsafe {
+                            let b = b.add(g * right.group);
+                            let columns: [$register; PARTS] =
+                                std::array::from_fn(|part| $load(b.add(part * (LANES / PARTS))));
+                            for (i, sums) in sums.iter_mut().enumerate() {
+                                let x = $all(*rows[i].add(at_k));
+                                for (sum, columns) in sums[g].iter_mut().zip(columns) {
+                                    *sum = $multiply_add(x, columns, *sum);
+                                }
+                            }
+                        }
+                    }
+                    at_k += left.step;
+                    b = b.wrapping_add(right.row);
+                }
+                let c = out.data.as_mut_ptr().wrapping_add(first * out.row + at.1);
+                for (i, sums) in sums.iter().enumerate() {
+                    for (g, sums) in sums.iter().enumerate() {
+                        for (part, &sum) in sums.iter().enumerate() {
+                            // SAFETY: this group of this row of `out` is within its slice.
+                            unsafe {
+                                let c = c.add(i * out.row + g * out.group + part * (LANES / PARTS));
+                                let sum = match out.add {
+                                    true => $plus($load(c), sum),
+                                    false => sum,
+                                };
+                                $store(c, sum);
+                            }
+                        }
                     }
                 }
             }
         }
-    }
+    };
 }
+
+#[cfg(target_arch = "x86_64")]
+registers!(
+    avx2, "avx2,fma", __m256, 2 registers to a group,
+    tiles of 6 rows [6 5 4 3 2 1] and 1 groups,
+    _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_storeu_ps
+);
+#[cfg(target_arch = "x86_64")]
+registers!(
+    avx512, "avx512f", __m512, 1 registers to a group,
+    tiles of 8 rows [8 7 6 5 4 3 2 1] and 2 groups,
+    _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_storeu_ps
+);
 
 #[cfg(test)]
 mod tests {
@@ -238,10 +286,20 @@ mod tests {
         (0..n).map(|i| (i as f32 * 0.7 + seed).sin()).collect()
     }
 
+    /// Makes results of one layout.
+    fn shaper(row: usize, group: usize, add: bool) -> impl Fn(&mut [f32]) -> Out<'_> {
+        move |data| Out {
+            data,
+            row,
+            group,
+            add,
+        }
+    }
+
     /// Bit for bit, whatever the rows, the groups, the strides and whether they are added to.
     #[test]
     fn equals_the_definition_in_every_shape() {
-        for (m, groups) in (1..=20).flat_map(|m| (1..=6).map(move |g| (m, g))) {
+        for (m, groups) in (1..=26).flat_map(|m| (1..=9).map(move |g| (m, g))) {
             for k in [1, 2, 7, 64] {
                 for (row, step) in [(k, 1), (1, 20), (k + 3, 1)] {
                     let a = values((m - 1) * row + (k - 1) * step + 1, 0.1);
@@ -263,15 +321,19 @@ mod tests {
                             group,
                         };
                         let (mut got, mut want) = (values(m * wide, 0.9), values(m * wide, 0.9));
-                        let out = |data| Out {
-                            data,
-                            row: rows,
-                            group: out_group,
-                            add,
-                        };
-                        product(left, m, k, right, groups, &mut out(&mut got));
-                        plain(left, m, k, right, groups, &mut out(&mut want));
+                        let shaped = shaper(rows, out_group, add);
+                        product(left, m, k, right, groups, &mut shaped(&mut got));
+                        plain(left, m, k, right, groups, &mut shaped(&mut want));
                         assert_eq!(got, want, "{m} x {k} x {groups}, strides {row} {step}");
+                        #[cfg(target_arch = "x86_64")]
+                        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                            let mut got = values(m * wide, 0.9);
+                            // SAFETY: the features were just found, and the shape is the one before.
+                            unsafe {
+                                avx2::product(left, m, k, right, groups, &mut shaped(&mut got))
+                            };
+                            assert_eq!(got, want, "AVX2: {m} x {k} x {groups}");
+                        }
                     }
                 }
             }

@@ -61,7 +61,7 @@ impl CustomOp2 for RmsNorm {
     }
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn normalise(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     let width = weight.len();
     for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
@@ -96,7 +96,7 @@ impl CustomOp1 for SwiGlu {
     }
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn gated(gate: &[f32], up: &[f32], out: &mut [f32]) {
     for ((out, &gate), up) in out.iter_mut().zip(gate).zip(up) {
         // Of the two forms of the sigmoid the one whose exponential is at most 1.

@@ -69,12 +69,12 @@ impl Rope {
     }
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32]) {
     turn(row, cos, sin);
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn rotate_all(rows: &mut [f32], cos: &[f32], sin: &[f32], positions: &[u32], half: usize) {
     for (row, &position) in rows.chunks_exact_mut(2 * half).zip(positions) {
         let start = position as usize * half;
