@@ -105,43 +105,43 @@ impl Panels {
     fn all_panels(&self, a: &[f32], out: &mut [f32], add: bool) {
         let m = a.len() / self.k;
         let whole = self.rows / LANES;
-        let mut edge = vec![
-            0.0;
-            if whole * LANES < self.rows {
-                m * LANES
-            } else {
-                0
-            }
-        ];
+        let (wholes, edges) = self.data.split_at(whole * LANES * self.k);
+        let mut edge = vec![0.0; if edges.is_empty() { 0 } else { m * LANES }];
+        if add {
+            lift(out, whole * LANES, self.rows, &mut edge);
+        }
         for (start, depth) in self.parts() {
-            let left = self.left(a, start);
-            let (wholes, edges) = self.data.split_at(whole * LANES * self.k);
+            let (left, add) = (self.left(a, start), add || start > 0);
             let mut out = Out {
-                data: out,
+                data: &mut *out,
                 row: self.rows,
                 group: LANES,
-                add: add || start > 0,
+                add,
             };
-            let right = |panels| self.right(panels, start);
-            if !wholes.is_empty() {
-                product(left, m, depth, right(wholes), whole, &mut out);
+            if whole > 0 {
+                product(left, m, depth, self.right(wholes, start), whole, &mut out);
             }
+            let mut edge = Out {
+                data: &mut edge,
+                row: LANES,
+                group: 0,
+                add,
+            };
             if !edges.is_empty() {
-                let mut edge = Out {
-                    data: &mut edge,
-                    row: LANES,
-                    group: 0,
-                    add: start > 0,
-                };
-                product(left, m, depth, right(edges), 1, &mut edge);
+                product(left, m, depth, self.right(edges, start), 1, &mut edge);
             }
         }
-        place(&edge, whole * LANES, self.rows, out, add);
+        place(&edge, whole * LANES, self.rows, out);
     }
 
     /// Few rows: every thread reads its own part of the panels, which are what takes the time.
     fn by_panels(&self, a: &[f32], m: usize, out: &mut [f32], add: bool) {
         let mut columns = vec![0.0; self.rows.div_ceil(LANES) * m * LANES];
+        if add {
+            for (number, columns) in columns.chunks_exact_mut(m * LANES).enumerate() {
+                lift(out, number * LANES, self.rows, columns);
+            }
+        }
         columns
             .par_chunks_mut(TASK * m * LANES)
             .zip(self.data.par_chunks(TASK * LANES * self.k))
@@ -152,14 +152,14 @@ impl Panels {
                         data: columns,
                         row: LANES,
                         group: m * LANES,
-                        add: start > 0,
+                        add: add || start > 0,
                     };
                     let (left, right) = (self.left(a, start), self.right(panels, start));
                     product(left, m, depth, right, groups, &mut out);
                 }
             });
         for (number, columns) in columns.chunks_exact(m * LANES).enumerate() {
-            place(columns, number * LANES, self.rows, out, add);
+            place(columns, number * LANES, self.rows, out);
         }
     }
 
@@ -183,12 +183,19 @@ impl Panels {
 }
 
 /// Puts `columns`, `[m, LANES]`, into `out`, `[m, width]`, from column `start` on, as many as there are.
-fn place(columns: &[f32], start: usize, width: usize, out: &mut [f32], add: bool) {
+fn place(columns: &[f32], start: usize, width: usize, out: &mut [f32]) {
     let n = LANES.min(width - start.min(width));
     for (row, columns) in columns.chunks_exact(LANES).enumerate() {
-        for (out, x) in out[row * width + start..][..n].iter_mut().zip(columns) {
-            *out = if add { *out + x } else { *x };
-        }
+        out[row * width + start..][..n].copy_from_slice(&columns[..n]);
+    }
+}
+
+/// Puts into `columns` what stands where [`place`] is to put them. Added before the sums and not after, so that the
+/// order of all additions is one whatever the number of rows.
+fn lift(out: &[f32], start: usize, width: usize, columns: &mut [f32]) {
+    let n = LANES.min(width - start.min(width));
+    for (row, columns) in columns.chunks_exact_mut(LANES).enumerate() {
+        columns[..n].copy_from_slice(&out[row * width + start..][..n]);
     }
 }
 
@@ -202,7 +209,13 @@ mod tests {
 
     #[test]
     fn agrees_with_plain_dots_and_rows_do_not_influence_each_other() {
-        for (m, n, k) in [(1, 64, 96), (5, 67, 700), (70, 40, 33), (200, 17, 576)] {
+        for (m, n, k) in [
+            (1, 64, 96),
+            (5, 67, 700),
+            (70, 40, 33),
+            (200, 17, 576),
+            (90, 40, 1500),
+        ] {
             let (a, b) = (values(m * k, 0.2), values(n * k, 0.8));
             let panels = Panels::pack(&b, k);
             let mut out = vec![f32::NAN; m * n];
@@ -224,6 +237,12 @@ mod tests {
             }
             let mut twice = out.clone();
             panels.product(&a, &mut twice, true);
+            let rows = a.chunks_exact(k).zip(out.chunks_exact(n));
+            for ((row, out), twice) in rows.zip(twice.chunks_exact(n)) {
+                let mut alone = out.to_vec();
+                panels.product(row, &mut alone, true);
+                assert_eq!(alone, twice, "added, {m}x{n}x{k}");
+            }
             let off = twice
                 .iter()
                 .zip(&out)
