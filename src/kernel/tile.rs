@@ -34,7 +34,7 @@ pub fn rows_of_a_tile() -> usize {
         return avx512::ROWS;
     }
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         return avx2::ROWS;
     }
     1
@@ -216,7 +216,7 @@ macro_rules! registers {
             ) {
                 let mut sums: [[[$register; PARTS]; G]; M] = [[[$zero(); PARTS]; G]; M];
                 let a = left.data.as_ptr().wrapping_add(first * left.row);
-                // One offset for all rows: a pointer stepped for each would take as many instructions as the sums.
+                // One offset for all rows, not a pointer stepped for each.
                 let rows: [*const f32; M] = std::array::from_fn(|i| a.wrapping_add(i * left.row));
                 let mut at_k = 0;
                 let mut b = right.data.as_ptr().wrapping_add(at.0);

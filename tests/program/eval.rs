@@ -63,6 +63,7 @@ fn a_run_leaves_rows_table_and_figures_and_a_second_adds_nothing() {
     let run: serde_json::Value =
         serde_json::from_str(&world.read(&format!("{results}/run.json"))).unwrap();
     assert!(run["start"].is_string() && run["end"].is_string(), "{run}");
+    assert_eq!(run["command_line"][0], "spindle");
     assert_eq!(run["command_line"][1], "eval");
 
     let figures = figures(&world, &results);
