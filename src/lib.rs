@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, and a module uses only those before it:
 //!
-//! `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
+//! `files`, `memory`, `guard` (what is read, what fits, what may panic) -> `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
 //! `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
 //! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of one prompt), `plot`; `cli` and
 //! `cmd` are the program around it.
@@ -14,10 +14,13 @@ pub mod compress;
 pub mod dataset;
 pub mod error;
 pub mod experiment;
+pub mod files;
 pub mod generate;
+pub mod guard;
 pub mod inspect;
 pub mod kernel;
 pub mod load;
+pub mod memory;
 pub mod model;
 pub mod plot;
 pub mod profile;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use candle_core::Device;
 
 use crate::bad_input;
+use crate::files;
 use crate::model::config::DecoderConfig;
 use crate::model::decoder::Model;
 use crate::model::tokenizer::ModelTokenizer;
@@ -16,13 +17,16 @@ use crate::source::{ModelFileKind, ModelFiles};
 pub struct Loaded {
     pub model: Model,
     pub tokenizer: Arc<ModelTokenizer>,
+    /// What a reader of the results should know of the files: tensors that the model does not use, keys that are not
+    /// known. A line each; the program prints them and `run.json` keeps them.
+    pub notes: Vec<String>,
 }
 
 /// # Errors
 /// Files that are damaged, or of an architecture that is not supported, by name.
-pub fn load(files: &ModelFiles, device: &Device) -> Result<Loaded> {
+pub fn load(model_files: &ModelFiles, device: &Device) -> Result<Loaded> {
     // Before the tokenizer: a file that is damaged, or a model that is not supported, is named as such.
-    let (config, weights) = match &files.kind {
+    let (config, weights) = match &model_files.kind {
         ModelFileKind::Gguf(path) => {
             let weights = Weights::open_gguf(path.clone())?;
             let gguf = weights.gguf().context("a GGUF file")?;
@@ -32,19 +36,25 @@ pub fn load(files: &ModelFiles, device: &Device) -> Result<Loaded> {
             config, weights, ..
         } => {
             let name = config.display().to_string();
-            let text =
-                std::fs::read_to_string(config).map_err(|error| bad_input!("{name}: {error}"))?;
             (
-                DecoderConfig::from_hf_json(&text, &name)?,
+                DecoderConfig::from_hf_json(&files::read_text(config)?, &name)?,
                 Weights::open_safetensors(weights)?,
             )
         }
     };
-    let tokenizer = Arc::new(ModelTokenizer::load(files)?);
+    let tokenizer = Arc::new(ModelTokenizer::load(model_files)?);
     Ok(Loaded {
         model: Model::load(config, &weights, device)?,
         tokenizer,
+        notes: Vec::new(),
     })
+}
+
+/// Prints what a reader should know of the files on standard error, once for each run of the program.
+pub fn print_notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
 }
 
 /// The device of that name.

@@ -29,6 +29,7 @@ pub fn inspect(args: &InspectArgs) -> Result<i32> {
     };
     let files = resolve(&args.model, &SourceOptions::default())?;
     let loaded = load::load(&files, &device)?;
+    load::print_notes(&loaded.notes);
 
     let progress = ProgressBar::new_spinner().with_message("prefill and compression");
     progress.enable_steady_tick(Duration::from_millis(200));

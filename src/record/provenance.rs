@@ -36,6 +36,9 @@ pub struct Provenance {
     /// the context scores no better.
     #[serde(default)]
     pub chance: Vec<(String, f64)>,
+    /// What a reader should know of the model's files, a line each.
+    #[serde(default)]
+    pub notes: Vec<String>,
     pub seed: u64,
     pub kv_dtype: String,
     pub device: String,

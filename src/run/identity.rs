@@ -58,6 +58,7 @@ pub fn provenance(
             .iter()
             .filter_map(|built| Some((name(built), built.chance?)))
             .collect(),
+        notes: loaded.notes.clone(),
         seed: experiment.file.seed,
         kv_dtype: experiment.store.name().into(),
         device: options.device.clone(),

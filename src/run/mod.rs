@@ -68,6 +68,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         let loaded = load::load(&files, &device)?;
         Ok((files, loaded))
     })?;
+    load::print_notes(&loaded.notes);
     let tasks = stage(Stage::Tokenise, || tasks::build(experiment, &loaded))?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded, &tasks);

@@ -117,7 +117,9 @@ struct Common<'a> {
 impl Common<'_> {
     /// Scores and decodes several caches together.
     fn answer(&self, mut made: Vec<Result<CellCache>>) -> Result<Vec<Result<Outcome>>> {
-        let Loaded { model, tokenizer } = self.loaded;
+        let Loaded {
+            model, tokenizer, ..
+        } = self.loaded;
         let sample = self.sample;
         let mut first: Vec<Vec<f32>> = made
             .iter_mut()

@@ -1,0 +1,97 @@
+//! Reading the files that a user names: regular files alone, bounded by memory, text without a byte order mark.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::bad_input;
+use crate::memory;
+
+/// Opens a regular file.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) naming `path`: it cannot be read, or is a folder, a pipe or a device, whose
+/// reading might never end.
+pub fn open(path: &Path) -> Result<File> {
+    // Asked for before opening: to open a pipe waits for whoever writes to it.
+    let kind = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !kind.is_file() {
+        let found = match kind.is_dir() {
+            true => "a folder",
+            false => "a pipe or a device",
+        };
+        return Err(bad_input!(
+            "{}: {found}, expected a regular file",
+            path.display()
+        ));
+    }
+    File::open(path).map_err(|error| unreadable(path, &error))
+}
+
+/// The content of a regular file.
+///
+/// # Errors
+/// As [`open`]; also a file that is larger than this machine's memory.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let file = open(path)?;
+    let size = file.metadata().map_or(0, |found| found.len());
+    memory::check(size, &format_args!("{}: its content", path.display()))?;
+    fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+/// The text of a regular UTF-8 file, without the byte order mark that some editors write.
+///
+/// # Errors
+/// As [`read`]; also a file that is not UTF-8, with the line where it ceases to be.
+pub fn read_text(path: &Path) -> Result<String> {
+    text(read(path)?, &path.display().to_string())
+}
+
+/// Bytes of the file called `name` as text, without a byte order mark.
+///
+/// # Errors
+/// Bytes that are not UTF-8, with the line where they cease to be.
+pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        bad_input!("{name}:{line}: not UTF-8, expected a text file in UTF-8")
+    })?;
+    Ok(match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+/// What some editors write at the beginning of a UTF-8 file.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
+fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    bad_input!("{}: cannot be read: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused() {
+        for (path, says) in [
+            ("/dev/zero", "a pipe or a device"),
+            (".", "a folder"),
+            ("absent", "cannot be read"),
+        ] {
+            let error = read_text(Path::new(path)).expect_err(path).to_string();
+            assert!(error.contains(path) && error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn text_has_no_mark_and_is_utf_8() -> Result<()> {
+        assert_eq!(text("\u{feff}a\u{feff}".into(), "x")?, "a\u{feff}");
+        let error = text(b"one\ntwo \xff".to_vec(), "x").expect_err("not UTF-8");
+        assert!(error.to_string().starts_with("x:2: not UTF-8"), "{error}");
+        Ok(())
+    }
+}
