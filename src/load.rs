@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use crate::bad_input;
 use crate::files;
-use crate::model::config::DecoderConfig;
+use crate::model::config::{DecoderConfig, list};
 use crate::model::decoder::Model;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::model::weights::Weights;
@@ -27,8 +27,8 @@ pub struct Loaded {
 pub fn load(model_files: &ModelFiles, device: &Device) -> Result<Loaded> {
     // Before the tokenizer: a file that is damaged, or a model that is not supported, is named as such.
     let (config, weights) = match &model_files.kind {
-        ModelFileKind::Gguf(path) => {
-            let weights = Weights::open_gguf(path.clone())?;
+        ModelFileKind::Gguf(paths) => {
+            let weights = Weights::open_gguf(paths)?;
             let gguf = weights.gguf().context("a GGUF file")?;
             (DecoderConfig::from_gguf(gguf)?, weights)
         }
@@ -43,11 +43,80 @@ pub fn load(model_files: &ModelFiles, device: &Device) -> Result<Loaded> {
         }
     };
     let tokenizer = Arc::new(ModelTokenizer::load(model_files)?);
+    let beyond = vocabulary(&tokenizer, config.vocab, &model_files.kind)?;
+    let model = Model::load(config, &weights, device)?;
+    let notes = model.notes.iter().cloned().chain(beyond).collect();
     Ok(Loaded {
-        model: Model::load(config, &weights, device)?,
+        model,
         tokenizer,
-        notes: Vec::new(),
+        notes,
     })
+}
+
+/// Compares the tokenizer's ids with the rows of the embedding. A note, where tokens that were added to the vocabulary
+/// have none: they may never be used.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) where tokens of the vocabulary itself have no row.
+fn vocabulary(
+    tokenizer: &ModelTokenizer,
+    rows: usize,
+    kind: &ModelFileKind,
+) -> Result<Option<String>> {
+    let beyond = tokenizer.beyond(rows);
+    let Some(last) = beyond.last() else {
+        return Ok(None);
+    };
+    let file = match kind {
+        ModelFileKind::HfFolder { tokenizer, .. } => tokenizer,
+        ModelFileKind::Gguf(parts) => &parts[0],
+    };
+    let file = file.display();
+    if beyond.iter().any(|token| !token.added) {
+        return Err(bad_input!(
+            "{file}: its tokens have ids up to {}, but the embedding has {rows} rows (vocab_size)",
+            last.id
+        ));
+    }
+    let names: Vec<String> = beyond.into_iter().map(|token| token.text).collect();
+    Ok(Some(format!(
+        "{file}: beyond the {rows} rows of the embedding (vocab_size): {}; a prompt that has one is refused",
+        list("added token", &names)
+    )))
+}
+
+impl Loaded {
+    /// Checks that the model has a row for each token of a prompt.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) naming the first that has none.
+    pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        let rows = self.model.config.vocab;
+        match tokens.iter().find(|id| **id as usize >= rows) {
+            None => Ok(()),
+            Some(id) => Err(bad_input!(
+                "the tokenizer gives token id {id}, but the embedding has {rows} rows (vocab_size)"
+            )),
+        }
+    }
+
+    /// What `build` makes for prompts that take at most so many tokens with their answers.
+    ///
+    /// # Errors
+    /// Those of `build`. Where it is the sliding window alone that leaves too few tokens, the error says so.
+    pub fn within_context<T>(&self, build: impl Fn(usize) -> Result<T>) -> Result<T> {
+        let config = &self.model.config;
+        let most = config.max_prompt();
+        build(most).map_err(|error| {
+            if most < config.max_positions && build(config.max_positions).is_ok() {
+                error.context(format!(
+                    "the model has a sliding window, which is not computed: at most {most} tokens"
+                ))
+            } else {
+                error
+            }
+        })
+    }
 }
 
 /// Prints what a reader should know of the files on standard error, once for each run of the program.

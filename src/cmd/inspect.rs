@@ -29,13 +29,14 @@ pub fn inspect(args: &InspectArgs) -> Result<i32> {
     };
     let files = resolve(&args.model, &SourceOptions::default())?;
     let loaded = load::load(&files, &device)?;
-    load::print_notes(&loaded.notes);
 
     let progress = ProgressBar::new_spinner().with_message("prefill and compression");
     progress.enable_steady_tick(Duration::from_millis(200));
     let facts = facts_of(&loaded, &files, &prompt, &cells, store);
     progress.finish_and_clear();
     let facts = facts?;
+    // Not before an error, which is one line.
+    load::print_notes(&loaded.notes);
 
     say(&if args.json {
         serde_json::to_string(&facts)? + "\n"

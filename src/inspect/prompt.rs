@@ -60,7 +60,6 @@ impl Prompt {
     /// A prompt too long for the model, or with nothing before the window; `chat` without a template.
     pub(super) fn tokens(&self, loaded: &Loaded) -> Result<(String, Vec<u32>)> {
         let tokenizer = &loaded.tokenizer;
-        let most = loaded.model.config.max_prompt();
         let (name, tokens) = match self {
             Self::Needle { length } => {
                 let settings = NeedleSettings {
@@ -68,8 +67,10 @@ impl Prompt {
                     depths: vec![DEPTH],
                     ..NeedleSettings::default()
                 };
-                let haystack = Haystack::new(&haystack::texts(None)?, tokenizer)?;
-                let task = Needle::new(&settings, haystack, tokenizer.clone(), most)?;
+                let task = loaded.within_context(|most| {
+                    let haystack = Haystack::new(&haystack::texts(None)?, tokenizer)?;
+                    Needle::new(&settings, haystack, tokenizer.clone(), most)
+                })?;
                 let sample = task.sample(0)?;
                 let name = format!("needle {}", sample.id);
                 (name, [sample.context, sample.question].concat())
@@ -84,13 +85,17 @@ impl Prompt {
             }
             Self::Text { name, text, .. } => (name.clone(), tokenizer.encode(text, true)?),
         };
-        let len = tokens.len();
-        if len <= WINDOW || len > most {
-            return Err(bad_input!(
+        let fits = |most: usize| match tokens.len() {
+            len if len > WINDOW && len <= most => Ok(()),
+            len => Err(bad_input!(
                 "prompt {name}: {len} tokens, expected more than the window's {WINDOW} and at most {most}, \
                  the model's context"
-            ));
-        }
+            )),
+        };
+        loaded.within_context(fits)?;
+        loaded
+            .check_tokens(&tokens)
+            .with_context(|| format!("prompt {name}"))?;
         Ok((name, tokens))
     }
 }

@@ -5,6 +5,7 @@
 
 mod load;
 mod prune;
+mod tensors;
 
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
@@ -26,6 +27,8 @@ pub const CHUNK: usize = 512;
 
 pub struct Model {
     pub config: DecoderConfig,
+    /// What a reader of the results should know of its files, a line each.
+    pub notes: Vec<String>,
     /// None: tied to the head, whose rows it is.
     embedding: Option<Tensor>,
     layers: Vec<Layer>,
@@ -183,6 +186,13 @@ impl Model {
     }
 
     fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
+        // Rows beyond are of other memory, or zeros that fill up a panel.
+        if let Some(id) = tokens.iter().find(|id| **id as usize >= self.config.vocab) {
+            candle_core::bail!(
+                "token id {id}: the embedding has {} rows",
+                self.config.vocab
+            );
+        }
         match &self.embedding {
             Some(embedding) => embedding.index_select(&Tensor::new(tokens, &self.device)?, 0),
             None => self.head.rows(tokens, &self.device),

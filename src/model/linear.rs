@@ -1,7 +1,9 @@
 //! A linear layer. On the CPU its weights are held in panels, and a row of its result depends on the same row of the
 //! input alone, whatever else is in the batch; elsewhere it is the device's own product.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Result, Shape, Storage, Tensor,
+};
 
 use crate::kernel::Panels;
 
@@ -21,8 +23,13 @@ impl Linear {
         let weight = match weight.device() {
             Device::Cpu => {
                 let inputs = weight.dim(1)?;
-                let elements = weight.flatten_all()?.to_vec1::<f32>()?;
-                Weight::Panels(Product(Panels::pack(&elements, inputs)))
+                let weight = weight.contiguous()?;
+                let (storage, layout) = weight.storage_and_layout();
+                let Storage::Cpu(storage) = &*storage else {
+                    candle_core::bail!("expected the weight on the CPU");
+                };
+                let elements = contiguous(storage, layout)?;
+                Weight::Panels(Product(Panels::pack(elements, inputs)))
             }
             _ => Weight::Tensor(weight.clone()),
         };

@@ -4,39 +4,47 @@
 //! Plain slices: the kernels over caches rotate, and undo a rotation where codebooks hold keys before RoPE.
 
 use std::f32::consts::TAU;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 use multiversion::multiversion;
 
 use super::config::{DecoderConfig, RopeScaling};
 
-/// Cosines and sines for positions `0..max_len`.
+/// Positions of the first block of the table. Each later block has as many as all before it together.
+const FIRST_BLOCK: usize = 1024;
+
+/// Cosines and sines for positions `0..max_len`, in blocks that are worked out when a position of theirs is first
+/// asked for: a model that states a context of a million positions costs what its prompts need.
 pub struct Rope {
-    half: usize,
-    /// `[max_len * half]`, row-major by position.
+    max_len: usize,
+    /// `head_dim / 2` of them, scaling applied.
+    frequencies: Vec<f32>,
+    blocks: Vec<OnceLock<Block>>,
+}
+
+/// Cosines and sines of the positions from `start` on, `[positions, head_dim / 2]` each.
+struct Block {
+    start: usize,
     cos: Vec<f32>,
     sin: Vec<f32>,
 }
 
 impl Rope {
-    /// Builds the tables in f32, as transformers does: an angle is the f32 product of position and
-    /// frequency, so that logits can be compared at long positions.
+    /// A table for positions below `max_len`. It is worked out in f32, as transformers does: an angle is the f32
+    /// product of position and frequency, so that logits can be compared at long positions.
     pub fn new(config: &DecoderConfig, max_len: usize) -> Self {
-        let frequencies = frequencies(config);
-        let angles = |f: fn(f32) -> f32| -> Vec<f32> {
-            (0..max_len)
-                .flat_map(|position| frequencies.iter().map(move |w| f(position as f32 * w)))
-                .collect()
-        };
+        let blocks = max_len.checked_sub(1).map_or(0, |last| index(last) + 1);
         Self {
-            half: frequencies.len(),
-            cos: angles(f32::cos),
-            sin: angles(f32::sin),
+            max_len,
+            frequencies: frequencies(config),
+            blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
         }
     }
 
-    /// Positions the tables cover.
+    /// Positions the table covers.
     pub fn max_len(&self) -> usize {
-        self.cos.len() / self.half
+        self.max_len
     }
 
     /// Rotates one vector of `head_dim` elements to `position`, below [`Self::max_len`].
@@ -46,12 +54,20 @@ impl Rope {
 
     /// Rotates each of `rows`, `[positions, head_dim]`, to its position.
     pub fn rotate_all(&self, rows: &mut [f32], positions: &[u32]) {
-        rotate_all(rows, &self.cos, &self.sin, positions, self.half);
+        let width = 2 * self.frequencies.len();
+        let mut rows = rows;
+        // Positions that lie together in a block are rotated together.
+        for positions in positions.chunk_by(|a, b| index(*a as usize) == index(*b as usize)) {
+            let (together, rest) = rows.split_at_mut(positions.len() * width);
+            let Block { start, cos, sin } = self.block(positions[0] as usize);
+            rotate_all(together, cos, sin, positions, *start, width / 2);
+            rows = rest;
+        }
     }
 
     /// Undoes [`Self::rotate_in_place`] at the same position.
     pub fn unrotate_in_place(&self, row: &mut [f32], position: usize) {
-        let (first, second) = row.split_at_mut(self.half);
+        let (first, second) = row.split_at_mut(self.frequencies.len());
         let table = self.cos(position).iter().zip(self.sin(position));
         for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(table) {
             (*a, *b) = (*a * cos + *b * sin, *b * cos - *a * sin);
@@ -60,12 +76,58 @@ impl Rope {
 
     /// `head_dim / 2` cosines of `position`, below [`Self::max_len`].
     pub fn cos(&self, position: usize) -> &[f32] {
-        &self.cos[position * self.half..][..self.half]
+        let block = self.block(position);
+        &block.cos[self.row(position - block.start)]
     }
 
     /// `head_dim / 2` sines of `position`, below [`Self::max_len`].
     pub fn sin(&self, position: usize) -> &[f32] {
-        &self.sin[position * self.half..][..self.half]
+        let block = self.block(position);
+        &block.sin[self.row(position - block.start)]
+    }
+
+    fn row(&self, row: usize) -> Range<usize> {
+        let half = self.frequencies.len();
+        row * half..(row + 1) * half
+    }
+
+    /// The block that `position` lies in.
+    fn block(&self, position: usize) -> &Block {
+        let index = index(position);
+        self.blocks[index].get_or_init(|| {
+            let positions = span(index);
+            let end = positions.end.min(self.max_len);
+            Block::new(positions.start..end, &self.frequencies)
+        })
+    }
+}
+
+impl Block {
+    fn new(positions: Range<usize>, frequencies: &[f32]) -> Self {
+        let start = positions.start;
+        let elements = positions.len() * frequencies.len();
+        let (mut cos, mut sin) = (Vec::with_capacity(elements), Vec::with_capacity(elements));
+        for position in positions {
+            for frequency in frequencies {
+                let angle = position as f32 * frequency;
+                cos.push(angle.cos());
+                sin.push(angle.sin());
+            }
+        }
+        Self { start, cos, sin }
+    }
+}
+
+/// The number of the block that a position lies in.
+fn index(position: usize) -> usize {
+    (usize::BITS - (position / FIRST_BLOCK).leading_zeros()) as usize
+}
+
+/// The positions of a block.
+fn span(index: usize) -> Range<usize> {
+    match index {
+        0 => 0..FIRST_BLOCK,
+        _ => FIRST_BLOCK << (index - 1)..FIRST_BLOCK << index,
     }
 }
 
@@ -75,9 +137,16 @@ fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32]) {
 }
 
 #[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
-fn rotate_all(rows: &mut [f32], cos: &[f32], sin: &[f32], positions: &[u32], half: usize) {
+fn rotate_all(
+    rows: &mut [f32],
+    cos: &[f32],
+    sin: &[f32],
+    positions: &[u32],
+    first: usize,
+    half: usize,
+) {
     for (row, &position) in rows.chunks_exact_mut(2 * half).zip(positions) {
-        let start = position as usize * half;
+        let start = (position as usize - first) * half;
         turn(row, &cos[start..][..half], &sin[start..][..half]);
     }
 }
@@ -226,6 +295,38 @@ mod tests {
             rope.rotate_all(&mut together, &positions);
             prop_assert_eq!(together, rows);
         }
+    }
+
+    #[test]
+    fn blocks_cover_every_position_once_and_are_built_on_demand() {
+        let mut next = 0;
+        for number in 0..12 {
+            let positions = span(number);
+            assert_eq!(positions.start, next);
+            for position in [positions.start, positions.end - 1] {
+                assert_eq!(index(position), number);
+            }
+            next = positions.end;
+        }
+        // Two to the power of 40 positions: a whole table would not fit any machine.
+        let rope = Rope::new(&config(r#""rope_theta": 10000.0"#), 1 << 40);
+        let held = |rope: &Rope| rope.blocks.iter().filter(|b| b.get().is_some()).count();
+        assert_eq!((rope.max_len(), held(&rope)), (1 << 40, 0));
+        let frequency = frequencies(&config(r#""rope_theta": 10000.0"#))[1];
+        for position in [0, 1023, 1024, 2047, 2048, 70_000] {
+            let angle = position as f32 * frequency;
+            assert_eq!(rope.cos(position)[1], angle.cos());
+            assert_eq!(rope.sin(position)[1], angle.sin());
+        }
+        assert_eq!(held(&rope), 4);
+        let mut together: Vec<f32> = (0..6 * DIM).map(|i| i as f32).collect();
+        let mut alone = together.clone();
+        let positions = [1022, 1023, 1024, 5000, 3, 1025];
+        rope.rotate_all(&mut together, &positions);
+        for (row, position) in alone.chunks_mut(DIM).zip(positions) {
+            rope.rotate_in_place(row, position as usize);
+        }
+        assert_eq!(together, alone);
     }
 
     /// From `LlamaRotaryEmbedding(config).inv_freq` of transformers 5.2.0.

@@ -31,6 +31,14 @@ pub struct ModelTokenizer {
     sha256: String,
 }
 
+/// A token of a vocabulary.
+pub struct Token {
+    pub id: u32,
+    pub text: String,
+    /// Beside the vocabulary that the tokenizer was trained with.
+    pub added: bool,
+}
+
 /// What a model's files say, before it is completed to a [`ModelTokenizer`].
 struct Definition {
     tokenizer: Tokenizer,
@@ -65,7 +73,8 @@ impl ModelTokenizer {
                 chat_template,
             }
             .load()?,
-            ModelFileKind::Gguf(path) => gguf::load(path)?,
+            // The first part has the metadata of all.
+            ModelFileKind::Gguf(parts) => gguf::load(&parts[0])?,
         };
         Ok(Self::complete(definition))
     }
@@ -193,6 +202,25 @@ impl ModelTokenizer {
     /// Tokens in the vocabulary, added ones included. A model's logits may be padded beyond it.
     pub fn vocab_size(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
+    }
+
+    /// Tokens with ids from `rows` on, by id.
+    pub fn beyond(&self, rows: usize) -> Vec<Token> {
+        let added = self
+            .tokenizer
+            .get_added_vocabulary()
+            .get_added_tokens_decoder();
+        let vocabulary = self.tokenizer.get_vocab(true).into_iter();
+        let mut tokens: Vec<Token> = vocabulary
+            .filter(|(_, id)| *id as usize >= rows)
+            .map(|(text, id)| Token {
+                id,
+                text,
+                added: added.contains_key(&id),
+            })
+            .collect();
+        tokens.sort_by_key(|token| token.id);
+        tokens
     }
 
     /// SHA-256 of the definition: the bytes of `tokenizer.json`, or for GGUF that of the tokenizer

@@ -68,8 +68,9 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         let loaded = load::load(&files, &device)?;
         Ok((files, loaded))
     })?;
-    load::print_notes(&loaded.notes);
     let tasks = stage(Stage::Tokenise, || tasks::build(experiment, &loaded))?;
+    // Not before an error, which is one line.
+    load::print_notes(&loaded.notes);
 
     let mut provenance = provenance(experiment, options, &files, &loaded, &tasks);
     let folder = match &options.out {
@@ -121,7 +122,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         let wanted: Vec<usize> = (0..count(task)).filter(unfinished).collect();
         progress.inc((count(task) - wanted.len()) as u64);
         let Ordered { samples, failures } =
-            stage(Stage::Tokenise, || in_token_order(task, &wanted));
+            stage(Stage::Tokenise, || in_token_order(&loaded, task, &wanted));
         for (id, error) in failures {
             for &at in compress {
                 let identity = of_sample(&identity, &id, at);

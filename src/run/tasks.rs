@@ -12,11 +12,12 @@ use crate::task::{Sample, Task};
 
 /// The experiment's tasks for the model.
 pub fn build(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<BuiltTask>> {
-    let max_context = loaded.model.config.max_prompt();
     let name = &experiment.file.name;
     let mut tasks = Vec::new();
     for spec in &experiment.tasks {
-        let built = spec.build(&loaded.tokenizer, max_context, experiment.file.seed);
+        let built = loaded.within_context(|max_context| {
+            spec.build(&loaded.tokenizer, max_context, experiment.file.seed)
+        });
         tasks.extend(built.with_context(|| format!("experiment {name}"))?);
     }
     names_differ(&tasks, name)?;
@@ -48,11 +49,18 @@ pub struct Ordered {
     pub failures: Vec<(String, Error)>,
 }
 
-pub fn in_token_order(task: &dyn Task, wanted: &[usize]) -> Ordered {
+pub fn in_token_order(loaded: &Loaded, task: &dyn Task, wanted: &[usize]) -> Ordered {
     let mut samples = Vec::new();
     let mut failures = Vec::new();
+    let build = |i: usize| -> Result<Sample> {
+        let sample = task.sample(i)?;
+        for tokens in [&sample.context, &sample.question, &sample.reference] {
+            loaded.check_tokens(tokens)?;
+        }
+        Ok(sample)
+    };
     for &i in wanted {
-        match task.sample(i) {
+        match build(i) {
             Ok(sample) => samples.push(sample),
             Err(error) => failures.push((task.sample_id(i), error)),
         }

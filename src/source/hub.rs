@@ -126,7 +126,14 @@ fn list_files(dir: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Res
 fn download(spec: &str, id: &HubId, client: &HFClient, cache: &Path) -> Result<ModelFiles> {
     let remote = Remote::look_up(id, client, cache)?;
     let kind = match choose(spec, id, &remote.names())? {
-        Choice::Gguf(file) => gguf::inspect(&remote.fetch(&file)?)?,
+        Choice::Gguf(file) => {
+            let mut first = None;
+            for part in gguf::parts(&file) {
+                let path = remote.fetch(&part)?;
+                first.get_or_insert(path);
+            }
+            gguf::inspect(&first.context("a GGUF file has a part")?)?
+        }
         Choice::Folder => {
             for name in [folder::CONFIG, folder::TOKENIZER]
                 .iter()
@@ -162,11 +169,12 @@ enum Choice {
 
 fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
     let has = |name: &str| names.iter().any(|other| other == name);
-    let ggufs: Vec<_> = names
+    let mut ggufs: Vec<_> = names
         .iter()
         .filter(|name| name.ends_with(".gguf"))
         .cloned()
         .collect();
+    ggufs.sort_unstable();
     let listed = || match ggufs.as_slice() {
         [] => "none".to_string(),
         some => some.join(", "),
@@ -185,7 +193,8 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
         return Ok(Choice::Folder);
     }
     match ggufs.as_slice() {
-        [single] => Ok(Choice::Gguf(single.clone())),
+        // All of them parts of one.
+        [first, ..] if gguf::parts(first) == ggufs => Ok(Choice::Gguf(first.clone())),
         [] => {
             let missing: Vec<_> = [folder::CONFIG, folder::TOKENIZER]
                 .into_iter()

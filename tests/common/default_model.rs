@@ -12,7 +12,7 @@ use spindle::source::{DEFAULT_MODEL, ModelFileKind, SourceOptions, resolve};
 pub fn weights() -> Weights {
     let files = resolve(DEFAULT_MODEL, &SourceOptions::default()).unwrap();
     match files.kind {
-        ModelFileKind::Gguf(path) => Weights::open_gguf(path).unwrap(),
+        ModelFileKind::Gguf(paths) => Weights::open_gguf(&paths).unwrap(),
         ModelFileKind::HfFolder { .. } => panic!("{DEFAULT_MODEL} is a GGUF file"),
     }
 }

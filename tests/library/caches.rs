@@ -123,6 +123,8 @@ fn rope(head_dim: usize) -> Arc<Rope> {
         o_bias: false,
         qk_norm: false,
         sliding_window: None,
+        mlp_bias: false,
+        notes: Vec::new(),
     };
     Arc::new(Rope::new(&config, MAX_LEN))
 }

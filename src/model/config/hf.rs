@@ -2,13 +2,21 @@
 //!
 //! Defaults are those of the `transformers` configuration classes, and only for keys that real
 //! files leave out; transformers 5 moved `rope_theta` and `rope_scaling` into `rope_parameters`,
-//! and both spellings are read.
+//! and both spellings are read. Keys that are not read are judged by the lists of `known`.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::json::Keys;
+use super::known::{hf_rope_rule, hf_rule, settle};
 use super::{Architecture, DecoderConfig, RopeScaling, SUPPORTED};
 use crate::bad_input;
+
+/// The layer from which on Qwen's windows slide, where `max_window_layers` is absent.
+const MAX_WINDOW_LAYERS: usize = 28;
 
 impl DecoderConfig {
     /// Reads `text`, the content of the `config.json` called `file` in error texts.
@@ -20,12 +28,14 @@ impl DecoderConfig {
         let value: Value = serde_json::from_str(text)
             .map_err(|e| bad_input!("{file}: not JSON ({e}), expected a model's config.json"))?;
         let Value::Object(map) = &value else {
-            return Err(bad_input!("{file}: expected a JSON object, found {value}"));
+            return Err(bad_input!("{file}: expected a JSON object"));
         };
+        let read = RefCell::new(BTreeSet::new());
         let keys = Keys {
             file,
             section: "",
             map,
+            read: &read,
         };
         let architecture = keys.architecture()?;
         keys.refuse_unsupported()?;
@@ -50,17 +60,19 @@ impl DecoderConfig {
                 ));
             }
         };
-        let attention_bias = keys.flag("attention_bias")?;
-        let rope = keys.rope()?;
-        let theta = match rope {
-            Some(rope) => rope.optional_number("rope_theta")?,
-            None => None,
+        let attention_bias = match architecture {
+            Architecture::Llama | Architecture::Qwen3 => keys.flag("attention_bias")?,
+            Architecture::Mistral | Architecture::Qwen2 => false,
         };
-        let theta = match theta {
-            Some(theta) => theta,
-            None => keys.optional_number("rope_theta")?.unwrap_or(10_000.0),
-        };
-        Self {
+        let mlp_bias = architecture == Architecture::Llama && keys.flag("mlp_bias")?;
+        let Rope {
+            theta,
+            scaling,
+            mut notes,
+        } = keys.rope()?;
+        let max_positions = keys.count("max_position_embeddings")?;
+        let sliding_window = keys.sliding_window(architecture, layers)?;
+        let mut config = Self {
             architecture,
             hidden,
             intermediate: keys.count("intermediate_size")?,
@@ -69,91 +81,37 @@ impl DecoderConfig {
             kv_heads,
             head_dim,
             vocab: keys.count("vocab_size")?,
-            max_positions: keys.count("max_position_embeddings")?,
+            max_positions,
             norm_eps: keys.number("rms_norm_eps")?,
             rope_theta: theta,
-            rope_scaling: rope.map(|rope| rope.scaling()).transpose()?.flatten(),
+            rope_scaling: scaling,
             tie_embeddings: keys.flag("tie_word_embeddings")?,
             qkv_bias: attention_bias || architecture == Architecture::Qwen2,
             o_bias: attention_bias,
+            mlp_bias,
             qk_norm: architecture == Architecture::Qwen3,
-            sliding_window: keys.sliding_window(architecture, layers)?,
+            sliding_window,
+            notes: Vec::new(),
         }
-        .validated(file, str::to_owned)
+        .validated(file, str::to_owned)?;
+        notes.extend(settle(
+            file,
+            keys.unread()
+                .map(|(key, value)| (key.to_owned(), hf_rule(architecture, key), value)),
+        )?);
+        config.notes.extend(notes);
+        Ok(config)
     }
 }
 
-/// The keys of one JSON object, with what an error needs to name them.
-#[derive(Clone, Copy)]
-struct Keys<'a> {
-    file: &'a str,
-    /// The enclosing key and a dot, or nothing.
-    section: &'static str,
-    map: &'a Map<String, Value>,
+/// What the RoPE settings come to.
+struct Rope {
+    theta: f64,
+    scaling: Option<RopeScaling>,
+    notes: Vec<String>,
 }
 
 impl<'a> Keys<'a> {
-    /// The value of a key; `null` counts as absent, as in Python.
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.map.get(key).filter(|value| !value.is_null())
-    }
-
-    fn missing(&self, key: &str) -> anyhow::Error {
-        bad_input!(
-            "{}: key {}{key} is missing, expected it in the config.json of a model",
-            self.file,
-            self.section
-        )
-    }
-
-    fn wrong(&self, key: &str, expected: &str) -> anyhow::Error {
-        let found = self.map.get(key).unwrap_or(&Value::Null);
-        bad_input!(
-            "{}: {}{key} is {found}, expected {expected}",
-            self.file,
-            self.section
-        )
-    }
-
-    fn optional<T>(
-        &self,
-        key: &str,
-        expected: &str,
-        read: impl Fn(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>> {
-        self.get(key)
-            .map(|value| read(value).ok_or_else(|| self.wrong(key, expected)))
-            .transpose()
-    }
-
-    fn optional_count(&self, key: &str) -> Result<Option<usize>> {
-        self.optional(key, "a whole number", |value| {
-            value.as_u64().and_then(|n| usize::try_from(n).ok())
-        })
-    }
-
-    fn count(&self, key: &str) -> Result<usize> {
-        self.optional_count(key)?.ok_or_else(|| self.missing(key))
-    }
-
-    fn optional_number(&self, key: &str) -> Result<Option<f64>> {
-        self.optional(key, "a number", Value::as_f64)
-    }
-
-    fn number(&self, key: &str) -> Result<f64> {
-        self.optional_number(key)?.ok_or_else(|| self.missing(key))
-    }
-
-    fn flag(&self, key: &str) -> Result<bool> {
-        Ok(self
-            .optional(key, "true or false", Value::as_bool)?
-            .unwrap_or(false))
-    }
-
-    fn text(&self, key: &str) -> Result<Option<&'a str>> {
-        self.optional(key, "a string", Value::as_str)
-    }
-
     fn architecture(&self) -> Result<Architecture> {
         let name = self
             .text("model_type")?
@@ -161,19 +119,10 @@ impl<'a> Keys<'a> {
         Architecture::from_name(name).ok_or_else(|| self.wrong("model_type", SUPPORTED))
     }
 
-    /// Settings that would change the arithmetic in a way the decoder does not do.
+    /// Settings that every family has, and that would change the arithmetic in a way the decoder does not do.
     fn refuse_unsupported(&self) -> Result<()> {
         if !matches!(self.text("hidden_act")?, None | Some("silu" | "swish")) {
             return Err(self.wrong("hidden_act", "silu"));
-        }
-        if self.flag("mlp_bias")? {
-            return Err(self.wrong("mlp_bias", "false"));
-        }
-        if !matches!(
-            self.optional_number("partial_rotary_factor")?,
-            None | Some(1.0)
-        ) {
-            return Err(self.wrong("partial_rotary_factor", "1"));
         }
         if self.get("quantization_config").is_some() {
             return Err(self.wrong(
@@ -181,33 +130,72 @@ impl<'a> Keys<'a> {
                 "none: safetensors are read in f32, f16 or bf16 (use a GGUF for quantised weights)",
             ));
         }
-        Ok(())
+        self.refuse_partial_rotation()
     }
 
-    /// The object with the RoPE settings, under the name of transformers 5 or the older one.
-    fn rope(&self) -> Result<Option<Keys<'a>>> {
-        for (key, section) in [
-            ("rope_parameters", "rope_parameters."),
-            ("rope_scaling", "rope_scaling."),
-        ] {
-            if let Some(map) = self.optional(key, "an object or null", Value::as_object)? {
-                return Ok(Some(Keys {
-                    file: self.file,
-                    section,
-                    map,
-                }));
-            }
+    fn refuse_partial_rotation(&self) -> Result<()> {
+        match self.optional_number("partial_rotary_factor")? {
+            None | Some(1.0) => Ok(()),
+            Some(_) => Err(self.wrong("partial_rotary_factor", "1")),
         }
-        Ok(None)
     }
 
-    fn scaling(&self) -> Result<Option<RopeScaling>> {
+    /// The RoPE settings. Where both spellings stand, transformers takes `rope_scaling`, the older one.
+    fn rope(&self) -> Result<Rope> {
+        let filled = |rope: &Keys<'_>| !rope.map.is_empty();
+        let newer = self
+            .inner("rope_parameters", "rope_parameters.")?
+            .filter(filled);
+        let older = self.inner("rope_scaling", "rope_scaling.")?.filter(filled);
+        let top = self.optional_number("rope_theta")?;
+        let Some(rope) = older.or(newer) else {
+            return Ok(Rope {
+                theta: top.unwrap_or(DEFAULT_THETA),
+                scaling: None,
+                notes: Vec::new(),
+            });
+        };
+        let theta = rope.optional_number("rope_theta")?.or(top);
+        let theta = theta.unwrap_or(DEFAULT_THETA);
+        rope.refuse_partial_rotation()?;
+        let scaling = rope.scaling(self)?;
+        let mut notes = settle(
+            self.file,
+            rope.unread()
+                .map(|(key, value)| (format!("{}{key}", rope.section), hf_rope_rule(key), value)),
+        )?;
+        if let (Some(_), Some(newer)) = (older, newer) {
+            newer.refuse_partial_rotation()?;
+            if newer.optional_number("rope_theta")?.unwrap_or(theta) != theta {
+                return Err(newer.wrong(
+                    "rope_theta",
+                    &format!("{theta}, as rope_scaling or the top of the file says"),
+                ));
+            }
+            notes.push(format!(
+                "{}: rope_scaling and rope_parameters both stand there: rope_scaling is used, as transformers does",
+                self.file
+            ));
+        }
+        Ok(Rope {
+            theta,
+            scaling,
+            notes,
+        })
+    }
+
+    /// The scaling that a RoPE section asks for; `top` are the keys at the top of the file.
+    fn scaling(&self, top: &Keys<'_>) -> Result<Option<RopeScaling>> {
         let key = if self.get("rope_type").is_some() {
             "rope_type"
         } else {
             "type"
         };
         match self.text(key)? {
+            None if self.get("factor").is_some() => Err(self.wrong(
+                "factor",
+                "rope_type beside it: transformers scales nothing without one",
+            )),
             None | Some("default") => Ok(None),
             Some("linear") => Ok(Some(RopeScaling::Linear {
                 factor: self.number("factor")?,
@@ -216,25 +204,72 @@ impl<'a> Keys<'a> {
                 factor: self.number("factor")?,
                 low_freq_factor: self.number("low_freq_factor")?,
                 high_freq_factor: self.number("high_freq_factor")?,
-                original_max_positions: self.count("original_max_position_embeddings")?,
+                // At the top it goes before the one within, as in transformers.
+                original_max_positions: match top
+                    .optional_count("original_max_position_embeddings")?
+                {
+                    Some(positions) => positions,
+                    None => self.count("original_max_position_embeddings")?,
+                },
             })),
             Some(_) => Err(self.wrong(key, "default, linear or llama3")),
         }
     }
 
-    /// The window that is active, by the rules of the transformers classes.
+    /// The window of the layers that have one, by the rules of the transformers classes; none where all are full.
     fn sliding_window(&self, architecture: Architecture, layers: usize) -> Result<Option<usize>> {
+        if architecture == Architecture::Llama {
+            return Ok(None);
+        }
         let window = self.optional_count("sliding_window")?;
-        match architecture {
-            Architecture::Llama => Ok(None),
+        let (window, first) = match architecture {
             // `MistralConfig` takes 4096 when the key is absent; from v0.2 on it is null.
-            Architecture::Mistral if !self.map.contains_key("sliding_window") => Ok(Some(4096)),
-            Architecture::Mistral => Ok(window),
+            Architecture::Mistral if !self.map.contains_key("sliding_window") => (Some(4096), 0),
+            Architecture::Llama | Architecture::Mistral => (window, 0),
             Architecture::Qwen2 | Architecture::Qwen3 => {
-                let first_windowed = self.optional_count("max_window_layers")?.unwrap_or(0);
-                let active = self.flag("use_sliding_window")? && first_windowed < layers;
-                Ok(window.filter(|_| active))
+                let first = self.optional_count("max_window_layers")?;
+                let on = self.flag("use_sliding_window")?;
+                (window.filter(|_| on), first.unwrap_or(MAX_WINDOW_LAYERS))
             }
+        };
+        match self.layer_types(layers)? {
+            None => Ok(window.filter(|_| first < layers)),
+            Some(sliding) => match (sliding.iter().position(|slides| *slides), window) {
+                (None, _) => Ok(None),
+                (Some(_), Some(window)) => Ok(Some(window)),
+                (Some(layer), None) => Err(bad_input!(
+                    "{}: layer_types[{layer}] is \"sliding_attention\", expected \"full_attention\": sliding_window \
+                     is null or switched off",
+                    self.file
+                )),
+            },
         }
     }
+
+    /// Which layers slide, where `layer_types` says so.
+    fn layer_types(&self, layers: usize) -> Result<Option<Vec<bool>>> {
+        let Some(types) = self.optional("layer_types", "a list of texts", Value::as_array)? else {
+            return Ok(None);
+        };
+        if types.len() != layers {
+            return Err(bad_input!(
+                "{}: layer_types has {} entries, expected num_hidden_layers = {layers}",
+                self.file,
+                types.len()
+            ));
+        }
+        let slides = |(layer, kind): (usize, &Value)| match kind.as_str() {
+            Some("full_attention" | "attention") => Ok(false),
+            Some("sliding_attention") => Ok(true),
+            _ => Err(bad_input!(
+                "{}: layer_types[{layer}] is {kind}, expected \"full_attention\" or \"sliding_attention\"",
+                self.file
+            )),
+        };
+        let slides = types.iter().enumerate().map(slides);
+        slides.collect::<Result<_>>().map(Some)
+    }
 }
+
+/// The base that every family takes where none is given.
+const DEFAULT_THETA: f64 = 10_000.0;

@@ -4,12 +4,16 @@
 
 mod gguf;
 mod hf;
+mod json;
+mod known;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
 use crate::bad_input;
+
+pub(crate) use known::list;
 
 /// The families of architecture that the one decoder covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +95,16 @@ pub struct DecoderConfig {
     pub qkv_bias: bool,
     /// A bias on the attention's output projection.
     pub o_bias: bool,
+    /// Biases on the three projections of the MLP.
+    pub mlp_bias: bool,
     /// RMS norms over each query and key head, before RoPE.
     pub qk_norm: bool,
-    /// An active sliding window: a query sees only this many of the last positions, itself
-    /// included. `None` where the model has none or switches it off.
+    /// An active sliding window of one layer or more: a query sees only this many of the last
+    /// positions, itself included. `None` where no layer slides.
     pub sliding_window: Option<usize>,
+    /// What else a reader of the results should know of the file: keys that are not known, or that
+    /// the reference ignores too. A line each.
+    pub notes: Vec<String>,
 }
 
 impl DecoderConfig {
@@ -114,7 +123,7 @@ impl DecoderConfig {
 
     /// Checks what no single key can show. `key` translates a Hugging Face key into the name that
     /// the file itself uses, so that the error names what the reader can look up.
-    fn validated(self, file: &str, key: impl Fn(&str) -> String) -> anyhow::Result<Self> {
+    fn validated(mut self, file: &str, key: impl Fn(&str) -> String) -> anyhow::Result<Self> {
         for (name, value) in [
             ("hidden_size", self.hidden),
             ("intermediate_size", self.intermediate),
@@ -163,26 +172,38 @@ impl DecoderConfig {
             }
         }
         self.check_scaling(file)?;
+        if let Some(window) = self.sliding_window.filter(|w| *w < self.max_positions) {
+            self.notes.push(format!(
+                "{file}: {} is {window}, and windows are not computed: a prompt with its answer has at most {window} \
+                 tokens, of a context of {}",
+                key("sliding_window"),
+                self.max_positions
+            ));
+        }
         Ok(self)
     }
 
     fn check_scaling(&self, file: &str) -> anyhow::Result<()> {
+        let at_least_one = |factor: f64| factor.is_finite() && factor >= 1.0;
         let wrong = match &self.rope_scaling {
             None => None,
             Some(RopeScaling::Linear { factor }) => {
-                (*factor < 1.0).then(|| format!("factor is {factor}, expected at least 1"))
+                (!at_least_one(*factor)).then(|| format!("factor is {factor}, expected at least 1"))
             }
             Some(RopeScaling::Llama3 {
                 factor,
                 low_freq_factor: low,
                 high_freq_factor: high,
-                ..
-            }) => (*factor < 1.0 || *low <= 0.0 || high <= low).then(|| {
-                format!(
-                    "factor, low_freq_factor, high_freq_factor are {factor}, {low}, {high}, \
-                     expected factor >= 1 and 0 < low < high"
-                )
-            }),
+                original_max_positions: original,
+            }) => {
+                let ordered = *low > 0.0 && high > low && high.is_finite();
+                (!at_least_one(*factor) || !ordered || *original == 0).then(|| {
+                    format!(
+                        "factor, low_freq_factor, high_freq_factor, original_max_position_embeddings are {factor}, \
+                         {low}, {high}, {original}, expected factor >= 1, 0 < low < high and a positive length"
+                    )
+                })
+            }
             Some(RopeScaling::Divisors(divisors)) => {
                 let half = self.head_dim / 2;
                 (divisors.len() != half || divisors.iter().any(|d| !(d.is_finite() && *d > 0.0)))

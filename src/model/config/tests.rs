@@ -68,8 +68,10 @@ fn llama_3_1_8b() {
             tie_embeddings: false,
             qkv_bias: false,
             o_bias: false,
+            mlp_bias: false,
             qk_norm: false,
             sliding_window: None,
+            notes: Vec::new(),
         }
     );
     assert_eq!((config.group(), config.max_prompt()), (4, 131_072));
@@ -211,7 +213,7 @@ fn bad_input_names_key_found_and_expected() {
             &["rms_norm_eps is 0", "positive"],
         ),
         (
-            "llama",
+            "mistral",
             json!({"mlp_bias": true}),
             &["mlp_bias is true", "false"],
         ),

@@ -1,9 +1,11 @@
 //! Weights to a model.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
+use super::tensors::{EMBEDDING, Ends, HEAD, NORM, check, of_layer};
 use super::{Layer, Model};
 use crate::model::config::DecoderConfig;
 use crate::model::linear::Linear;
@@ -11,23 +13,49 @@ use crate::model::rope::Rope;
 use crate::model::weights::Weights;
 
 impl Model {
-    pub fn load(config: DecoderConfig, weights: &Weights, device: &Device) -> anyhow::Result<Self> {
+    /// Reads the weights of a model of this configuration.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) naming file and tensor: one is missing, of another shape, or beside those
+    /// that the decoder uses and not without effect; also weights that do not fit into memory.
+    pub fn load(
+        mut config: DecoderConfig,
+        weights: &Weights,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
+        let (ends, found) = check(&config, weights)?;
+        let mut notes = std::mem::take(&mut config.notes);
+        notes.extend(found);
         let get = |name: &str, shape: &[usize]| weights.tensor(name, shape, DType::F32, device);
-        let embedding = get("model.embed_tokens.weight", &[config.vocab, config.hidden])?;
-        let (embedding, head) = if config.tie_embeddings {
-            (None, embedding)
-        } else {
-            let head = get("lm_head.weight", &[config.vocab, config.hidden])?;
-            (Some(embedding), head)
+        let table = [config.vocab, config.hidden];
+        let (embedding, head) = match ends {
+            Ends::Tied(name) => (None, get(name, &table)?),
+            Ends::Apart => (Some(get(EMBEDDING, &table)?), get(HEAD, &table)?),
+            Ends::TiedButBoth => {
+                let (embedding, head) = (get(EMBEDDING, &table)?, get(HEAD, &table)?);
+                let same = embedding.eq(&head)?.flatten_all()?.min(0)?;
+                if same.to_scalar::<u8>()? == 1 {
+                    (None, head)
+                } else {
+                    notes.push(format!(
+                        "{}: tie_word_embeddings is true, but {HEAD} differs from the embedding: it is used for the \
+                         logits, as transformers does",
+                        weights.file_of(HEAD)
+                    ));
+                    (Some(embedding), head)
+                }
+            }
         };
+        let shapes = of_layer(&config);
         let layers = (0..config.layers)
-            .map(|i| Layer::load(&config, i, &get))
+            .map(|i| Layer::load(i, &shapes, &get))
             .collect::<anyhow::Result<_>>()?;
         let rope = Arc::new(Rope::new(&config, config.max_prompt()));
-        let norm = get("model.norm.weight", &[config.hidden])?;
+        let norm = get(NORM, &[config.hidden])?;
         let device = device.clone();
         Ok(Self {
             config,
+            notes,
             embedding,
             layers,
             norm,
@@ -40,82 +68,47 @@ impl Model {
 
 impl Layer {
     fn load(
-        config: &DecoderConfig,
         i: usize,
+        shapes: &[(String, Vec<usize>)],
         get: &dyn Fn(&str, &[usize]) -> anyhow::Result<Tensor>,
     ) -> anyhow::Result<Self> {
-        let DecoderConfig {
-            hidden,
-            intermediate,
-            heads,
-            kv_heads,
-            head_dim,
-            ..
-        } = *config;
-        let at = |name: &str, shape: &[usize]| get(&format!("model.layers.{i}.{name}"), shape);
-        let projection = |name: &str, out: usize, inputs: usize, bias: bool| -> anyhow::Result<_> {
-            let weight = at(&format!("{name}.weight"), &[out, inputs])?;
-            let bias = bias
-                .then(|| at(&format!("{name}.bias"), &[out]))
-                .transpose()?;
-            Ok((weight, bias))
+        let shapes: HashMap<&str, &[usize]> = shapes
+            .iter()
+            .map(|(name, shape)| (name.as_str(), shape.as_slice()))
+            .collect();
+        // None: a model of this configuration has no such tensor.
+        let optional = |name: &str| {
+            let shape = shapes.get(name);
+            shape
+                .map(|shape| get(&format!("model.layers.{i}.{name}"), shape))
+                .transpose()
         };
-        let fused = |parts: Vec<(Tensor, Option<Tensor>)>| -> anyhow::Result<Linear> {
-            let (weights, biases): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-            let biases: Vec<Tensor> = biases.into_iter().flatten().collect();
+        let at = |name: &str| {
+            optional(name)?.ok_or_else(|| anyhow::anyhow!("a layer has no tensor {name}"))
+        };
+        let fused = |projections: &[&str]| -> anyhow::Result<Linear> {
+            let (mut weights, mut biases) = (Vec::new(), Vec::new());
+            for name in projections {
+                weights.push(at(&format!("{name}.weight"))?);
+                biases.extend(optional(&format!("{name}.bias"))?);
+            }
             let bias = (!biases.is_empty())
                 .then(|| Tensor::cat(&biases, 0))
                 .transpose()?;
             Ok(Linear::new(&Tensor::cat(&weights, 0)?, bias)?)
         };
-        let query_key_norms = if config.qk_norm {
-            let norm = |name: &str| at(name, &[head_dim]);
-            Some((
-                norm("self_attn.q_norm.weight")?,
-                norm("self_attn.k_norm.weight")?,
-            ))
-        } else {
-            None
-        };
-        let (query_width, key_width) = (heads * head_dim, kv_heads * head_dim);
+        let query_norm = optional("self_attn.q_norm.weight")?;
+        let key_norm = optional("self_attn.k_norm.weight")?;
         Ok(Self {
-            attention_norm: at("input_layernorm.weight", &[hidden])?,
-            queries: fused(vec![projection(
-                "self_attn.q_proj",
-                query_width,
-                hidden,
-                config.qkv_bias,
-            )?])?,
-            keys: fused(vec![projection(
-                "self_attn.k_proj",
-                key_width,
-                hidden,
-                config.qkv_bias,
-            )?])?,
-            values: fused(vec![projection(
-                "self_attn.v_proj",
-                key_width,
-                hidden,
-                config.qkv_bias,
-            )?])?,
-            query_key_norms,
-            output: fused(vec![projection(
-                "self_attn.o_proj",
-                hidden,
-                query_width,
-                config.o_bias,
-            )?])?,
-            mlp_norm: at("post_attention_layernorm.weight", &[hidden])?,
-            gate_up: fused(vec![
-                projection("mlp.gate_proj", intermediate, hidden, false)?,
-                projection("mlp.up_proj", intermediate, hidden, false)?,
-            ])?,
-            down: fused(vec![projection(
-                "mlp.down_proj",
-                hidden,
-                intermediate,
-                false,
-            )?])?,
+            attention_norm: at("input_layernorm.weight")?,
+            queries: fused(&["self_attn.q_proj"])?,
+            keys: fused(&["self_attn.k_proj"])?,
+            values: fused(&["self_attn.v_proj"])?,
+            query_key_norms: query_norm.zip(key_norm),
+            output: fused(&["self_attn.o_proj"])?,
+            mlp_norm: at("post_attention_layernorm.weight")?,
+            gate_up: fused(&["mlp.gate_proj", "mlp.up_proj"])?,
+            down: fused(&["mlp.down_proj"])?,
         })
     }
 }

@@ -7,14 +7,14 @@ mod safetensors;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use candle_core::{DType, Device, Error, Tensor};
 
-pub use self::gguf::GgufFile;
+pub use self::gguf::{GgufFile, ROPE_DIVISORS};
 use self::safetensors::SafetensorsFiles;
-use crate::bad_input;
 
 /// The opened weight files of one model. Nothing is read into memory until it is asked for;
 /// several threads may ask at once.
@@ -39,12 +39,12 @@ impl Weights {
         })
     }
 
-    /// Opens a GGUF file.
+    /// Opens a GGUF file, or all the parts of one, the first of them first.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) naming the file and what is wrong with it.
-    pub fn open_gguf(path: PathBuf) -> Result<Self> {
-        let file = GgufFile::open(path)?;
+    pub fn open_gguf(paths: &[PathBuf]) -> Result<Self> {
+        let file = GgufFile::open(paths)?;
         Ok(Self {
             source: Source::Gguf(file),
         })
@@ -60,9 +60,52 @@ impl Weights {
 
     /// Whether a tensor of this Hugging Face name exists.
     pub fn has(&self, name: &str) -> bool {
+        let stored = self.stored(name);
         match &self.source {
-            Source::Safetensors(files) => files.holds(name),
-            Source::Gguf(file) => names::gguf(name).is_some_and(|name| file.holds(&name)),
+            Source::Safetensors(files) => files.holds(&stored),
+            Source::Gguf(file) => file.holds(&stored),
+        }
+    }
+
+    /// The name in the file of a tensor of this Hugging Face name, whether it is there or not.
+    pub fn stored(&self, name: &str) -> String {
+        let stored = match &self.source {
+            Source::Safetensors(files) => names::without_head(name)
+                .filter(|short| !files.holds(name) && files.holds(short))
+                .map(str::to_owned),
+            Source::Gguf(_) => names::gguf(name),
+        };
+        stored.unwrap_or_else(|| name.to_owned())
+    }
+
+    /// The path of the file that holds a tensor, by its name in the file; of the first file where none does.
+    pub fn file_of(&self, stored: &str) -> String {
+        match &self.source {
+            Source::Safetensors(files) => files.file_of(stored).display().to_string(),
+            Source::Gguf(file) => file.file_of(stored).to_owned(),
+        }
+    }
+
+    /// Tensors beside `used`, by their names in the files, ascending.
+    pub fn beside(&self, used: &HashSet<String>) -> Vec<String> {
+        let mut names: Vec<String> = match &self.source {
+            Source::Safetensors(files) => files.tensors().map(str::to_owned).collect(),
+            Source::Gguf(file) => file.tensors().map(str::to_owned).collect(),
+        };
+        names.retain(|name| !used.contains(name));
+        names.sort_unstable();
+        names
+    }
+
+    /// Checks that [`Weights::tensor`] would find a tensor of this shape, in a type that is read.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
+        let stored = self.stored(name);
+        match &self.source {
+            Source::Safetensors(files) => files.check(&stored, shape),
+            Source::Gguf(file) => file.check(&stored, shape),
         }
     }
 
@@ -78,19 +121,13 @@ impl Weights {
         dtype: DType,
         device: &Device,
     ) -> Result<Tensor> {
-        match &self.source {
-            Source::Safetensors(files) => files.tensor(name, shape, dtype, device),
-            Source::Gguf(file) => {
-                let Some(gguf_name) = names::gguf(name) else {
-                    return Err(bad_input!(
-                        "{}: no GGUF tensor corresponds to {name}",
-                        file.name()
-                    ));
-                };
-                let tensor = file.tensor(&gguf_name, shape)?;
-                Ok(tensor.to_device(device)?.to_dtype(dtype)?)
-            }
-        }
+        let stored = self.stored(name);
+        let values = match &self.source {
+            Source::Safetensors(files) => files.values(&stored, shape)?,
+            Source::Gguf(file) => file.values(&stored, shape)?,
+        };
+        let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
+        Ok(tensor.to_device(device)?.to_dtype(dtype)?)
     }
 }
 

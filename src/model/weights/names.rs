@@ -31,6 +31,11 @@ pub(super) fn gguf(name: &str) -> Option<String> {
     Some(format!("{module}.{kind}"))
 }
 
+/// The name in a safetensors file saved from the model without its head: without `model.` in front.
+pub(super) fn without_head(name: &str) -> Option<&str> {
+    name.strip_prefix("model.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::gguf;

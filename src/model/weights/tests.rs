@@ -133,7 +133,7 @@ fn gguf_rows_return_to_the_hugging_face_order() {
         ] {
             let path = folder.path().join("m.gguf");
             small_gguf(&path, architecture, &[], dtype);
-            let weights = Weights::open_gguf(path).unwrap();
+            let weights = Weights::open_gguf(&[path]).unwrap();
             for (name, rows) in [
                 (Q, HEADS * HEAD_DIM),
                 (K, KV_HEADS * HEAD_DIM),
@@ -158,7 +158,7 @@ fn a_tensor_larger_than_one_chunk_is_read_whole() {
     let table = (values(rows, HIDDEN) / 1e4).unwrap();
     let tensors = [("token_embd.weight", &table, GgmlDType::Q4_1)];
     write_gguf(&path, "llama", &[], &tensors);
-    let weights = Weights::open_gguf(path).unwrap();
+    let weights = Weights::open_gguf(&[path]).unwrap();
     let expected = QTensor::quantize(&table, GgmlDType::Q4_1).unwrap();
     let expected = expected.dequantize(&Device::Cpu).unwrap();
     let found = read(&weights, "model.embed_tokens.weight", rows);
@@ -170,7 +170,7 @@ fn gguf_config() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.gguf");
     small_gguf(&path, "llama", &[], GgmlDType::F32);
-    let weights = Weights::open_gguf(path).unwrap();
+    let weights = Weights::open_gguf(&[path]).unwrap();
     let config = DecoderConfig::from_gguf(weights.gguf().unwrap()).unwrap();
     assert_eq!(config.architecture, Architecture::Llama);
     assert_eq!(
@@ -195,7 +195,7 @@ fn rope_divisors_come_from_the_tensor() {
         ("rope_freqs.weight", &tensor, GgmlDType::F32),
     ];
     write_gguf(&path, "llama", &[], &tensors);
-    let weights = Weights::open_gguf(path).unwrap();
+    let weights = Weights::open_gguf(&[path]).unwrap();
     let config = DecoderConfig::from_gguf(weights.gguf().unwrap()).unwrap();
     assert_eq!(
         config.rope_scaling,
@@ -212,7 +212,7 @@ fn wrong_gguf_metadata_is_named() {
         (
             "general.architecture",
             Value::String("gemma3".into()),
-            "is gemma3, expected llama",
+            "is \"gemma3\", expected llama",
         ),
         (
             "llama.attention.head_count_kv",
@@ -242,7 +242,7 @@ fn wrong_gguf_metadata_is_named() {
         ),
     ] {
         small_gguf(&path, "llama", &[(key, value)], GgmlDType::F32);
-        let weights = Weights::open_gguf(path.clone()).unwrap();
+        let weights = Weights::open_gguf(&[path.clone()]).unwrap();
         let error = DecoderConfig::from_gguf(weights.gguf().unwrap()).unwrap_err();
         let text = error.to_string();
         assert!(
@@ -257,7 +257,7 @@ fn wrong_gguf_metadata_is_named() {
 fn open(path: &Path, bytes: &[u8]) -> anyhow::Result<Weights> {
     fs::write(path, bytes).unwrap();
     if path.extension().unwrap() == "gguf" {
-        Weights::open_gguf(path.to_owned())
+        Weights::open_gguf(&[path.to_owned()])
     } else {
         Weights::open_safetensors(&[path.to_owned()])
     }

@@ -68,8 +68,18 @@ fn choose(wheel: &Path, entries: &[(usize, PathBuf)]) -> Result<Vec<(usize, Path
         .filter(|(_, path)| path.file_name().is_some_and(|name| name == folder::CONFIG))
         .filter_map(|(_, path)| path.parent())
         .collect();
+    let of_one_model = || {
+        let mut names: Vec<_> = ggufs
+            .iter()
+            .map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy())
+            .collect();
+        names.sort_unstable();
+        names
+            .first()
+            .is_some_and(|first| gguf::parts(first) == names)
+    };
     match (ggufs.len(), configs.as_slice()) {
-        (1, _) => Ok(ggufs),
+        (1.., _) if of_one_model() => Ok(ggufs),
         (0, [model]) => {
             let inside = entries
                 .iter()

@@ -1,0 +1,139 @@
+//! Keys of a configuration that its reader does not read: which of them are harmless, and which would change the
+//! result. A family is a list here; a key that stands in no list is a note for the reader of the results.
+
+mod gguf;
+mod hf;
+
+use std::fmt;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::bad_input;
+
+pub(super) use gguf::rule as gguf_rule;
+pub(super) use hf::{rope_rule as hf_rope_rule, rule as hf_rule};
+
+/// What is to be done about a key that is not read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rule {
+    /// No forward pass depends on it.
+    Harmless,
+    /// The model that it describes is not computed: refused, unless it has the value that changes nothing.
+    Only(Neutral),
+    /// The reference does not look at it either, but a reader may think so: a note, unless it changes nothing.
+    Ignored(Neutral),
+}
+
+/// A value that leaves the result as it is. What is null counts as absent for each of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Neutral {
+    /// Also false, zero, and an empty text, list or object.
+    Absent,
+    False,
+    True,
+    Zero,
+    One,
+    Text(&'static str),
+}
+
+/// A list of keys and their rules.
+type Rules = &'static [(&'static str, Rule)];
+
+fn find(rules: Rules, key: &str) -> Option<Rule> {
+    let known = rules.iter().find(|(name, _)| *name == key);
+    known.map(|(_, rule)| *rule)
+}
+
+impl Neutral {
+    fn is(self, value: &Value) -> bool {
+        let number = |wanted: f64| value.as_f64() == Some(wanted);
+        match self {
+            _ if value.is_null() => true,
+            Self::Absent => match value {
+                Value::Bool(on) => !on,
+                Value::Number(_) => number(0.0),
+                Value::String(text) => text.is_empty(),
+                Value::Array(items) => items.is_empty(),
+                Value::Object(map) => map.is_empty(),
+                Value::Null => true,
+            },
+            Self::False => *value == Value::Bool(false),
+            Self::True => *value == Value::Bool(true),
+            Self::Zero => number(0.0),
+            Self::One => number(1.0),
+            Self::Text(text) => value.as_str() == Some(text),
+        }
+    }
+}
+
+impl fmt::Display for Neutral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "it to be absent",
+            Self::False => "false",
+            Self::True => "true",
+            Self::Zero => "0",
+            Self::One => "1",
+            Self::Text(text) => text,
+        })
+    }
+}
+
+/// Applies the rules to the keys of `file` that were not read. Returns the notes.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) naming the first key that would change the result.
+pub(super) fn settle<'a>(
+    file: &str,
+    keys: impl Iterator<Item = (String, Option<Rule>, &'a Value)>,
+) -> Result<Vec<String>> {
+    let (mut notes, mut unknown) = (Vec::new(), Vec::new());
+    for (key, rule, value) in keys {
+        match rule {
+            Some(Rule::Harmless) => {}
+            Some(Rule::Only(neutral)) if !neutral.is(value) => {
+                return Err(bad_input!(
+                    "{file}: {key} is {}, expected {neutral}: it would change the result, and is not supported",
+                    short(value)
+                ));
+            }
+            Some(Rule::Ignored(neutral)) if !neutral.is(value) => notes.push(format!(
+                "{file}: {key} is {}, which the reference does not apply to this family either",
+                short(value)
+            )),
+            Some(_) => {}
+            None if value.is_null() => {}
+            None => unknown.push(key),
+        }
+    }
+    if !unknown.is_empty() {
+        notes.push(format!(
+            "{file}: not known, and not used: {}",
+            list("key", &unknown)
+        ));
+    }
+    Ok(notes)
+}
+
+/// A value as messages show it, cut where it is long.
+pub(super) fn short(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+/// `3 keys (a, b, c)`, with the first few names where there are many.
+pub fn list(what: &str, names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("{} {what}{plural} ({shown}{more})", names.len())
+}
