@@ -92,10 +92,16 @@ impl Loaded {
     /// [`BadInput`](crate::error::BadInput) naming the first that has none.
     pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         let rows = self.model.config.vocab;
-        match tokens.iter().find(|id| **id as usize >= rows) {
-            None => Ok(()),
-            Some(id) => Err(bad_input!(
-                "the tokenizer gives token id {id}, but the embedding has {rows} rows (vocab_size)"
+        let mut beyond: Vec<u32> = tokens.to_vec();
+        beyond.retain(|id| *id as usize >= rows);
+        beyond.sort_unstable();
+        beyond.dedup();
+        let beyond: Vec<String> = beyond.iter().map(ToString::to_string).collect();
+        match beyond.is_empty() {
+            true => Ok(()),
+            false => Err(bad_input!(
+                "the tokenizer gives {} beyond the {rows} rows of the embedding (vocab_size)",
+                list("token id", &beyond)
             )),
         }
     }
@@ -106,15 +112,9 @@ impl Loaded {
     /// Those of `build`. Where it is the sliding window alone that leaves too few tokens, the error says so.
     pub fn within_context<T>(&self, build: impl Fn(usize) -> Result<T>) -> Result<T> {
         let config = &self.model.config;
-        let most = config.max_prompt();
-        build(most).map_err(|error| {
-            if most < config.max_positions && build(config.max_positions).is_ok() {
-                error.context(format!(
-                    "the model has a sliding window, which is not computed: at most {most} tokens"
-                ))
-            } else {
-                error
-            }
+        build(config.max_prompt()).map_err(|error| match &config.window_note {
+            Some(note) if build(config.max_positions).is_ok() => error.context(note.clone()),
+            _ => error,
         })
     }
 }

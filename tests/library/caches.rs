@@ -124,6 +124,7 @@ fn rope(head_dim: usize) -> Arc<Rope> {
         qk_norm: false,
         sliding_window: None,
         mlp_bias: false,
+        window_note: None,
         notes: Vec::new(),
     };
     Arc::new(Rope::new(&config, MAX_LEN))

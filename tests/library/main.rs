@@ -6,6 +6,7 @@ mod common;
 mod caches;
 mod company;
 mod compress_golden;
+mod configurations;
 mod conformance;
 mod golden_kept;
 mod golden_logits;

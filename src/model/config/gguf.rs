@@ -91,8 +91,9 @@ impl DecoderConfig {
             mlp_bias: ["gate", "up", "down"]
                 .iter()
                 .any(|part| gguf.holds(&format!("blk.0.ffn_{part}.bias"))),
-            qk_norm: gguf.holds("blk.0.attn_q_norm.weight"),
+            qk_norm: architecture == Architecture::Qwen3,
             sliding_window: keys.count("sliding_window")?.filter(|window| *window > 0),
+            window_note: None,
             notes: Vec::new(),
         }
         .validated(file, |key| keys.name(key))?;

@@ -15,6 +15,8 @@ use super::known::{hf_rope_rule, hf_rule, settle};
 use super::{Architecture, DecoderConfig, RopeScaling, SUPPORTED};
 use crate::bad_input;
 
+/// The window, where `sliding_window` is absent.
+const SLIDING_WINDOW: usize = 4096;
 /// The layer from which on Qwen's windows slide, where `max_window_layers` is absent.
 const MAX_WINDOW_LAYERS: usize = 28;
 
@@ -91,6 +93,7 @@ impl DecoderConfig {
             mlp_bias,
             qk_norm: architecture == Architecture::Qwen3,
             sliding_window,
+            window_note: None,
             notes: Vec::new(),
         }
         .validated(file, str::to_owned)?;
@@ -204,16 +207,21 @@ impl<'a> Keys<'a> {
                 factor: self.number("factor")?,
                 low_freq_factor: self.number("low_freq_factor")?,
                 high_freq_factor: self.number("high_freq_factor")?,
-                // At the top it goes before the one within, as in transformers.
-                original_max_positions: match top
-                    .optional_count("original_max_position_embeddings")?
-                {
-                    Some(positions) => positions,
-                    None => self.count("original_max_position_embeddings")?,
-                },
+                original_max_positions: self.original_max_positions(top)?,
             })),
             Some(_) => Err(self.wrong(key, "default, linear or llama3")),
         }
+    }
+
+    /// As transformers has it: at the top it goes before the one of the section, and without either it is the context.
+    fn original_max_positions(&self, top: &Keys<'_>) -> Result<usize> {
+        let key = "original_max_position_embeddings";
+        for keys in [top, self] {
+            if let Some(positions) = keys.optional_count(key)? {
+                return Ok(positions);
+            }
+        }
+        top.count("max_position_embeddings")
     }
 
     /// The window of the layers that have one, by the rules of the transformers classes; none where all are full.
@@ -221,10 +229,12 @@ impl<'a> Keys<'a> {
         if architecture == Architecture::Llama {
             return Ok(None);
         }
-        let window = self.optional_count("sliding_window")?;
+        // Mistral from v0.2 on says null, and has none.
+        let window = match self.map.contains_key("sliding_window") {
+            true => self.optional_count("sliding_window")?,
+            false => Some(SLIDING_WINDOW),
+        };
         let (window, first) = match architecture {
-            // `MistralConfig` takes 4096 when the key is absent; from v0.2 on it is null.
-            Architecture::Mistral if !self.map.contains_key("sliding_window") => (Some(4096), 0),
             Architecture::Llama | Architecture::Mistral => (window, 0),
             Architecture::Qwen2 | Architecture::Qwen3 => {
                 let first = self.optional_count("max_window_layers")?;

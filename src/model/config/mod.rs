@@ -102,6 +102,8 @@ pub struct DecoderConfig {
     /// An active sliding window of one layer or more: a query sees only this many of the last
     /// positions, itself included. `None` where no layer slides.
     pub sliding_window: Option<usize>,
+    /// Where the window is shorter than the context: says so, and names the key.
+    pub window_note: Option<String>,
     /// What else a reader of the results should know of the file: keys that are not known, or that
     /// the reference ignores too. A line each.
     pub notes: Vec<String>,
@@ -173,7 +175,7 @@ impl DecoderConfig {
         }
         self.check_scaling(file)?;
         if let Some(window) = self.sliding_window.filter(|w| *w < self.max_positions) {
-            self.notes.push(format!(
+            self.window_note = Some(format!(
                 "{file}: {} is {window}, and windows are not computed: a prompt with its answer has at most {window} \
                  tokens, of a context of {}",
                 key("sliding_window"),

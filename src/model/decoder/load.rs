@@ -25,7 +25,7 @@ impl Model {
     ) -> anyhow::Result<Self> {
         let (ends, found) = check(&config, weights)?;
         let mut notes = std::mem::take(&mut config.notes);
-        notes.extend(found);
+        notes.extend(config.window_note.iter().cloned().chain(found));
         let get = |name: &str, shape: &[usize]| weights.tensor(name, shape, DType::F32, device);
         let table = [config.vocab, config.hidden];
         let (embedding, head) = match ends {

@@ -1,7 +1,7 @@
 //! Keys of GGUF metadata, as llama.cpp's `gguf-py/gguf/constants.py` and `llama-arch.cpp` know them.
 
 use super::Neutral::{Absent, False, One, Text, True, Zero};
-use super::Rule::{Harmless, Only};
+use super::Rule::{Harmless, Ignored, Only};
 use super::{Rule, Rules, find};
 use crate::model::config::Architecture;
 
@@ -34,6 +34,11 @@ const EVERY: Rules = &[
     ("tensor_data_layout", Harmless),
     // The rows of the embedding are what counts.
     ("vocab_size", Harmless),
+    // Read by llama.cpp for other architectures alone.
+    ("attention.scale", Ignored(Absent)),
+    ("rope.scaling.yarn_attn_factor", Ignored(One)),
+    ("rope.scaling.yarn_ext_factor", Ignored(Zero)),
+    ("rope.scaling.yarn_log_multiplier", Ignored(Zero)),
     // Of other architectures, or of parts that are not computed.
     ("attention.causal", Only(True)),
     ("attention.clamp_kqv", Only(Zero)),
@@ -43,7 +48,6 @@ const EVERY: Rules = &[
     ("attention.max_alibi_bias", Only(Zero)),
     ("attention.output_scale", Only(One)),
     ("attention.q_lora_rank", Only(Absent)),
-    ("attention.scale", Only(Absent)),
     ("attention.shared_kv_layers", Only(Absent)),
     ("attention.sliding_window_pattern", Only(Absent)),
     ("attention.temperature_length", Only(Absent)),
@@ -68,9 +72,6 @@ const EVERY: Rules = &[
     ("rope.freq_base_swa", Only(Absent)),
     ("rope.scaling.alpha", Only(Absent)),
     ("rope.scaling.attn_factor", Only(One)),
-    ("rope.scaling.yarn_attn_factor", Only(One)),
-    ("rope.scaling.yarn_ext_factor", Only(Zero)),
-    ("rope.scaling.yarn_log_multiplier", Only(Zero)),
     ("swin_norm", Only(False)),
     ("use_parallel_residual", Only(False)),
 ];
