@@ -1,5 +1,6 @@
 //! The files of a model to a model in memory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -92,10 +93,8 @@ impl Loaded {
     /// [`BadInput`](crate::error::BadInput) naming the first that has none.
     pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         let rows = self.model.config.vocab;
-        let mut beyond: Vec<u32> = tokens.to_vec();
-        beyond.retain(|id| *id as usize >= rows);
-        beyond.sort_unstable();
-        beyond.dedup();
+        let beyond = tokens.iter().filter(|id| **id as usize >= rows);
+        let beyond: BTreeSet<&u32> = beyond.collect();
         let beyond: Vec<String> = beyond.iter().map(ToString::to_string).collect();
         match beyond.is_empty() {
             true => Ok(()),

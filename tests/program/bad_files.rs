@@ -124,15 +124,7 @@ fn damaged_gguf() {
     refused(&world, "mamba.gguf", &says);
     let mut made = File::create(world.path("zero.gguf")).unwrap();
     write(&mut made, &[("general.alignment", &Value::U32(0))], &[]).unwrap();
-    // candle panics on this one, which shows on standard error; the last line is still ours.
-    let done = world.run(&["eval", "tiny.toml", "--model", "zero.gguf"]);
-    assert_eq!(done.code, 2, "{done:?}");
-    let last = done.stderr.lines().last().unwrap();
-    assert!(
-        last.starts_with("error: zero.gguf: corrupt metadata"),
-        "{done:?}"
-    );
-    assert!(!world.path("results").exists());
+    refused(&world, "zero.gguf", &["zero.gguf", "general.alignment"]);
 }
 
 #[test]

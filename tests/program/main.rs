@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bad_flags;
+mod bad_models;
 mod bad_toml;
 #[path = "../common/mod.rs"]
 mod common;

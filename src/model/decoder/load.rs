@@ -95,7 +95,10 @@ impl Layer {
             let bias = (!biases.is_empty())
                 .then(|| Tensor::cat(&biases, 0))
                 .transpose()?;
-            Ok(Linear::new(&Tensor::cat(&weights, 0)?, bias)?)
+            let joined = Tensor::cat(&weights, 0)?;
+            // Not held while the product's panels are made.
+            drop(weights);
+            Ok(Linear::new(&joined, bias)?)
         };
         let query_norm = optional("self_attn.q_norm.weight")?;
         let key_norm = optional("self_attn.k_norm.weight")?;

@@ -74,7 +74,7 @@ pub(super) fn check(config: &DecoderConfig, weights: &Weights) -> Result<(Ends, 
     let mut need = |name: &str, shape: &[usize]| -> Result<()> {
         weights.check(name, shape)?;
         let elements: usize = shape.iter().product();
-        bytes = bytes.saturating_add(4 * elements as u64);
+        bytes = bytes.saturating_add((elements as u64).saturating_mul(4));
         used.insert(weights.stored(name));
         Ok(())
     };

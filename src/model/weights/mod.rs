@@ -1,6 +1,8 @@
 //! The tensors of a model, asked for by their Hugging Face names whatever file they lie in.
 //! Safetensors and GGUF sit behind the same [`Weights::tensor`]; the decoder knows neither.
 
+#[cfg(test)]
+mod damage;
 mod gguf;
 mod names;
 mod safetensors;

@@ -217,7 +217,7 @@ fn wrong_gguf_metadata_is_named() {
         (
             "llama.attention.head_count_kv",
             array,
-            "is an array of 1, expected a whole number",
+            "is [2], expected a whole number",
         ),
         (
             "llama.attention.head_count_kv",
