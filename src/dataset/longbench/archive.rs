@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use zip::ZipArchive;
 
-use crate::bad_input;
+use crate::{bad_input, files};
 
 /// The official archive has 34 files.
 const MOST_ENTRIES: usize = 10_000;
@@ -73,4 +73,19 @@ pub(super) fn read(path: &Path, name: &str) -> Result<(Vec<u8>, Vec<String>)> {
         ));
     }
     Ok((bytes, left_out))
+}
+
+/// Whether the archive has a file `name`, in whatever folder.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) if the archive is none.
+pub(super) fn has(path: &Path, name: &str) -> Result<bool> {
+    let archive = ZipArchive::new(files::open(path)?).map_err(|error| {
+        bad_input!(
+            "{}: {error}, expected a zip archive of .jsonl files",
+            path.display()
+        )
+    })?;
+    let mut names = archive.file_names();
+    Ok(names.any(|entry| entry.rsplit(['/', '\\']).next() == Some(name)))
 }
