@@ -86,7 +86,7 @@ impl Cli {
 }
 
 const EVAL_EXAMPLES: &str = "Examples:
-  spindle eval                                  the quickstart, at most a few minutes
+  spindle eval                                  the quickstart: a few minutes
   spindle eval experiments/quickstart.toml --limit 4
   spindle eval --model HuggingFaceTB/SmolLM2-360M-Instruct --lengths 1024,4096 \\
       --methods snapkv,spindle --retention 0.2,0.4
@@ -94,8 +94,9 @@ const EVAL_EXAMPLES: &str = "Examples:
 An interrupted run goes on where it was when it is started again.";
 
 const SWEEP_EXAMPLES: &str = "Examples:
-  spindle sweep --methods snapkv,pyramidkv,spindle --retention 0.1,0.2,0.3,0.4,0.5
-  spindle sweep --method 'spindle-code:theta-k=0.98,0.95,0.9;theta-v=0.9,0.8' --lengths 2048
+  spindle sweep --methods snapkv,pyramidkv,spindle --retention 0.1,0.2,0.3,0.4
+  spindle sweep --method 'spindle-code:theta-k=0.98,0.95,0.9;theta-v=0.9,0.8' \\
+      --lengths 2048
   spindle sweep --methods snapkv,spindle --retention 0.2,0.4 --dry-run";
 
 /// What to run and where its results go.

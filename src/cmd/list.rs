@@ -6,16 +6,15 @@ use super::plan::plan;
 use super::say;
 use crate::bad_input;
 use crate::compress::methods::method_infos;
-use crate::compress::settings::MethodInfo;
+use crate::compress::settings::{MethodInfo, SettingInfo};
 use crate::error::nearest;
 use crate::experiment::{Experiment, ExperimentFile, built_in};
 use crate::layout::{READABLE, beside, paragraph, width};
-use crate::task::spec::{TASKS, TaskKind};
+use crate::task::spec::{Key, TASKS, TaskKind};
 
-/// Columns where summaries start, settings' defaults, and settings' help.
+/// Columns where summaries start.
 const SUMMARY: usize = 17;
-const DEFAULT: usize = 19;
-const HELP: usize = 41;
+const TASK_SUMMARY: usize = 26;
 
 /// `what`: methods, tasks, experiments, or the name of one; none: all of them in short.
 pub fn list(what: Option<&str>) -> Result<i32> {
@@ -43,18 +42,27 @@ fn method(info: &MethodInfo, width: usize) -> String {
     };
     let summary = format!("{}{source}", info.summary);
     let mut out = beside(&format!("  {}", info.name), &summary, SUMMARY, width);
-    for setting in info.settings {
+    let row = |setting: &SettingInfo| {
         let default = setting.default.map(|default| default.value().to_string());
-        let default = default.as_deref().unwrap_or("not set");
-        let help = format!("{}; {}", setting.help, setting.accepts);
-        out += &key(setting.name, default, &help, width);
-    }
+        [
+            setting.name.into(),
+            default.unwrap_or_else(|| "not set".into()),
+            format!("{}; {}", setting.help, setting.accepts),
+        ]
+    };
+    out += &keys(&Vec::from_iter(info.settings.iter().map(row)), width);
     out
 }
 
-fn key(name: &str, default: &str, help: &str, width: usize) -> String {
-    let name = format!("      {name}");
-    beside(&format!("{name:<DEFAULT$}{default}"), help, HELP, width)
+/// Names, defaults and help, in columns.
+fn keys(rows: &[[String; 3]], width: usize) -> String {
+    let column = |i: usize| rows.iter().map(|row| row[i].len() + 2).max().unwrap_or(0);
+    let (names, defaults) = (column(0), column(1));
+    let row = |[name, default, help]: &[String; 3]| {
+        let head = format!("      {name:<names$}{default}");
+        beside(&head, help, 6 + names + defaults, width)
+    };
+    rows.iter().map(row).collect()
 }
 
 fn tasks(width: usize) -> String {
@@ -63,14 +71,18 @@ fn tasks(width: usize) -> String {
 }
 
 fn summary(kind: &TaskKind, width: usize) -> String {
-    beside(&format!("  {}", kind.name), &kind.summary, 26, width)
+    beside(
+        &format!("  {}", kind.name),
+        &kind.summary,
+        TASK_SUMMARY,
+        width,
+    )
 }
 
 fn task(kind: &TaskKind, width: usize) -> String {
     let mut out = summary(kind, width);
-    for known in kind.keys {
-        out += &key(known.name, known.default, known.help, width);
-    }
+    let row = |key: &Key| [key.name, key.default, key.help].map(String::from);
+    out += &keys(&Vec::from_iter(kind.keys.iter().map(row)), width);
     if !kind.parts.is_empty() {
         let parts = format!("its tasks: {}", kind.parts.join(", "));
         out += &paragraph(&parts, ' ', [6, 8], width);

@@ -1,6 +1,8 @@
 //! Prose to make samples of: the project's own texts, or those of a folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use include_dir::{Dir, include_dir};
@@ -37,12 +39,13 @@ pub fn own_texts() -> Result<Vec<String>> {
 
 /// The texts of `folder` and its subfolders, sorted by name within each folder: files that end in `.txt`, `.md`,
 /// `.json` or `.jsonl`, in capitals or not. A JSON file holds `{"text": ...}`, once or on each line, as RULER's
-/// `PaulGrahamEssays.json` does. `folder` may also be one such file. Names that start with a dot are passed over.
+/// `PaulGrahamEssays.json` does. `folder` may also be one such file. Names that start with a dot are passed over, and
+/// so are JSON files that begin with something else: results may lie in the same folder.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) if something cannot be read, a link leads back to a folder that it is in, no
-/// such file is there or all are empty, or one is not what its name says.
-pub fn read_texts(folder: &Path) -> Result<Vec<String>> {
+/// text is there or all are empty, or a file is not what its name says.
+pub fn read_texts(folder: &Path) -> Result<Texts> {
     let paths = text_files(folder)?;
     let named = folder.display();
     if paths.is_empty() {
@@ -53,19 +56,33 @@ pub fn read_texts(folder: &Path) -> Result<Vec<String>> {
     let size = |path: &PathBuf| path.metadata().map_or(0, |found| found.len());
     let bytes = paths.iter().map(size).sum();
     memory::check(bytes, &format_args!("haystack folder {named}: its texts"))?;
-    let mut texts = Vec::new();
+    let (mut texts, mut passed_over) = (Vec::new(), Vec::new());
     for path in &paths {
         match Format::of(path) {
             Some(Format::Plain) | None => texts.push(read_text(path)?),
-            Some(Format::Json) => texts.extend(read_json(path)?),
+            Some(Format::Json) => match read_json(path)? {
+                Ok(found) => texts.extend(found),
+                Err(reason) => passed_over.push(reason),
+            },
         }
+    }
+    if let (Some(reason), true) = (passed_over.first(), texts.is_empty()) {
+        return Err(bad_input!("{reason}"));
     }
     if texts.iter().all(|text| text.trim().is_empty()) {
         return Err(bad_input!(
             "haystack folder {named}: its texts are empty, expected prose"
         ));
     }
-    Ok(texts)
+    Ok(Texts { texts, passed_over })
+}
+
+/// What a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    pub texts: Vec<String>,
+    /// JSON files that hold no texts, each with the reason.
+    pub passed_over: Vec<String>,
 }
 
 /// The text of a file, with lines that end in a line feed alone.
@@ -81,15 +98,33 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// # Errors
 /// As [`read_texts`] and [`own_texts`].
 pub fn of(folder: Option<&Path>) -> Result<Vec<String>> {
-    folder.map_or_else(own_texts, read_texts)
+    folder.map_or_else(own_texts, |folder| Ok(read_texts(folder)?.texts))
 }
 
-/// That `folder`, where there is one, holds texts.
+/// That `folder`, where there is one, holds texts. Says on standard error, once for each folder, what is passed over.
 ///
 /// # Errors
 /// As [`read_texts`].
 pub fn check(folder: Option<&Path>) -> Result<()> {
-    folder.map(read_texts).transpose().map(|_| ())
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let Some(folder) = folder else {
+        return Ok(());
+    };
+    let passed_over = read_texts(folder)?.passed_over;
+    let Some(first) = passed_over.first() else {
+        return Ok(());
+    };
+    let others = match passed_over.len() - 1 {
+        0 => String::new(),
+        count => format!(", and {count} more"),
+    };
+    let note = format!("note: {first}: passed over{others}");
+    // A thread that panicked left the set whole.
+    let mut said = SAID.lock().unwrap_or_else(|error| error.into_inner());
+    if said.insert(note.clone()) {
+        eprintln!("{note}");
+    }
+    Ok(())
 }
 
 /// SHA-256 of the texts in order, each ended by a zero byte.
@@ -150,35 +185,39 @@ fn text_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read_json(path: &Path) -> Result<Vec<String>> {
+/// The texts of a JSON file, or why it holds none: it begins with something else.
+fn read_json(path: &Path) -> Result<Result<Vec<String>, String>> {
     type Object = serde_json::Map<String, serde_json::Value>;
     let content = files::read_text(path)?;
-    let expected = "expected objects with \"text\" = a text";
     let mut values = serde_json::Deserializer::from_str(&content).into_iter::<Object>();
     let mut texts = Vec::new();
     while let Some(found) = values.next() {
-        let mut found = found.map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let what = error.to_string();
-            let what = what.split(" at line ").next().unwrap_or_default();
-            bad_input!("{}:{line}:{column}: {what}, {expected}", path.display())
-        })?;
-        match found.remove("text") {
-            Some(serde_json::Value::String(text)) => texts.push(unix_lines(text)),
-            found => {
-                let line = 1 + content[..values.byte_offset()]
-                    .trim_end()
-                    .matches('\n')
-                    .count();
-                let what = match found {
-                    Some(_) => "\"text\" is no text",
-                    None => "an object without \"text\"",
-                };
-                return Err(bad_input!("{}:{line}: {what}, {expected}", path.display()));
+        let mut line = None;
+        let problem = match found.map(|mut object| object.remove("text")) {
+            Ok(Some(serde_json::Value::String(text))) => {
+                texts.push(unix_lines(text));
+                continue;
             }
-        }
+            Ok(Some(_)) => "\"text\" is no text".to_string(),
+            Ok(None) => "an object without \"text\"".into(),
+            Err(error) => {
+                line = Some(error.line());
+                let said = error.to_string();
+                said.split(" at line ").next().unwrap_or_default().into()
+            }
+        };
+        let read = || content[..values.byte_offset()].trim_end();
+        let line = line.unwrap_or_else(|| 1 + read().matches('\n').count());
+        let reason = format!(
+            "{}:{line}: {problem}, expected objects with \"text\" = a text",
+            path.display()
+        );
+        return match texts.is_empty() {
+            true => Ok(Err(reason)),
+            false => Err(bad_input!("{reason}")),
+        };
     }
-    Ok(texts)
+    Ok(Ok(texts))
 }
 
 fn unix_lines(text: String) -> String {

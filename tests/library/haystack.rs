@@ -163,10 +163,10 @@ fn texts_are_found_in_subfolders_and_under_any_spelling() {
         "Sixth.",
         "Last.\nBut\nnot least.",
     ];
-    assert_eq!(read_texts(folder.path()).unwrap(), expected);
+    assert_eq!(read_texts(folder.path()).unwrap().texts, expected);
     // A file alone is the texts that it holds.
     let file = folder.path().join("g.jsonl");
-    assert_eq!(read_texts(&file).unwrap(), ["Fifth.", "Sixth."]);
+    assert_eq!(read_texts(&file).unwrap().texts, ["Fifth.", "Sixth."]);
 }
 
 #[test]
@@ -189,13 +189,13 @@ fn what_is_no_text_is_refused_by_name() {
         ),
         (
             &[("a.json", "{\"text\": \"x\"}\n{")],
-            "a.json:2:1: EOF while parsing",
+            "a.json:2: EOF while parsing",
         ),
         (
             &[("a.json", "[\"text\"]")],
-            "a.json:1:0: invalid type: sequence",
+            "a.json:1: invalid type: sequence",
         ),
-        (&[("a.json", "version 1")], "a.json:1:1: expected value"),
+        (&[("a.json", "version 1")], "a.json:1: expected value"),
         (&[(&deep, "Deep.")], "expected at most 16 folders"),
     ] {
         let folder = folder(files);
@@ -219,6 +219,28 @@ fn what_is_no_text_is_refused_by_name() {
     );
 }
 
+/// Results may lie beside the texts that they are of.
+#[test]
+fn json_that_begins_with_something_else_is_passed_over_by_name() {
+    let folder = folder(&[
+        ("a.txt", "Text."),
+        ("b/predictions.jsonl", "{\"task\": \"needle\"}\n"),
+        ("b/run.json", "{}"),
+        ("c.json", "[1, 2]"),
+    ]);
+    let found = read_texts(folder.path()).unwrap();
+    assert_eq!(found.texts, ["Text."]);
+    let names = [
+        "b/predictions.jsonl:1: an object",
+        "b/run.json:1: an object",
+        "c.json:1: invalid type",
+    ];
+    assert_eq!(found.passed_over.len(), names.len());
+    for (reason, name) in found.passed_over.iter().zip(names) {
+        assert!(reason.contains(name), "{reason}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_but_not_round_and_round() {
@@ -229,7 +251,7 @@ fn links_are_followed_but_not_round_and_round() {
     symlink(elsewhere.path().join("in"), folder.path().join("a")).unwrap();
     symlink(folder.path().join("b/b.txt"), folder.path().join("c.txt")).unwrap();
     assert_eq!(
-        read_texts(folder.path()).unwrap(),
+        read_texts(folder.path()).unwrap().texts,
         ["Elsewhere.", "Here.", "Here."]
     );
     symlink(folder.path(), folder.path().join("b/round")).unwrap();
@@ -262,7 +284,7 @@ proptest! {
         std::fs::write(folder.path().join(&name), content).unwrap();
         match read_texts(folder.path()) {
             Ok(texts) => {
-                let any = texts.iter().any(|text| !text.trim().is_empty());
+                let any = texts.texts.iter().any(|text| !text.trim().is_empty());
                 prop_assert!(any);
             }
             Err(error) => {

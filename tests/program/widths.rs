@@ -73,10 +73,8 @@ fn tables_and_plans_fit_and_lose_no_number() {
     let world = World::new();
     let plan = ["sweep", "needle", "--dry-run"];
     fits(&good(&world, &plan, "80"), 80);
-    assert_eq!(
-        numbers(&good(&world, &plan, "80")),
-        numbers(&good(&world, &plan, "400"))
-    );
+    let joined = |columns| good(&world, &plan, columns).replace([' ', '\n'], "");
+    assert_eq!(joined("80"), joined("400"));
 
     let run = ["eval", "tiny.toml", "--limit", "2", "--out", "out"];
     let table = good(&world, &run, "80");

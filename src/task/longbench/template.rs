@@ -47,7 +47,7 @@ impl Template {
     /// [`BadInput`](crate::error::BadInput) for a brace that is not closed, or no slot of the context.
     pub fn of_fields(text: &str, context: &str) -> Result<Self> {
         Self::parse(text, "{field}", &|slot| match slot {
-            "" => None,
+            _ if slot.is_empty() || slot.contains(['{', '\n']) => None,
             _ if slot == context => Some(Part::Context),
             _ => Some(Part::Other(slot.into())),
         })
@@ -80,7 +80,13 @@ impl Template {
             let slot = rest[1..].split_once('}').filter(|_| rest.starts_with('{'));
             let part = slot.and_then(|(name, after)| Some((part_of(name)?, after)));
             let Some((part, after)) = part else {
-                let found: String = rest.chars().take(20).collect();
+                let found: String = rest
+                    .lines()
+                    .next()
+                    .into_iter()
+                    .flat_map(str::chars)
+                    .take(20)
+                    .collect();
                 return Err(bad_input!(
                     "template: `{found}`: expected {slots}, or a brace twice"
                 ));
