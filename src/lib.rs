@@ -2,10 +2,11 @@
 //!
 //! Data flows one way, and a module uses only those before it:
 //!
-//! `files`, `memory`, `guard` (what is read, what fits, what may panic) -> `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
-//! `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
-//! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of one prompt), `plot`; `cli` and
-//! `cmd` are the program around it.
+//! `files`, `toml_text`, `memory`, `guard`, `layout` (what is read, what fits, what may panic, how wide text is) ->
+//! `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable
+//! caches) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples
+//! and metrics) -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of
+//! one prompt), `plot`; `cli` and `cmd` are the program around it.
 
 pub mod cache;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod generate;
 pub mod guard;
 pub mod inspect;
 pub mod kernel;
+pub mod layout;
 pub mod load;
 pub mod memory;
 pub mod model;
@@ -29,3 +31,5 @@ pub mod report;
 pub mod run;
 pub mod source;
 pub mod task;
+
+pub mod toml_text;

@@ -1,9 +1,7 @@
 //! The `spindle` program: parse, dispatch, and end with 0 (good), 1 (failed) or 2 (bad input).
 
-use clap::Parser;
-
 fn main() {
-    let code = spindle::cmd::dispatch(spindle::cli::Cli::parse()).unwrap_or_else(|error| {
+    let code = spindle::cmd::dispatch(spindle::cli::Cli::read()).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         spindle::error::exit_code(&error)
     });

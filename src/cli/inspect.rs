@@ -7,9 +7,11 @@ use clap::Args;
 use crate::source::DEFAULT_MODEL;
 
 pub const EXAMPLES: &str = "Examples:
-  spindle inspect                               a needle sample under spindle at a retention of 0.3
-  spindle inspect --method 'spindle:retention=0.2,0.4' --method 'snapkv:retention=0.3;store=kv-head'
-  spindle inspect essay.txt --method 'spindle:retention=0.3;gqa=unfold,max' --out essay-figures
+  spindle inspect                               a needle sample under spindle
+  spindle inspect --method 'spindle:retention=0.2,0.4' \\
+      --method 'snapkv:retention=0.3;store=kv-head'
+  spindle inspect essay.txt --method 'spindle:retention=0.3;gqa=unfold,max' \\
+      --out essay-figures
   spindle inspect question.txt --chat --json > facts.json
   cat essay.txt | spindle inspect - --model owner/name@revision";
 

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 
+use super::plan::plan;
 use super::{figures, report, say};
 use crate::bad_input;
 use crate::cli::RunArgs;
 use crate::experiment::{Experiment, ExperimentFile, text_of, text_of_built_in};
+use crate::layout::width;
 use crate::profile::{self, Stage, stage};
 use crate::run::{RunOptions, run};
 
@@ -18,7 +20,7 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
         return Err(bad_input!("--limit 0: expected at least 1"));
     }
     if args.dry_run {
-        say(&plan(&experiment))?;
+        say(&plan(&experiment, width()))?;
         return Ok(0);
     }
     let options = RunOptions {
@@ -74,7 +76,9 @@ fn experiment(args: &RunArgs) -> Result<Experiment> {
     };
     let original = ExperimentFile::parse(&text, name)?;
     let mut file = original.clone();
-    args.overrides.apply(&mut file)?;
+    if let Some(note) = args.overrides.apply(&mut file)? {
+        eprintln!("note: {note}");
+    }
     let changed = file != original;
     let text = if changed {
         toml::to_string_pretty(&file)?
@@ -87,22 +91,6 @@ fn experiment(args: &RunArgs) -> Result<Experiment> {
         name.clone()
     };
     Experiment::new(file, text, &origin)
-}
-
-/// What a dry run prints.
-fn plan(experiment: &Experiment) -> String {
-    let mut out = format!(
-        "experiment {}, model {}\n",
-        experiment.file.name, experiment.file.model.source
-    );
-    for task in &experiment.tasks {
-        out += &format!("task {}\n", task.summary());
-    }
-    out += &format!("{} cells, each on every sample:\n", experiment.cells.len());
-    for cell in &experiment.cells {
-        out += &format!("  {} {}\n", cell.info.name, cell.settings.canonical());
-    }
-    out
 }
 
 /// As it was given, but for where the program lies.

@@ -5,6 +5,7 @@ mod fetch;
 mod figures;
 mod inspect;
 mod list;
+mod plan;
 mod report;
 
 use std::io::{ErrorKind, Write};
@@ -45,7 +46,7 @@ fn run(verb: Verb) -> Result<i32> {
             against,
             splice,
         } => report::report(&results, against.as_deref(), splice.as_deref()),
-        Verb::List { what } => list::list(what),
+        Verb::List { what } => list::list(what.as_deref()),
         Verb::Fetch { model } => fetch::fetch(&model),
     }
 }

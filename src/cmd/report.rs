@@ -8,14 +8,16 @@ use anyhow::{Context, Result};
 use super::figures::require_records;
 use super::say;
 use crate::bad_input;
+use crate::layout::width;
 use crate::record::{Provenance, RECORDS_FILE, read_records};
 use crate::report::{Report, splice};
+use crate::task::longbench::{OWN_WORDS, is_task};
 
 /// `against`: the method that differences are from, in place of `full`.
 pub fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Result<i32> {
     require_records(results)?;
     let Some(path) = into else {
-        say(&table(results, against)?.text())?;
+        say(&table(results, against)?.text(width()))?;
         return Ok(0);
     };
     let table = table(results, against)?.markdown();
@@ -28,7 +30,7 @@ pub fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Res
 
 /// Prints the table.
 pub fn print(results: &Path) -> Result<()> {
-    say(&table(results, None)?.text())
+    say(&table(results, None)?.text(width()))
 }
 
 fn table(results: &Path, against: Option<&str>) -> Result<Report> {
@@ -47,6 +49,11 @@ fn table(results: &Path, against: Option<&str>) -> Result<Report> {
     // The rows say everything but what never became one; without a run.json that can be read there is no word of it.
     if let Ok(Some(run)) = Provenance::read(results) {
         report.note_left_out(&run.left_out);
+        let own = run.templates.iter().filter(|(task, template)| {
+            let (origin, _) = template.split_once(' ').unwrap_or((template, ""));
+            origin == OWN_WORDS && is_task(task)
+        });
+        report.note_own_templates(&Vec::from_iter(own.map(|(task, _)| task.as_str())));
     }
     Ok(report)
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::sentence::sentence_gaps;
+use super::sentence::gaps;
 use crate::bad_input;
 
 /// The sentences of texts in order, words apart by single spaces.
@@ -12,19 +12,19 @@ pub struct Essay {
 
 impl Essay {
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) if the texts hold no sentence.
+    /// [`BadInput`](crate::error::BadInput) if the texts are empty.
     pub fn new(texts: &[String]) -> Result<Self> {
         let mut sentences = Vec::new();
         for text in texts {
             let mut start = 0;
-            for gap in sentence_gaps(text) {
+            for gap in gaps(text) {
                 let words = text[start..gap.start].split_whitespace();
                 sentences.push(words.map(String::from).collect());
                 start = gap.end;
             }
         }
         if sentences.is_empty() {
-            return Err(bad_input!("essay: its texts hold no sentence"));
+            return Err(bad_input!("essay: its texts are empty, expected prose"));
         }
         Ok(Self { sentences })
     }
@@ -60,7 +60,11 @@ mod tests {
         assert_eq!(essay.sentences(0), [""; 0]);
         assert_eq!(essay.sentences(1), ["One"]);
         assert_eq!(essay.sentences(3), ["One two.", "Three!"]);
-        assert_eq!(essay.sentences(5), ["One two.", "Three!", "Four.", "One"]);
-        assert!(Essay::new(&texts[1..2]).is_err());
+        assert_eq!(
+            essay.sentences(6),
+            ["One two.", "Three!", "A title", "Four."]
+        );
+        assert_eq!(essay.sentences(7)[4], "One");
+        assert!(Essay::new(&["\n".into()]).is_err());
     }
 }

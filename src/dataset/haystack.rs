@@ -1,104 +1,13 @@
 //! The haystack: prose, as tokens with the sentence boundaries at which it may be cut or added to.
 
-use std::fs;
-use std::path::Path;
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-use include_dir::{Dir, include_dir};
-use sha2::{Digest, Sha256};
-
-use super::sentence::sentence_gaps;
+use super::sentence::gaps;
 use crate::bad_input;
 use crate::model::tokenizer::ModelTokenizer;
 
-/// The project's own texts.
-static TEXTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/haystack");
-
 /// What stands between two texts, and before the first: a new paragraph.
 const PARAGRAPH: &str = "\n\n";
-
-/// The project's own texts, from the binary.
-///
-/// # Errors
-/// If one of them is not UTF-8.
-pub fn own_texts() -> Result<Vec<String>> {
-    let mut files: Vec<_> = TEXTS.files().filter(|file| is_text(file.path())).collect();
-    files.sort_by_key(|file| file.path());
-    let text = |file: &include_dir::File| {
-        let text = file.contents_utf8();
-        text.map(str::to_owned)
-            .with_context(|| format!("{}: not UTF-8", file.path().display()))
-    };
-    files.into_iter().map(text).collect()
-}
-
-/// The `*.txt` and `*.md` files of `folder`, sorted by name.
-///
-/// # Errors
-/// [`BadInput`](crate::error::BadInput) if it cannot be read, has no such file, or one is not UTF-8.
-pub fn read_texts(folder: &Path) -> Result<Vec<String>> {
-    let named = folder.display();
-    let entries = fs::read_dir(folder)
-        .map_err(|error| bad_input!("haystack folder {named}: cannot be read: {error}"))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("haystack folder {named}"))?
-            .path();
-        if path.is_file() && is_text(&path) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    if paths.is_empty() {
-        return Err(bad_input!(
-            "haystack folder {named}: no text files, expected *.txt or *.md"
-        ));
-    }
-    let read = |path: &std::path::PathBuf| {
-        let bytes = fs::read(path).with_context(|| format!("{}", path.display()))?;
-        String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let file = path.file_name().unwrap_or_default().display();
-            bad_input!("haystack folder {named}: {file} is not UTF-8 (at byte {at})")
-        })
-    };
-    paths.iter().map(read).collect()
-}
-
-/// The texts of `folder`, or the project's own without one.
-///
-/// # Errors
-/// As [`read_texts`] and [`own_texts`].
-pub fn texts(folder: Option<&Path>) -> Result<Vec<String>> {
-    folder.map_or_else(own_texts, read_texts)
-}
-
-/// That `folder`, where there is one, holds texts.
-///
-/// # Errors
-/// As [`read_texts`].
-pub fn check(folder: Option<&Path>) -> Result<()> {
-    folder.map(read_texts).transpose().map(|_| ())
-}
-
-/// SHA-256 of the texts in order, each ended by a zero byte.
-pub fn digest(texts: &[String]) -> String {
-    let mut digest = Sha256::new();
-    for text in texts {
-        digest.update(text.as_bytes());
-        digest.update([0]);
-    }
-    digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn is_text(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "txt" || e == "md")
-}
 
 /// The end of a sentence, between two tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +28,14 @@ pub struct Slice {
     pub boundaries: Vec<Boundary>,
 }
 
+/// Tokens of a haystack, cut off wherever so many are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    pub tokens: Vec<u32>,
+    /// Ascending, none of them 0: how many tokens there are up to the end of each sentence.
+    pub ends: Vec<usize>,
+}
+
 /// Texts of one tokenizer's tokens.
 pub struct Haystack {
     texts: Vec<Text>,
@@ -137,7 +54,7 @@ struct End {
 }
 
 impl Haystack {
-    /// Tokenises each of `texts` once. Texts without a sentence are left out.
+    /// Tokenises each of `texts` once. Texts without a place to cut at are left out: empty ones.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) if none is left, or if the tokenizer fails.
@@ -150,7 +67,9 @@ impl Haystack {
             }
         }
         if tokenised.is_empty() {
-            return Err(bad_input!("haystack: its texts hold no sentence"));
+            return Err(bad_input!(
+                "haystack: its texts hold no place between two tokens at which a sentence ends"
+            ));
         }
         Ok(Self { texts: tokenised })
     }
@@ -192,19 +111,27 @@ impl Haystack {
 
     /// Exactly `n_tokens` tokens of the texts one after the other, from the first on and as often as needed,
     /// wherever that ends.
-    pub fn cut(&self, n_tokens: usize) -> Vec<u32> {
-        let tokens = self.texts.iter().cycle().flat_map(|text| &text.tokens);
-        tokens.copied().take(n_tokens).collect()
+    pub fn cut(&self, n_tokens: usize) -> Cut {
+        let (mut tokens, mut ends) = (Vec::new(), Vec::new());
+        for text in self.texts.iter().cycle() {
+            if tokens.len() >= n_tokens {
+                break;
+            }
+            ends.extend(text.ends.iter().map(|end| tokens.len() + end.boundary.at));
+            tokens.extend_from_slice(&text.tokens);
+        }
+        tokens.truncate(n_tokens);
+        ends.retain(|end| *end <= n_tokens);
+        Cut { tokens, ends }
     }
 }
 
 impl Text {
     fn new(text: &str, tokenizer: &ModelTokenizer) -> Result<Self> {
-        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         let text = format!("{}{PARAGRAPH}", text.trim());
         let (tokens, spans) = tokenizer.encode_after("\n", &text)?;
         let mut ends = Vec::new();
-        for gap in sentence_gaps(&text) {
+        for gap in gaps(&text) {
             let at = spans.partition_point(|span| span.start < gap.start);
             if at == 0 {
                 continue;

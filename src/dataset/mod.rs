@@ -7,3 +7,4 @@ pub mod essay;
 pub mod haystack;
 pub mod longbench;
 mod sentence;
+pub mod texts;

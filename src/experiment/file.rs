@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bad_input;
 use crate::source::DEFAULT_MODEL;
+use crate::toml_text;
 
 /// The keys of an experiment file. Lists in a `[[method]]` table expand to the product of their values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,7 +113,7 @@ impl ExperimentFile {
     /// # Errors
     /// What is wrong, with `origin` and line, as TOML or in the keys and types of an experiment.
     pub fn parse(text: &str, origin: &str) -> anyhow::Result<Self> {
-        toml::from_str(text).map_err(|error| located(&error, text, origin))
+        toml_text::parse(text, origin)
     }
 
     /// # Errors
@@ -135,19 +136,4 @@ impl ExperimentFile {
         }
         Ok(())
     }
-}
-
-/// A TOML error in one line: the file, the line with its text, what is wrong.
-fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
-    let message = error.message().trim().replace('\n', ", ");
-    let Some(span) = error.span() else {
-        return bad_input!("{origin}: {message}");
-    };
-    let line = text[..span.start].matches('\n').count() + 1;
-    // What spans lines is a table: its first line says nothing about what it lacks.
-    if text[span].trim_end().contains('\n') {
-        return bad_input!("{origin}:{line}: {message}");
-    }
-    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
-    bad_input!("{origin}:{line}: `{source}`: {message}")
 }

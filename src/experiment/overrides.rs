@@ -1,16 +1,16 @@
 //! Flags of the command line that replace values of an experiment file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::ExperimentFile;
 use super::expand::{cells, check_distinct};
 use super::file::{CompressAt, ModelTable};
+use super::{ExperimentFile, tasks};
 use crate::bad_input;
 use crate::compress::methods::method_infos;
-use crate::error::nearest;
 use crate::generate::Cell;
+use crate::task::custom::NAME;
 use crate::task::spec::kind_of;
 
 /// What the flags say; anything not given leaves the file as it is.
@@ -37,10 +37,14 @@ pub struct Overrides {
         allow_negative_numbers = true
     )]
     pub retention: Vec<f64>,
-    /// Tasks of the experiment to run, by name
+    /// Tasks of the experiment to run, by name; RULER's by theirs
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub tasks: Vec<String>,
-    /// Records of the tasks: a folder of .jsonl files, a data.zip, hub, or hub:owner/name[@revision]
+    /// A task of your own in place of the experiment's: its TOML file. May be repeated
+    #[arg(long, value_name = "FILE", conflicts_with = "tasks")]
+    pub task_file: Vec<PathBuf>,
+    /// Records of the tasks: a folder of .jsonl files, a data.zip, hub, or hub:owner/name[@revision]. Tasks that a
+    /// folder or archive has no records of are left out, unless --tasks names them
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,
     /// Templates of the tasks, as in LongBench's dataset2prompt.json, in place of the program's own
@@ -91,11 +95,11 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Applies the flags. Whether anything changed is for the caller to see by comparing.
+    /// Applies the flags, and says what they leave out. Whether anything changed is for the caller to see by comparing.
     ///
     /// # Errors
     /// A flag that does not parse or that the experiment has no place for.
-    pub fn apply(&self, file: &mut ExperimentFile) -> Result<()> {
+    pub fn apply(&self, file: &mut ExperimentFile) -> Result<Option<String>> {
         if let Some(name) = &self.name {
             file.name.clone_from(name);
         }
@@ -117,26 +121,19 @@ impl Overrides {
         if let Some(seed) = self.seed {
             file.seed = seed;
         }
-        self.choose_tasks(file)?;
+        if !self.task_file.is_empty() {
+            file.tasks = self.task_file.iter().map(|path| custom(path)).collect();
+        }
+        if !self.tasks.is_empty() {
+            tasks::choose(&self.tasks, &mut file.tasks)?;
+        }
         self.apply_tasks(file)?;
-        self.apply_methods(file)
-    }
-
-    fn choose_tasks(&self, file: &mut ExperimentFile) -> Result<()> {
-        if self.tasks.is_empty() {
-            return Ok(());
-        }
-        let name = |table: &toml::Table| table.get("name")?.as_str().map(str::to_string);
-        let known: Vec<String> = file.tasks.iter().filter_map(name).collect();
-        if let Some(unknown) = self.tasks.iter().find(|task| !known.contains(task)) {
-            return Err(bad_input!(
-                "--tasks: the experiment has no task \"{unknown}\"{}",
-                nearest(unknown, known.iter().map(String::as_str))
-            ));
-        }
-        file.tasks
-            .retain(|table| name(table).is_some_and(|name| self.tasks.contains(&name)));
-        Ok(())
+        let left_out = match &self.data {
+            Some(data) if self.tasks.is_empty() => tasks::leave_out_absent(data, &mut file.tasks)?,
+            _ => None,
+        };
+        self.apply_methods(file)?;
+        Ok(left_out)
     }
 
     /// Each flag goes to every task that takes it.
@@ -157,9 +154,8 @@ impl Overrides {
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
         {
-            let takes = |table: &&mut toml::Table| {
-                kind_of(table).is_some_and(|kind| kind.flags.contains(&key))
-            };
+            let takes =
+                |table: &&mut toml::Table| kind_of(table).is_some_and(|kind| kind.takes_flag(key));
             let mut found = false;
             for table in file.tasks.iter_mut().filter(takes) {
                 table.insert(key.into(), value.clone());
@@ -217,6 +213,12 @@ impl Overrides {
         }
         Ok(())
     }
+}
+
+/// The `[[task]]` table of a task file.
+fn custom(path: &Path) -> toml::Table {
+    let file = toml::Value::from(path.display().to_string());
+    toml::Table::from_iter([("name".into(), NAME.into()), ("file".into(), file)])
 }
 
 /// The cells that `--method` flags stand for, where there is no experiment.

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use super::WINDOW;
 use crate::bad_input;
-use crate::dataset::haystack::{self, Haystack};
+use crate::dataset::haystack::Haystack;
+use crate::dataset::texts::own_texts;
 use crate::load::Loaded;
 use crate::model::chat::Message;
 use crate::task::Task;
@@ -68,7 +69,7 @@ impl Prompt {
                     ..NeedleSettings::default()
                 };
                 let task = loaded.within_context(|most| {
-                    let haystack = Haystack::new(&haystack::texts(None)?, tokenizer)?;
+                    let haystack = Haystack::new(&own_texts()?, tokenizer)?;
                     Needle::new(&settings, haystack, tokenizer.clone(), most)
                 })?;
                 let sample = task.sample(0)?;

@@ -1,7 +1,7 @@
 //! The facts of a prompt for a terminal.
 
 use super::{Inspection, LayerRow, MethodFacts};
-use crate::report::wrap;
+use crate::layout::wrap;
 
 /// Prose is wrapped to this.
 const WIDTH: usize = 100;

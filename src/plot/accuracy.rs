@@ -8,7 +8,8 @@ use super::figure::Figure;
 use super::marker::Look;
 use super::series::{self, Point, Series};
 use super::style::{self, Area, HEADER, INK, LABEL, MARGIN, MUTED, SMALL};
-use crate::report::{Block, FULL, wrap};
+use crate::layout::wrap;
+use crate::report::{Block, FULL};
 
 const HEIGHT: u32 = 1000;
 /// Width of the legend, right of the data so that it never covers a point.

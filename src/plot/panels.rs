@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::style::{self, Area, INK, LABEL, MUTED, SMALL};
-use crate::report::wrap;
+use crate::layout::wrap;
 
 const COLUMNS: usize = 3;
 /// Between panels.

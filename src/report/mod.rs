@@ -20,7 +20,6 @@ pub use block::{Block, Cell, FULL, Setup, blocks, labels};
 pub use curve::{Curve, curves};
 pub use row::{Difference, Fidelity, Row};
 pub use splice::splice;
-pub use text::wrap;
 
 use anyhow::Result;
 
@@ -40,6 +39,8 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     pub title: String,
+    /// The task, or those averaged.
+    pub tasks: Vec<String>,
     /// Model, element type, what was compressed, metric.
     pub subtitle: String,
     pub rows: Vec<Row>,
@@ -98,9 +99,23 @@ impl Report {
         }
     }
 
-    /// Aligned columns for a terminal, at most 100 wide.
-    pub fn text(&self) -> String {
-        text::render(self)
+    /// Says beside the tasks named, and beside their averages, that their prompts are not in the published words.
+    pub fn note_own_templates(&mut self, tasks: &[&str]) {
+        for section in &mut self.sections {
+            if section
+                .tasks
+                .iter()
+                .any(|task| tasks.contains(&task.as_str()))
+            {
+                section.subtitle += ", own templates: not comparable with published scores";
+            }
+        }
+    }
+
+    /// Aligned columns for a terminal, lines at most `width` columns wide, from 80 on: a wider table is several, one
+    /// below the other.
+    pub fn text(&self, width: usize) -> String {
+        text::render(self, width)
     }
 
     /// Tables for a README.
@@ -149,6 +164,7 @@ impl Section {
         let row = |cell| Row::over(&[(block, cell)], baseline);
         Self {
             title: block.task.to_string(),
+            tasks: vec![block.task.to_string()],
             subtitle: format!("{}, metric {}", block.setup, block.metric),
             rows: block.cells.iter().map(row).collect(),
             areas: Areas::over(&[block], baseline),
@@ -174,6 +190,7 @@ impl Section {
         let names: Vec<&str> = tasks.iter().map(|block| block.task).collect();
         Self {
             title: format!("macro average over {} tasks", tasks.len()),
+            tasks: names.iter().map(ToString::to_string).collect(),
             subtitle: format!("{}, tasks {}", tasks[0].setup, names.join(" ")),
             rows: rows.collect(),
             areas: Areas::over(tasks, baseline),

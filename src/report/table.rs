@@ -1,5 +1,7 @@
 //! A table as text, before it is laid out.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::row::Difference;
 
 /// Headers and rows of one width; method and settings are the first two columns.
@@ -18,6 +20,24 @@ impl Table {
             headers: columns.iter().map(|&i| headers[i]).collect(),
             rows: rows.iter().map(row).collect(),
         }
+    }
+
+    /// These columns of it.
+    pub fn only(&self, columns: &[usize]) -> Self {
+        let of = |row: &Vec<String>| columns.iter().map(|&i| row[i].clone()).collect();
+        Self {
+            headers: columns.iter().map(|&i| self.headers[i]).collect(),
+            rows: self.rows.iter().map(of).collect(),
+        }
+    }
+
+    /// Columns of a terminal that each takes.
+    pub fn widths(&self) -> Vec<usize> {
+        let of = |(i, header): (usize, &&str)| {
+            let cells = self.rows.iter().map(|row| row[i].width());
+            cells.chain([header.width()]).max().unwrap_or(0)
+        };
+        self.headers.iter().enumerate().map(of).collect()
     }
 }
 

@@ -1,16 +1,27 @@
 //! The report for a terminal.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::Report;
 use super::table::Table;
+use crate::layout::{READABLE, wrap};
 
-/// No line is longer.
-pub const WIDTH: usize = 100;
 /// A longer method name is wrapped.
 const METHOD_WIDTH: usize = 20;
+/// Settings have so much at least, where they need it, or their longest where that is less.
+const SETTINGS_WIDTH: usize = 24;
 const GAP: &str = "  ";
 
-pub(super) fn render(report: &Report) -> String {
+/// Lines of at most `width` columns, prose of at most [`READABLE`].
+pub(super) fn render(report: &Report, width: usize) -> String {
     let mut out = String::new();
+    let prose = width.min(READABLE);
+    let paragraph = |text: &str, out: &mut String| {
+        for line in wrap(text, ' ', prose) {
+            out.push_str(&line);
+            out.push('\n');
+        }
+    };
     for section in &report.sections {
         paragraph(&section.title, &mut out);
         paragraph(&section.subtitle, &mut out);
@@ -20,8 +31,10 @@ pub(super) fn render(report: &Report) -> String {
                 paragraph(&title, &mut out);
                 out.push('\n');
             }
-            table_text(&table, &mut out);
-            out.push('\n');
+            for part in parts(&table, width) {
+                table_text(&part, width, &mut out);
+                out.push('\n');
+            }
         }
     }
     for note in report.notes() {
@@ -30,24 +43,41 @@ pub(super) fn render(report: &Report) -> String {
     out
 }
 
-fn paragraph(text: &str, out: &mut String) {
-    for line in wrap(text, ' ', WIDTH) {
-        out.push_str(&line);
-        out.push('\n');
+/// A table as tables one below the other, each narrow enough: all have the first two columns, and each has as many of
+/// the others as fit.
+fn parts(table: &Table, width: usize) -> Vec<Table> {
+    let widths = table.widths();
+    let settings = table
+        .rows
+        .iter()
+        .flat_map(|row| row[1].split_inclusive(';'));
+    let longest = settings.map(UnicodeWidthStr::width).max().unwrap_or(0);
+    let named = widths[0].min(METHOD_WIDTH)
+        + GAP.len()
+        + longest.min(SETTINGS_WIDTH).max(table.headers[1].len());
+    let mut parts: Vec<Vec<usize>> = vec![vec![0, 1]];
+    let mut filled = named;
+    for column in 2..widths.len() {
+        let needed = GAP.len() + widths[column];
+        if filled + needed > width && filled > named {
+            parts.push(vec![0, 1]);
+            filled = named;
+        }
+        filled += needed;
+        if let Some(part) = parts.last_mut() {
+            part.push(column);
+        }
     }
+    parts.iter().map(|columns| table.only(columns)).collect()
 }
 
-fn table_text(table: &Table, out: &mut String) {
+fn table_text(table: &Table, width: usize, out: &mut String) {
     let Table { headers, rows } = table;
-    let widest = |i: usize| {
-        let cells = rows.iter().map(|row| row[i].chars().count());
-        cells.chain([headers[i].len()]).max().unwrap_or(0)
-    };
-    let mut widths: Vec<usize> = (0..headers.len()).map(widest).collect();
+    let mut widths = table.widths();
     widths[0] = widths[0].min(METHOD_WIDTH);
     let others: usize = widths.iter().sum::<usize>() - widths[1] + GAP.len() * (widths.len() - 1);
     widths[1] = widths[1]
-        .min(WIDTH.saturating_sub(others))
+        .min(width.saturating_sub(others))
         .max(headers[1].len());
     let headers: Vec<String> = headers.iter().map(ToString::to_string).collect();
     line(&headers, &widths, out);
@@ -74,39 +104,13 @@ fn line(parts: &[String], widths: &[usize], out: &mut String) {
         .iter()
         .zip(widths)
         .enumerate()
-        .map(|(i, (part, &width))| match i {
-            0 | 1 => format!("{part:<width$}"),
-            _ => format!("{part:>width$}"),
+        .map(|(i, (part, &width))| {
+            let gap = width.saturating_sub(part.width());
+            match i {
+                0 | 1 => format!("{part}{:gap$}", ""),
+                _ => format!("{:gap$}{part}", ""),
+            }
         });
     out.push_str(padded.collect::<Vec<_>>().join(GAP).trim_end());
     out.push('\n');
-}
-
-/// Breaks `text` after `separator` into lines of at most `width` characters, and within a part only
-/// if the part alone is wider. Spaces at a break are dropped. At least one line.
-pub fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut filled = 0;
-    for part in text.split_inclusive(separator) {
-        let length = part.trim_end().chars().count();
-        if filled > 0 && filled + length > width {
-            lines.push(String::new());
-            filled = 0;
-        }
-        let part = if filled == 0 { part.trim_start() } else { part };
-        for c in part.chars() {
-            if filled == width && c != ' ' {
-                lines.push(String::new());
-                filled = 0;
-            }
-            if let Some(line) = lines.last_mut() {
-                line.push(c);
-            }
-            filled += 1;
-        }
-    }
-    lines
-        .iter()
-        .map(|line| line.trim_end().to_string())
-        .collect()
 }

@@ -22,6 +22,7 @@ use crate::bad_input;
 use crate::cache::Geometry;
 use crate::experiment::{CompressAt, Experiment};
 use crate::generate::Cell;
+use crate::layout;
 use crate::load::{self, Loaded};
 use crate::model::observe::Prefilled;
 use crate::profile::{Stage, stage};
@@ -321,9 +322,11 @@ fn record(
 }
 
 fn progress(samples: usize, folder: &Path) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "{bar:24} {pos}/{len} samples, {per_sec}, {elapsed} gone, {eta} left  {msg}",
-    );
+    // What stands before the message takes at most about 65 columns; the message is cut off where the line ends.
+    let message = layout::width().saturating_sub(65);
+    let style = ProgressStyle::with_template(&format!(
+        "{{bar:12}} {{pos}}/{{len}} samples, {{per_sec}}, {{elapsed}} gone, {{eta}} left  {{msg:{message}!}}",
+    ));
     let bar = ProgressBar::new(samples as u64)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(folder.display().to_string());

@@ -1,6 +1,6 @@
 //! The tasks of a run, and the order of their samples.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Error, Result};
 
@@ -27,7 +27,15 @@ pub fn build(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<BuiltTask>>
 /// That no two samples have one name, by which their rows are told apart: one of them would pass for the other.
 fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
     let mut known = HashSet::new();
-    for BuiltTask { task, .. } in tasks {
+    let mut templates = HashMap::new();
+    for BuiltTask { task, template, .. } in tasks {
+        if *templates.entry(task.name()).or_insert(template) != template {
+            return Err(bad_input!(
+                "experiment {experiment}: task {} stands twice with different templates, expected another name or \
+                 experiment for one of them",
+                task.name()
+            ));
+        }
         for sample in (0..task.len()).map(|i| task.sample_id(i)) {
             if !known.insert((task.name(), sample.clone())) {
                 return Err(bad_input!(

@@ -3,6 +3,7 @@
 //! A task builds samples from a `dataset` and a tokenizer, and scores answers. `experiment` names the
 //! task, `run` feeds its samples to `generate`.
 
+pub mod custom;
 pub mod longbench;
 pub mod metric;
 pub mod mini;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use anyhow::Result;
 use serde::de::DeserializeOwned;
 
-use super::{Task, longbench, mini, needle, niah, perplexity, ruler};
+use super::{Task, custom, longbench, mini, needle, niah, perplexity, ruler};
 use crate::bad_input;
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
@@ -16,11 +16,59 @@ pub struct TaskKind {
     pub name: Cow<'static, str>,
     /// What it is, in one line.
     pub summary: Cow<'static, str>,
-    /// Keys of the table that flags of the same name replace.
-    pub flags: &'static [&'static str],
+    /// The other keys of its table.
+    pub keys: &'static [Key],
+    /// Names of its tasks where one table makes several: those that its key `tasks` may list.
+    pub parts: &'static [&'static str],
     /// Reads the table of the kind of that name, without its `name`.
     pub parse: fn(&str, toml::Table) -> Result<Box<dyn TaskSpec>>,
 }
+
+impl TaskKind {
+    /// Whether the flag `--key` replaces a key of its table.
+    pub fn takes_flag(&self, key: &str) -> bool {
+        self.keys
+            .iter()
+            .any(|known| known.flag && known.name == key)
+    }
+}
+
+/// A key of a `[[task]]` table.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    /// What it is if not given, in words.
+    pub default: &'static str,
+    pub help: &'static str,
+    /// Whether the flag of the same name replaces it.
+    pub flag: bool,
+}
+
+impl Key {
+    pub const fn new(name: &'static str, default: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            default,
+            help,
+            flag: false,
+        }
+    }
+
+    /// One that the flag of the same name replaces.
+    pub const fn of_flag(name: &'static str, default: &'static str, help: &'static str) -> Self {
+        Self {
+            flag: true,
+            ..Self::new(name, default, help)
+        }
+    }
+}
+
+/// Where needles are hidden: a key of several kinds.
+pub(super) const HAYSTACK: Key = Key::of_flag(
+    "haystack",
+    "the project's texts",
+    "a folder of text files: .txt, .md, .json or .jsonl with {\"text\": ...}; subfolders count",
+);
 
 /// Every kind of task.
 pub static TASKS: LazyLock<Vec<TaskKind>> = LazyLock::new(|| {
@@ -31,6 +79,7 @@ pub static TASKS: LazyLock<Vec<TaskKind>> = LazyLock::new(|| {
         niah::MULTI,
         ruler::KIND,
         perplexity::KIND,
+        custom::KIND,
     ];
     kinds.extend(mini::kinds());
     kinds.extend(longbench::kinds());
@@ -74,6 +123,14 @@ pub trait TaskSpec {
     /// [`BadInput`](crate::error::BadInput) for one that cannot be used.
     fn check(&self) -> Result<()>;
 
+    /// Whether the files of records that it needs are there: a flag that names a folder chooses among tasks by that.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for a place that cannot be read.
+    fn is_there(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Its tasks for a model that takes `max_context` tokens.
     ///
     /// # Errors
@@ -84,6 +141,12 @@ pub trait TaskSpec {
         max_context: usize,
         seed: u64,
     ) -> Result<Vec<BuiltTask>>;
+}
+
+/// Whether a kind of task, or a task that one makes, is called `name` in experiments or records.
+pub fn is_task(name: &str) -> bool {
+    let of_kind = |kind: &TaskKind| kind.name == name || kind.parts.contains(&name);
+    longbench::is_task(name) || TASKS.iter().any(of_kind)
 }
 
 /// The kind that a table names.

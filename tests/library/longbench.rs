@@ -1,5 +1,6 @@
 //! LongBench's tasks on the default model's tokenizer: prompts, stops and scores by the official protocol.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use spindle::dataset::longbench::LongBenchRecord;
@@ -37,6 +38,7 @@ fn record(sentences: usize) -> LongBenchRecord {
         language: "en".into(),
         all_classes: Some(vec!["Paragraph 63".into(), "Number".into()]),
         id: "first".into(),
+        others: BTreeMap::new(),
     }
 }
 

@@ -8,6 +8,7 @@ mod company;
 mod compress_golden;
 mod configurations;
 mod conformance;
+mod custom;
 mod golden_kept;
 mod golden_logits;
 mod golden_weights;

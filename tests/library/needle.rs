@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use spindle::dataset::haystack::{Haystack, own_texts};
+use spindle::dataset::haystack::Haystack;
+use spindle::dataset::texts::own_texts;
 use spindle::error::exit_code;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use spindle::dataset::haystack::{Haystack, own_texts};
+use spindle::dataset::haystack::Haystack;
+use spindle::dataset::texts::own_texts;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{SourceOptions, resolve};
 use spindle::task::Task;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use spindle::dataset::haystack::own_texts;
+use spindle::dataset::texts::own_texts;
 use spindle::error::exit_code;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};

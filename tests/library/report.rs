@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spindle::record::{Record, read_records};
 use spindle::report::bootstrap::{Interval, interval, mean_of_means};
-use spindle::report::{Report, splice, wrap};
+use spindle::report::{Report, splice};
 
 fn fixture() -> Vec<Record> {
     read_records(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")).unwrap()
@@ -25,7 +25,7 @@ fn record(task: &str, sample: usize, method: &str, score: f64) -> Record {
 
 #[test]
 fn the_text_report_is_as_before() {
-    let text = Report::new(&fixture()).text();
+    let text = Report::new(&fixture()).text(100);
     assert_eq!(text, include_str!("../fixtures/report.txt"));
     assert!(text.lines().all(|line| line.chars().count() <= 100));
 }
@@ -77,7 +77,11 @@ fn only_samples_with_a_full_partner_count_in_a_difference() {
         (difference.mean, difference.interval, difference.pairs, a.n),
         (-50.0, None, 1, 2)
     );
-    assert!(report.text().contains("-50.0 of 1"), "{}", report.text());
+    assert!(
+        report.text(100).contains("-50.0 of 1"),
+        "{}",
+        report.text(100)
+    );
 }
 
 #[test]
@@ -218,7 +222,7 @@ fn areas_are_mean_scores_over_the_retentions_that_most_methods_cover() {
         (areas.rows[2].area, &areas.rows[2].difference),
         (None, &None)
     );
-    let text = report.text();
+    let text = report.text(100);
     assert!(text.contains("from 20.0 % to 40.0 %"), "{text}");
     assert!(
         report
@@ -253,12 +257,12 @@ fn cut_prompts_are_counted_where_records_say_so() {
     };
     let mut report = Report::new(&[of(0, Some(0)), of(1, Some(7))]);
     assert_eq!(report.sections[0].rows[0].cut, Some(1));
-    assert!(report.text().contains("cut  failed"));
+    assert!(report.text(100).contains("cut  failed"));
     report.note_left_out(&[("t".into(), 3)]);
     assert!(report.markdown().contains("3 records left out"));
     let report = Report::new(&[of(0, None)]);
     assert_eq!(report.sections[0].rows[0].cut, None);
-    assert!(!report.text().contains("cut"));
+    assert!(!report.text(100).contains("cut"));
 }
 
 #[test]
@@ -274,7 +278,7 @@ fn fidelity_is_a_table_of_its_own_where_records_have_it() {
     let [right, own] = report.sections[0].rows[0].fidelity;
     assert_eq!((right.kl, right.agreement), (Some(0.5), Some(0.5)));
     assert_eq!((own.kl, own.agreement), (Some(0.25), None));
-    let text = report.text();
+    let text = report.text(100);
     assert!(text.contains("fidelity to the full cache"), "{text}");
     assert!(text.contains("0.500     50.0 %"), "{text}");
     assert!(
@@ -283,7 +287,7 @@ fn fidelity_is_a_table_of_its_own_where_records_have_it() {
     );
     assert!(
         !Report::new(&[record("t", 0, "a", 1.0)])
-            .text()
+            .text(100)
             .contains("fidelity")
     );
 }
@@ -312,7 +316,7 @@ fn likelihoods_are_compared_pair_by_pair_with_and_without_scores() {
     assert_eq!((difference.mean, difference.pairs), (0.5, 2));
     let interval = difference.interval.unwrap();
     assert_eq!((interval.low, interval.high), (0.25, 0.75));
-    assert!(report.text().contains("+0.50 [+0.25, +0.75]"));
+    assert!(report.text(100).contains("+0.50 [+0.25, +0.75]"));
 }
 
 #[test]
@@ -383,12 +387,4 @@ fn splicing_replaces_the_block_and_nothing_else() {
             "{bad}"
         );
     }
-}
-
-#[test]
-fn wrapping_breaks_after_the_separator_and_loses_nothing() {
-    assert_eq!(wrap("a=1;bb=2;c=3", ';', 9), ["a=1;bb=2;", "c=3"]);
-    assert_eq!(wrap("abcdefgh", ';', 3), ["abc", "def", "gh"]);
-    assert_eq!(wrap("one, two, three", ',', 10), ["one, two,", "three"]);
-    assert_eq!(wrap("", ';', 3), [""]);
 }

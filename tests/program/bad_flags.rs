@@ -73,7 +73,12 @@ fn tasks_devices_and_threads() {
     early(&["--seeds", "0"], &["needle", "seeds"]);
     early(&["--limit", "0"], &["--limit 0", "at least 1"]);
     early(&["--haystack", "nowhere"], &["nowhere"]);
-    early(&["--haystack", "model"], &["model", "*.txt"]);
+    early(
+        &["--haystack", "model"],
+        &["model/config.json:", "\"text\""],
+    );
+    world.write("empty/pictures/a.png", "none");
+    early(&["--haystack", "empty"], &["empty", "*.txt"]);
     early(&["--device", "tpu"], &["--device tpu", "cpu or cuda"]);
     early(&["--threads", "0"], &["--threads 0", "at least 1"]);
     // Just above what is allowed: were it started after all, the machine would bear it.

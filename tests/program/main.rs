@@ -10,10 +10,12 @@ mod eval;
 mod inspect;
 mod longbench;
 mod mini;
+mod own_tasks;
 mod ruler;
 #[allow(dead_code)]
 #[path = "../source/server.rs"]
 mod server;
 mod stop;
 mod verbs;
+mod widths;
 mod world;

@@ -94,3 +94,47 @@ fn tables_whose_samples_have_one_name_are_refused() {
     let says = ["experiment other", "length=600;depth=0;", "twice"];
     world.refused(&["eval", "other.toml"], &says);
 }
+
+/// A haystack in Chinese, with its results in the same folder: the command is given twice.
+#[test]
+fn a_haystack_may_be_chinese_and_hold_its_results() {
+    let world = world(
+        "name = 'needle'\nlengths = [900]\ndepths = [0, 50, 100]\n[[task]]\nname = 'needle-published'\n\
+         lengths = [700]\ndepths = [0, 50, 100]\n[[task]]\nname = 'ruler'\ntasks = ['niah_single_2']\nlengths = [900]\n\
+         seeds = 1",
+    );
+    let sentence = |i: usize| format!("第{i}艘渡船载着{}箱苹果。", i * 37 % 91);
+    world.write("texts/A.TXT", (0..60).map(sentence).collect::<String>());
+    let args = [
+        "eval",
+        "other.toml",
+        "--haystack",
+        "texts",
+        "--limit",
+        "3",
+        "--out",
+        "texts/out",
+    ];
+    world.good(&args);
+    let records = world.records("texts/out");
+    assert_eq!(records.len(), 14);
+    for record in &records {
+        assert_eq!(record.error, "");
+        let least = if record.task == "needle-published" {
+            450
+        } else {
+            700
+        };
+        assert!(record.prompt_tokens > least, "{record:?}");
+    }
+    let rows = world.rows("texts/out");
+    let done = world.run(&args);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(
+        done.stderr
+            .starts_with("note: texts/out/predictions.jsonl:1: an object without \"text\""),
+        "{done:?}"
+    );
+    assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
+    assert_eq!(world.rows("texts/out"), rows);
+}

@@ -4,6 +4,7 @@ use predicates::prelude::*;
 use spindle::compress::methods::method_infos;
 use spindle::experiment::built_in;
 use spindle::source::sha256_file;
+use spindle::task::spec::TASKS;
 
 use crate::server::{COMMIT, Hub};
 use crate::world::World;
@@ -31,23 +32,94 @@ fn every_verb_has_a_worked_example() {
 
 #[test]
 fn list_names_methods_settings_tasks_and_experiments() {
-    let out = World::new().good(&["list"]);
+    let world = World::new();
+    let out = world.good(&["list"]);
+    let words = words(&out);
     for info in method_infos() {
         assert!(out.contains(&format!("\n  {:<14} ", info.name)), "{out}");
-        assert!(out.contains(info.summary), "{out}");
+        assert!(words.contains(info.summary), "{out}");
         for setting in info.settings {
-            assert!(out.contains(&format!("\n      {:<12} ", setting.name)));
+            assert!(out.contains(&format!("\n      {} ", setting.name)));
+            assert!(words.contains(&self::words(setting.help)), "{out}");
         }
     }
     assert!(out.contains("\ntasks\n  needle "), "{out}");
+    for kind in TASKS.iter() {
+        assert!(
+            words.contains(&format!(" {} {}", kind.name, kind.summary)),
+            "{out}"
+        );
+    }
     for (name, _) in built_in() {
         assert!(out.contains(&format!("\n  {name:<14} ")), "{out}");
     }
-    let out = World::new().good(&["list", "tasks"]);
+    let out = world.good(&["list", "tasks"]);
     assert!(
         out.starts_with("tasks\n") && !out.contains("snapkv"),
         "{out}"
     );
+}
+
+/// The words of a text that was wrapped, a space between each two.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn list_tells_of_one_by_its_name() {
+    let world = World::new();
+    let out = world.good(&["list", "snapkv"]);
+    assert!(out.starts_with("method\n  snapkv "), "{out}");
+    assert!(
+        out.contains("\n      window  ") && !out.contains("pyramidkv "),
+        "{out}"
+    );
+    // An experiment and a task.
+    let out = world.good(&["list", "ruler"]);
+    assert!(
+        out.contains("task\n  ruler ") && out.contains("\nexperiment ruler, model "),
+        "{out}"
+    );
+    assert!(
+        words(&out).contains("hotpotqa not set the file of qa_2"),
+        "{out}"
+    );
+    let out = world.good(&["list", "vt"]);
+    assert!(
+        out.contains("task\n  ruler ") && out.contains(" vt, cwe, fwe,"),
+        "{out}"
+    );
+    let out = world.good(&["list", "quickstart"]);
+    assert!(out.contains("\n  spindle retention=0.2;"), "{out}");
+    world.refused(
+        &["list", "spindel"],
+        &["\"spindel\"", "did you mean \"spindle\"?"],
+    );
+    world.refused(&["list", "experimnts"], &["did you mean \"experiments\"?"]);
+}
+
+/// What a table of a kind takes is what it names, and nothing else.
+#[test]
+fn listed_keys_are_those_that_a_table_takes() {
+    for kind in TASKS.iter() {
+        let table = toml::Table::from_iter([("no-such-key".to_string(), 1.into())]);
+        let error = (kind.parse)(&kind.name, table).err().unwrap().to_string();
+        let accepted = error.split("`no-such-key`").nth(1).unwrap_or_default();
+        let mut accepted: Vec<&str> = accepted.split('`').skip(1).step_by(2).collect();
+        // Read before the others.
+        for key in ["haystack", "text"] {
+            if kind.keys.iter().any(|known| known.name == key) && !accepted.contains(&key) {
+                let table = toml::Table::from_iter([(key.to_string(), 1.into())]);
+                let error = (kind.parse)(&kind.name, table).err().unwrap().to_string();
+                assert!(error.contains(&format!("{key} = 1")), "{error}");
+                accepted.push(key);
+            }
+        }
+        let mut listed: Vec<&str> = kind.keys.iter().map(|key| key.name).collect();
+        accepted.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, accepted, "{}: {error}", kind.name);
+    }
 }
 
 #[test]
@@ -62,7 +134,7 @@ fn every_built_in_experiment_can_be_planned() {
             let out = world.good(&[verb, name, "--dry-run"]);
             assert!(out.starts_with(&format!("experiment {name}, model ")));
             assert!(
-                out.contains("\ntask ") && out.contains("\n  full "),
+                out.contains("\ntask ") && out.contains("\n  full\n"),
                 "{out}"
             );
         }

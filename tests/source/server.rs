@@ -36,7 +36,11 @@ struct State {
     fault: Fault,
 }
 
-/// Serves `tiny/model` (and `tiny/model@v1`), as a model and as a dataset, until the process ends.
+/// The dataset that is asked for where none is named.
+const OFFICIAL: &str = "THUDM/LongBench";
+
+/// Serves `tiny/model` (and `tiny/model@v1`), as a model and as a dataset, until the process ends; the official dataset
+/// is the same.
 #[derive(Clone)]
 pub struct Hub {
     pub endpoint: String,
@@ -102,7 +106,8 @@ impl Hub {
 }
 
 fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
-    let (path, _) = path.split_once('?').unwrap_or((path, ""));
+    let path = path.replace(OFFICIAL, "tiny/model");
+    let (path, _) = path.split_once('?').unwrap_or((&path, ""));
     let api = ["/api/models/tiny/model/", "/api/datasets/tiny/model/"];
     let asked = api.iter().find_map(|api| path.strip_prefix(api));
     if let Some(revision) = asked.and_then(|asked| asked.strip_prefix("revision/")) {

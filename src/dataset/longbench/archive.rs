@@ -1,5 +1,6 @@
 //! Files of records in a zip archive such as the official `data.zip`. Nothing is unpacked to disk.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 use zip::ZipArchive;
 
-use crate::bad_input;
+use crate::{bad_input, files};
 
 /// The official archive has 34 files.
 const MOST_ENTRIES: usize = 10_000;
@@ -21,17 +22,8 @@ const MOST_BYTES: u64 = 256 << 20;
 /// the archive is none.
 pub(super) fn read(path: &Path, name: &str) -> Result<(Vec<u8>, Vec<String>)> {
     let archive_name = path.display();
-    let unreadable = |error: &dyn std::fmt::Display| {
-        bad_input!("{archive_name}: {error}, expected a zip archive of .jsonl files")
-    };
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let mut archive = ZipArchive::new(file).map_err(|error| unreadable(&error))?;
-    if archive.len() > MOST_ENTRIES {
-        return Err(bad_input!(
-            "{archive_name}: {} entries, expected at most {MOST_ENTRIES}",
-            archive.len()
-        ));
-    }
+    let unreadable = |error: &dyn Display| unreadable(path, error);
+    let mut archive = open(path)?;
     let named: Vec<usize> = (0..archive.len())
         .filter(|&i| {
             let entry = archive.name_for_index(i).unwrap_or_default();
@@ -73,4 +65,33 @@ pub(super) fn read(path: &Path, name: &str) -> Result<(Vec<u8>, Vec<String>)> {
         ));
     }
     Ok((bytes, left_out))
+}
+
+/// Whether the archive has a file `name`, in whatever folder.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) if the archive is none, or unreasonably large.
+pub(super) fn has(path: &Path, name: &str) -> Result<bool> {
+    let archive = open(path)?;
+    let mut names = archive.file_names();
+    Ok(names.any(|entry| entry.rsplit(['/', '\\']).next() == Some(name)))
+}
+
+fn open(path: &Path) -> Result<ZipArchive<File>> {
+    let archive = ZipArchive::new(files::open(path)?).map_err(|error| unreadable(path, &error))?;
+    if archive.len() > MOST_ENTRIES {
+        return Err(bad_input!(
+            "{}: {} entries, expected at most {MOST_ENTRIES}",
+            path.display(),
+            archive.len()
+        ));
+    }
+    Ok(archive)
+}
+
+fn unreadable(path: &Path, error: &dyn Display) -> anyhow::Error {
+    bad_input!(
+        "{}: {error}, expected a zip archive of .jsonl files",
+        path.display()
+    )
 }

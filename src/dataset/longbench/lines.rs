@@ -1,48 +1,57 @@
 //! Lines of JSON to records.
 
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::collections::hash_map::Entry;
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use super::{LongBenchRecord, Records};
 use crate::bad_input;
+use crate::files::BYTE_ORDER_MARK;
 
-/// Reads the records of `source`; `origin` names it. A line that is no record, or that `fits` refuses, is left out with
-/// the reason. Blank lines are nothing.
+/// Bytes of a line, at most: the longest official one has less than 1 MB, and a context of a million tokens about 5.
+const LONGEST: usize = 32 << 20;
+
+/// Reads the records of a file's bytes; `origin` names the file, `id_key` the field that names a record. A line that
+/// `parse` refuses, or whose id a record before has, is left out with the reason. `parse` takes the line and its
+/// number, from 1 on. Blank lines are nothing, and a byte order mark is none of the first line.
 ///
 /// # Errors
-/// [`BadInput`](crate::error::BadInput) if `source` cannot be read, or holds no record that can be used.
+/// [`BadInput`](crate::error::BadInput) if a line is unreasonably long, or no record can be used.
 pub fn read_lines(
-    mut source: impl BufRead,
+    bytes: &[u8],
     origin: &str,
-    fits: &dyn Fn(&LongBenchRecord) -> Result<(), String>,
+    id_key: &str,
+    parse: &dyn Fn(&[u8], usize) -> Result<LongBenchRecord, String>,
 ) -> Result<Records> {
-    let mut digest = Sha256::new();
     let mut lines = HashMap::new();
     let (mut records, mut left_out) = (Vec::new(), Vec::new());
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        bytes.clear();
-        let read = source.read_until(b'\n', &mut bytes);
-        if read.map_err(|error| bad_input!("{origin}:{line}: {error}"))? == 0 {
-            break;
+    let mark = BYTE_ORDER_MARK.to_string();
+    let content = bytes.strip_prefix(mark.as_bytes()).unwrap_or(bytes);
+    for (line, number) in content.split(|byte| *byte == b'\n').zip(1..) {
+        if line.len() > LONGEST {
+            return Err(bad_input!(
+                "{origin}:{number}: a line of more than {LONGEST} bytes, expected one record"
+            ));
         }
-        digest.update(&bytes);
-        if bytes.trim_ascii().is_empty() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let record = parse(&bytes).and_then(|record| {
-            fits(&record)?;
-            match lines.insert(record.id.clone(), line) {
-                Some(first) => Err(format!("_id `{}` stands on line {first} too", record.id)),
-                None => Ok(record),
+        let record = parse(line, number).and_then(|record| match lines.entry(record.id.clone()) {
+            Entry::Occupied(first) => Err(format!(
+                "{id_key} `{}` stands on line {} too",
+                record.id,
+                first.get()
+            )),
+            Entry::Vacant(free) => {
+                free.insert(number);
+                Ok(record)
             }
         });
         match record {
             Ok(record) => records.push(record),
-            Err(reason) => left_out.push(format!("{origin}:{line}: {reason}")),
+            Err(reason) => left_out.push(format!("{origin}:{number}: {reason}")),
         }
     }
     if records.is_empty() {
@@ -56,34 +65,53 @@ pub fn read_lines(
     Ok(Records {
         records,
         left_out,
-        sha256: format!("{:x}", digest.finalize()),
+        sha256: format!("{:x}", Sha256::digest(bytes)),
     })
 }
 
-fn parse(line: &[u8]) -> Result<LongBenchRecord, String> {
-    let record: LongBenchRecord = serde_json::from_slice(line).map_err(|error| {
-        // It counts lines from the start of this one.
-        let said = error.to_string();
-        let (what, _) = said.rsplit_once(" at line ").unwrap_or((&said, ""));
-        format!("{what}, at column {}", error.column())
-    })?;
-    if record.answers.iter().all(|answer| answer.trim().is_empty()) {
-        return Err(format!(
-            "answers is {:?}, expected at least one with text",
-            record.answers
-        ));
+impl LongBenchRecord {
+    /// The record of a line in LongBench's schema.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
+        let record: Self = serde_json::from_slice(line).map_err(|error| reason(&error))?;
+        record.check_answers().map(|()| record)
     }
-    Ok(record)
+
+    /// # Errors
+    /// That no answer has text.
+    pub fn check_answers(&self) -> Result<(), String> {
+        match self.answers.iter().all(|answer| answer.trim().is_empty()) {
+            true => Err(format!(
+                "answers is {:?}, expected at least one with text",
+                self.answers
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with a line of JSON, and where in it.
+pub fn reason(error: &serde_json::Error) -> String {
+    // It counts lines from the start of this one.
+    let said = error.to_string();
+    let (what, _) = said.rsplit_once(" at line ").unwrap_or((&said, ""));
+    format!("{what}, at column {}", error.column())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: &str = r#"{"input":"q","context":"c","answers":["a"],"length":1,"dataset":"d","language":"en","all_classes":null,"_id":"1"}"#;
 
     fn read(text: &str) -> Result<Records> {
-        read_lines(text.as_bytes(), "f.jsonl", &|_| Ok(()))
+        read_lines(text.as_bytes(), "f.jsonl", "_id", &|line, _| {
+            LongBenchRecord::parse(line)
+        })
     }
 
     /// What is said of a second line that is `GOOD` with `old` replaced by `new`.
@@ -143,13 +171,64 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_out_with_its_line() {
-        let fits = |record: &LongBenchRecord| match record.id.as_str() {
-            "1" => Err("not this one".to_string()),
-            _ => Ok(()),
+        let fits = |line: &[u8], number| match number {
+            1 => Err("not this one".to_string()),
+            _ => LongBenchRecord::parse(line),
         };
         let text = format!("{GOOD}\n{}", GOOD.replace(r#""1""#, r#""2""#));
-        let found = read_lines(text.as_bytes(), "f.jsonl", &fits).unwrap();
+        let found = read_lines(text.as_bytes(), "f.jsonl", "_id", &fits).unwrap();
         assert_eq!(found.left_out, ["f.jsonl:1: not this one"]);
         assert_eq!(found.records.len(), 1);
+    }
+
+    /// Neither a line that was left out for another reason nor one that is itself a repetition.
+    #[test]
+    fn a_repeated_id_points_to_the_line_that_was_read() {
+        let unusable = GOOD.replace(r#"["a"]"#, "[]");
+        let text = format!("{unusable}\n{GOOD}\n{GOOD}\n{GOOD}\n");
+        let found = read(&text).unwrap();
+        assert_eq!(found.records.len(), 1);
+        assert_eq!(
+            found.left_out[1..],
+            [3, 4].map(|line| format!("f.jsonl:{line}: _id `1` stands on line 2 too"))
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let found = read(&format!("\u{feff}{GOOD}\n")).unwrap();
+        assert_eq!((found.records.len(), found.left_out.len()), (1, 0));
+        let inside = read(&format!("{GOOD}\n\u{feff}{GOOD}\n")).unwrap();
+        assert!(inside.left_out[0].starts_with("f.jsonl:2: expected value"));
+    }
+
+    proptest! {
+        /// Every line is blank, a record or named, whatever it holds.
+        #[test]
+        fn no_line_is_lost(lines in proptest::collection::vec(line(), 0..12)) {
+            let text = lines.concat();
+            let counted = text.split('\n').filter(|line| !line.trim_ascii().is_empty()).count();
+            match read(&text) {
+                Ok(found) => {
+                    prop_assert_eq!(found.records.len() + found.left_out.len(), counted);
+                    let ids: std::collections::HashSet<_> = found.records.iter().map(|r| &r.id).collect();
+                    prop_assert_eq!(ids.len(), found.records.len());
+                }
+                Err(error) => prop_assert!(error.to_string().starts_with("f.jsonl:")),
+            }
+        }
+
+        #[test]
+        fn bytes_of_any_kind_end_with_records_or_a_message(bytes: Vec<u8>) {
+            let read = read_lines(&bytes, "f.jsonl", "_id", &|line, _| LongBenchRecord::parse(line));
+            prop_assert!(read.is_err());
+        }
+    }
+
+    /// A record, one with something changed, or something else; and the end of the line.
+    fn line() -> impl Strategy<Value = String> {
+        let id = (0..4u8).prop_map(|id| GOOD.replace(r#""1""#, &format!("\"{id}\"")));
+        let cut = (0..GOOD.len()).prop_map(|end| GOOD[..end].to_string());
+        prop_oneof![id, cut, r#"[ {}\[\]":,a-z0-9\\]{0,20}"#].prop_map(|line| line + "\n")
     }
 }

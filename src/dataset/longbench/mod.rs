@@ -4,9 +4,11 @@ mod archive;
 mod lines;
 mod source;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-pub use lines::read_lines;
+pub use lines::{read_lines, reason};
 pub use source::DataSource;
 
 /// One line of an official file.
@@ -27,6 +29,9 @@ pub struct LongBenchRecord {
     /// Names the record within its dataset.
     #[serde(rename = "_id")]
     pub id: String,
+    /// Further texts that a template may show, by name; none in LongBench's own files.
+    #[serde(skip)]
+    pub others: BTreeMap<String, String>,
 }
 
 /// The records of one file.
@@ -37,4 +42,13 @@ pub struct Records {
     pub left_out: Vec<String>,
     /// Of the bytes of the file.
     pub sha256: String,
+}
+
+impl Records {
+    /// Says on standard error what was left out.
+    pub fn warn(&self) {
+        for reason in &self.left_out {
+            eprintln!("warning: {reason}; left out");
+        }
+    }
 }

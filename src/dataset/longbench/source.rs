@@ -1,15 +1,13 @@
 //! Where files of records are: a folder, an archive, or the hub.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::Result;
 
 use super::{LongBenchRecord, Records, archive, read_lines};
-use crate::bad_input;
 use crate::source::{SourceOptions, dataset_file};
+use crate::{bad_input, files};
 
 /// The official dataset on the hub, and its one file of data.
 const OFFICIAL: &str = "THUDM/LongBench";
@@ -48,14 +46,37 @@ impl DataSource {
         }
     }
 
-    /// That the records of `dataset` are there, as far as that can be said without reading or fetching.
+    /// Whether there is a file of the records of `dataset`, as far as that can be said without fetching.
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) that says what is missing.
-    pub fn check(&self, dataset: &str) -> Result<()> {
+    /// [`BadInput`](crate::error::BadInput) for an archive that cannot be read.
+    pub fn has(&self, dataset: &str) -> Result<bool> {
         match self {
-            Self::Folder(folder) => in_folder(folder, dataset).map(drop),
-            Self::Archive(_) | Self::Hub(_) => Ok(()),
+            Self::Folder(folder) => Ok(in_folder(folder, dataset).is_some()),
+            Self::Archive(path) => archive::has(path, &file_name(dataset)),
+            Self::Hub(_) => Ok(true),
+        }
+    }
+
+    /// That it is there.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) that says what is missing, or as [`has`](Self::has).
+    pub fn check(&self, dataset: &str) -> Result<()> {
+        match self.has(dataset)? {
+            true => Ok(()),
+            false => Err(self.lacks(dataset)),
+        }
+    }
+
+    fn lacks(&self, dataset: &str) -> anyhow::Error {
+        let name = file_name(dataset);
+        match self {
+            Self::Folder(path) => {
+                bad_input!("data {}: no {name} in it nor in data/", path.display())
+            }
+            Self::Archive(path) => bad_input!("data {}: no {name} in it", path.display()),
+            Self::Hub(id) => bad_input!("data hub:{id}: no {name} in its {ARCHIVE}"),
         }
     }
 
@@ -71,10 +92,9 @@ impl DataSource {
     ) -> Result<Records> {
         match self {
             Self::Folder(folder) => {
-                let path = in_folder(folder, dataset)?;
+                let path = in_folder(folder, dataset).ok_or_else(|| self.lacks(dataset))?;
                 let origin = path.display().to_string();
-                let file = File::open(&path).map_err(|error| bad_input!("{origin}: {error}"))?;
-                read_lines(BufReader::new(file), &origin, fits)
+                official(&files::read(&path)?, &origin, fits)
             }
             Self::Archive(path) => in_archive(path, dataset, fits),
             Self::Hub(id) => in_archive(&fetched(id)?, dataset, fits),
@@ -82,15 +102,25 @@ impl DataSource {
     }
 }
 
-fn in_folder(folder: &Path, dataset: &str) -> Result<PathBuf> {
-    let name = format!("{dataset}.jsonl");
+fn file_name(dataset: &str) -> String {
+    format!("{dataset}.jsonl")
+}
+
+fn in_folder(folder: &Path, dataset: &str) -> Option<PathBuf> {
+    let name = file_name(dataset);
     let places = [folder.join(&name), folder.join("data").join(&name)];
-    let found = places.into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| {
-        bad_input!(
-            "data {}: no {name} in it nor in data/ (--tasks chooses among tasks)",
-            folder.display()
-        )
+    places.into_iter().find(|path| path.exists())
+}
+
+/// The records of a file in LongBench's schema.
+fn official(
+    bytes: &[u8],
+    origin: &str,
+    fits: &dyn Fn(&LongBenchRecord) -> Result<(), String>,
+) -> Result<Records> {
+    read_lines(bytes, origin, "_id", &|line, _| {
+        let record = LongBenchRecord::parse(line)?;
+        fits(&record).map(|()| record)
     })
 }
 
@@ -99,10 +129,10 @@ fn in_archive(
     dataset: &str,
     fits: &dyn Fn(&LongBenchRecord) -> Result<(), String>,
 ) -> Result<Records> {
-    let name = format!("{dataset}.jsonl");
+    let name = file_name(dataset);
     let (bytes, mut left_out) = archive::read(path, &name)?;
     let origin = format!("{}/{name}", path.display());
-    let mut records = read_lines(&bytes[..], &origin, fits)?;
+    let mut records = official(&bytes, &origin, fits)?;
     left_out.append(&mut records.left_out);
     Ok(Records {
         left_out,

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::metric::Metric;
 use super::prompt::Prompt;
 use super::template::Template;
-use crate::bad_input;
 use crate::dataset::longbench::LongBenchRecord;
 use crate::model::tokenizer::ModelTokenizer;
+use crate::toml_text;
 
 static DEFINITIONS: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/longbench");
 
@@ -42,10 +42,7 @@ impl Definition {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a key or value that does not belong; `origin` names the file.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let error = error.to_string().trim().replace('\n', " ");
-            bad_input!("{origin}: {error}")
-        })
+        toml_text::parse(text, origin)
     }
 
     /// The definition of that name that comes with the program.

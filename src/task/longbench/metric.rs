@@ -1,4 +1,4 @@
-//! Which metric a task of LongBench is scored by.
+//! Which metric answers to records are scored by.
 
 use serde::Deserialize;
 
@@ -7,13 +7,18 @@ use crate::task::metric::Rules;
 use crate::task::metric::classification::classification;
 use crate::task::metric::code_sim::code_sim;
 use crate::task::metric::count::count;
+use crate::task::metric::overlap::overlap;
 use crate::task::metric::qa_f1::qa_f1;
 use crate::task::metric::qa_f1_zh::qa_f1_zh;
+use crate::task::metric::recall::recall;
 use crate::task::metric::retrieval::{paragraph, retrieval};
 use crate::task::metric::retrieval_zh::{paragraph_zh, retrieval_zh};
 use crate::task::metric::rouge::rouge;
 use crate::task::metric::rouge_zh::rouge_zh;
+use crate::task::metric::rouge1::rouge1;
+use crate::task::metric::string_match;
 
+/// LongBench's nine, and those of other tasks that are functions of answers and a response too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -26,9 +31,31 @@ pub enum Metric {
     Retrieval,
     RetrievalZh,
     CodeSim,
+    Recall,
+    Overlap,
+    Rouge1,
+    StringMatchAll,
+    StringMatchPart,
 }
 
 impl Metric {
+    pub const ALL: [Self; 14] = [
+        Self::QaF1,
+        Self::QaF1Zh,
+        Self::Rouge,
+        Self::RougeZh,
+        Self::Classification,
+        Self::Count,
+        Self::Retrieval,
+        Self::RetrievalZh,
+        Self::CodeSim,
+        Self::Recall,
+        Self::Overlap,
+        Self::Rouge1,
+        Self::StringMatchAll,
+        Self::StringMatchPart,
+    ];
+
     /// The name in records; those that [`Rules::Fixed`] changes are other metrics.
     pub fn name(self, rules: Rules) -> &'static str {
         let fixed = rules == Rules::Fixed;
@@ -46,10 +73,26 @@ impl Metric {
             Self::RetrievalZh => "retrieval_zh",
             Self::CodeSim if fixed => "code_sim-fixed",
             Self::CodeSim => "code_sim",
+            Self::Recall => "recall",
+            Self::Overlap => "overlap",
+            Self::Rouge1 => "rouge1",
+            Self::StringMatchAll => "string_match_all",
+            Self::StringMatchPart => "string_match_part",
         }
     }
 
-    /// Whether a record has what the metric needs: class names, or answers that name a paragraph.
+    /// Every name that a metric has in records, with the metric and its rules.
+    pub fn names() -> impl Iterator<Item = (&'static str, Self, Rules)> {
+        let both = |metric: Self| {
+            let official = metric.name(Rules::Official);
+            let fixed = metric.name(Rules::Fixed);
+            let fixed = (fixed != official).then_some((fixed, metric, Rules::Fixed));
+            [Some((official, metric, Rules::Official)), fixed]
+        };
+        Self::ALL.into_iter().flat_map(both).flatten()
+    }
+
+    /// Whether a record has what the metric needs: class names, answers that name a paragraph, no empty answer.
     ///
     /// # Errors
     /// What it lacks.
@@ -68,11 +111,21 @@ impl Metric {
             }
             Self::Retrieval => each_names("Paragraph ", paragraph),
             Self::RetrievalZh => each_names("段落", paragraph_zh),
+            // An empty text stands in every response.
+            Self::StringMatchAll | Self::StringMatchPart
+                if record.answers.iter().any(|answer| answer.trim().is_empty()) =>
+            {
+                Err(format!(
+                    "answers is {:?}, expected each with text",
+                    record.answers
+                ))
+            }
             _ => Ok(()),
         }
     }
 
-    /// The best that `response` is worth against any of the record's answers.
+    /// The best that `response` is worth against any of the record's answers; `string_match_all` and
+    /// `string_match_part` take all of them together.
     pub fn score(self, rules: Rules, response: &str, record: &LongBenchRecord) -> f64 {
         let classes = record.all_classes.as_deref().unwrap_or_default();
         let of = |answer: &String| match self {
@@ -85,6 +138,11 @@ impl Metric {
             Self::Retrieval => retrieval(response, answer),
             Self::RetrievalZh => retrieval_zh(response, answer),
             Self::CodeSim => code_sim(response, answer, rules),
+            Self::Recall => recall(answer, response),
+            Self::Overlap => overlap(answer, response),
+            Self::Rouge1 => rouge1(answer, response),
+            Self::StringMatchAll => string_match::all(&record.answers, response),
+            Self::StringMatchPart => string_match::part(&record.answers, response),
         };
         record.answers.iter().map(of).fold(0.0, f64::max)
     }

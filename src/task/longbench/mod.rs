@@ -22,7 +22,7 @@ use crate::model::tokenizer::ModelTokenizer;
 
 pub use definition::{Definition, names};
 pub use metric::Metric;
-pub use spec::kinds;
+pub use spec::{OWN_WORDS, is_task, kinds};
 pub use template::Template;
 
 /// Of the first answer, for teacher forcing.

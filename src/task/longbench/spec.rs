@@ -8,11 +8,10 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::{Definition, LongBench, LongBenchSettings, Template};
-use crate::bad_input;
 use crate::dataset::longbench::{DataSource, LongBenchRecord, Records};
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::metric::Rules;
-use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
+use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, settings};
 
 /// LongBench-E's buckets: the name, and the length from which on it ends.
 const BUCKETS: [(&str, usize); 3] = [("0-4k", 4000), ("4-8k", 8000), ("8k+", usize::MAX)];
@@ -31,6 +30,36 @@ struct Keys {
     metric: Rules,
     max_length: Option<usize>,
 }
+
+/// What stands for the file of a template that is the definition's own.
+pub const OWN_WORDS: &str = "own";
+
+const KEYS: &[Key] = &[
+    Key::of_flag(
+        "data",
+        OFFICIAL_DATA,
+        "where the records are: a folder of .jsonl files, a data.zip, hub, or hub:owner/name[@revision]",
+    ),
+    Key::of_flag(
+        "templates",
+        "the project's own",
+        "a file like LongBench's dataset2prompt.json: with its words scores can be compared with published ones",
+    ),
+    Key::new(
+        "metric",
+        "official",
+        "official: as published, faults included; fixed: without them",
+    ),
+    Key::new(
+        "max-length",
+        "by the context",
+        "tokens of a prompt above which its middle is cut out; for contexts of 4k, 8k, 16k and 32k tokens 3500, 7500, \
+         15500 and 31500",
+    ),
+];
+
+/// Where records are looked for if not told: the official dataset on the hub.
+const OFFICIAL_DATA: &str = "hub";
 
 /// A task as an experiment asks for it, checked but not yet built.
 struct LongBenchSpec {
@@ -58,12 +87,23 @@ pub fn kinds() -> Vec<TaskKind> {
             TaskKind {
                 name: Cow::Owned(spec.dataset()),
                 summary: Cow::Owned(spec.describe()),
-                flags: &["data", "templates"],
+                keys: KEYS,
+                parts: &[],
                 parse,
             }
         })
     };
     definitions.flat_map(of).collect()
+}
+
+/// Whether `name` is that of a task in records: a dataset's, or one of a dataset's buckets.
+pub fn is_task(name: &str) -> bool {
+    let bucket = |(bucket, _): &(&str, usize)| name.strip_suffix(&format!("{BY_LENGTH}-{bucket}"));
+    let by_length = BUCKETS.iter().find_map(bucket);
+    let dataset = by_length
+        .or_else(|| name.strip_suffix(BY_LENGTH))
+        .unwrap_or(name);
+    super::names().contains(&dataset)
 }
 
 fn parse(name: &str, table: toml::Table) -> Result<Box<dyn TaskSpec>> {
@@ -92,20 +132,18 @@ impl LongBenchSpec {
         format!("LongBench{parts}: {group} ({language}), scored by {metric}")
     }
 
+    fn data(&self) -> &str {
+        self.keys.data.as_deref().unwrap_or(OFFICIAL_DATA)
+    }
+
     fn source(&self) -> Result<DataSource> {
-        let data = self.keys.data.as_deref().ok_or_else(|| {
-            bad_input!(
-                "task {}: no data, expected --data FOLDER, --data data.zip or --data hub",
-                self.dataset()
-            )
-        })?;
-        DataSource::parse(data)
+        DataSource::parse(self.data())
     }
 
     /// The template, and where it is from.
     fn template(&self) -> Result<(Template, String)> {
         match &self.keys.templates {
-            None => Ok((self.definition.template.clone(), "own".into())),
+            None => Ok((self.definition.template.clone(), OWN_WORDS.into())),
             Some(path) => {
                 let template = Template::from_file(path, &self.definition.name)?;
                 Ok((template, path.display().to_string()))
@@ -116,14 +154,22 @@ impl LongBenchSpec {
 
 impl TaskSpec for LongBenchSpec {
     fn summary(&self) -> String {
-        let data = self.keys.data.as_deref().unwrap_or("not given");
-        format!("{}: {}, data {data}", self.dataset(), self.describe())
+        format!(
+            "{}: {}, data {}",
+            self.dataset(),
+            self.describe(),
+            self.data()
+        )
     }
 
     /// Of its data and templates, as far as that costs nothing.
     fn check(&self) -> Result<()> {
         self.template()?;
         self.source()?.check(&self.dataset())
+    }
+
+    fn is_there(&self) -> Result<bool> {
+        self.source()?.has(&self.dataset())
     }
 
     /// One task, or for LongBench-E those of each length that there are records of. The seed changes nothing.
@@ -140,16 +186,15 @@ impl TaskSpec for LongBenchSpec {
             ..self.definition.clone()
         };
         let dataset = self.dataset();
+        let read = self
+            .source()?
+            .read(&dataset, &|record| definition.metric.fits(record))?;
+        read.warn();
         let Records {
             records,
             left_out,
             sha256,
-        } = self
-            .source()?
-            .read(&dataset, &|record| definition.metric.fits(record))?;
-        for reason in &left_out {
-            eprintln!("warning: {reason}; left out");
-        }
+        } = read;
         // What is no record has no length: it counts once, with the first of several tasks.
         let mut left_out = left_out.len();
         let chosen = LongBenchSettings {

@@ -1,16 +1,16 @@
 //! The text around a record, with slots as Python's `str.format` has them.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::bad_input;
 use crate::dataset::longbench::LongBenchRecord;
+use crate::{bad_input, files};
 
-/// A text with `{context}` once or more, and perhaps `{input}`; `{{` and `}}` stand for braces.
+/// A text with the slot of the context once or more, and perhaps others; `{{` and `}}` stand for braces. LongBench's have
+/// `{context}` and `{input}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Template {
@@ -23,15 +23,52 @@ enum Part {
     Text(String),
     Context,
     Input,
+    /// One of the record's others.
+    Other(String),
 }
 
 impl TryFrom<String> for Template {
     type Error = anyhow::Error;
 
     fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text, "{context} or {input}", &|slot| match slot {
+            "context" => Some(Part::Context),
+            "input" => Some(Part::Input),
+            _ => None,
+        })
+    }
+}
+
+impl Template {
+    /// The template of a task of one's own: slots are fields of its records, and that of the context is called
+    /// `context`.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for a brace that is not closed, or no slot of the context.
+    pub fn of_fields(text: &str, context: &str) -> Result<Self> {
+        Self::parse(text, "{field}", &|slot| match slot {
+            _ if slot.is_empty() || slot.contains(['{', '\n']) => None,
+            _ if slot == context => Some(Part::Context),
+            _ => Some(Part::Other(slot.into())),
+        })
+        .map_err(|error| match text.contains(&format!("{{{context}}}")) {
+            true => error,
+            false => bad_input!("template: no {{{context}}} in it, the field of the context"),
+        })
+    }
+
+    /// Names of the slots that are filled with a record's others.
+    pub fn others(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Other(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    fn parse(text: &str, slots: &str, part_of: &dyn Fn(&str) -> Option<Part>) -> Result<Self> {
         let mut parts = Vec::new();
         let mut plain = String::new();
-        let mut rest = text.as_str();
+        let mut rest = text;
         while let Some(at) = rest.find(['{', '}']) {
             plain += &rest[..at];
             rest = &rest[at..];
@@ -41,15 +78,18 @@ impl TryFrom<String> for Template {
                 continue;
             }
             let slot = rest[1..].split_once('}').filter(|_| rest.starts_with('{'));
-            let (part, after) = match slot {
-                Some(("context", after)) => (Part::Context, after),
-                Some(("input", after)) => (Part::Input, after),
-                _ => {
-                    let found: String = rest.chars().take(20).collect();
-                    return Err(bad_input!(
-                        "template: `{found}`: expected {{context}} or {{input}}, or a brace twice"
-                    ));
-                }
+            let part = slot.and_then(|(name, after)| Some((part_of(name)?, after)));
+            let Some((part, after)) = part else {
+                let found: String = rest
+                    .lines()
+                    .next()
+                    .into_iter()
+                    .flat_map(str::chars)
+                    .take(20)
+                    .collect();
+                return Err(bad_input!(
+                    "template: `{found}`: expected {slots}, or a brace twice"
+                ));
             };
             parts.push(Part::Text(std::mem::take(&mut plain)));
             parts.push(part);
@@ -62,16 +102,14 @@ impl TryFrom<String> for Template {
         let sha256 = format!("{:x}", Sha256::digest(text.as_bytes()));
         Ok(Self { parts, sha256 })
     }
-}
 
-impl Template {
     /// The template of `dataset` in a file in the format of the official `dataset2prompt.json`.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) if the file is not in it, has no such template, or one that does not parse.
     pub fn from_file(path: &Path, dataset: &str) -> Result<Self> {
         let name = path.display();
-        let text = fs::read_to_string(path).map_err(|error| bad_input!("{name}: {error}"))?;
+        let text = files::read_text(path)?;
         let templates: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text)
             .map_err(|error| {
                 bad_input!("{name}: {error}, expected an object of dataset names and templates")
@@ -85,19 +123,20 @@ impl Template {
         }
     }
 
-    /// The prompt of a record, and the byte at which its question starts: the input, where one follows the context,
-    /// else whatever follows it.
+    /// The prompt of a record, and the byte at which its question starts: the first slot after the context, else
+    /// whatever follows it.
     pub fn fill(&self, record: &LongBenchRecord) -> (String, usize) {
         let after_context = self.parts.iter().rposition(|part| *part == Part::Context);
         let after_context = after_context.map_or(0, |at| at + 1);
-        let input = self.parts[after_context..]
+        let slot = self.parts[after_context..]
             .iter()
-            .position(|part| *part == Part::Input);
-        let question = after_context + input.unwrap_or(0);
+            .position(|part| !matches!(part, Part::Text(_)));
+        let question = after_context + slot.unwrap_or(0);
         let text_of = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Context => record.context.clone(),
             Part::Input => record.input.clone(),
+            Part::Other(name) => record.others.get(name).cloned().unwrap_or_default(),
         };
         let (before, rest) = self.parts.split_at(question);
         let before: String = before.iter().map(text_of).collect();
@@ -113,9 +152,11 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
-    fn filled(template: &str) -> Result<(String, String)> {
+    fn parted(template: &Template) -> (String, String) {
         let record = LongBenchRecord {
             input: "who {x}?".into(),
             context: "long {input}".into(),
@@ -125,9 +166,37 @@ mod tests {
             language: "en".into(),
             all_classes: None,
             id: "1".into(),
+            others: BTreeMap::from([("choices".to_string(), "x or y".to_string())]),
         };
-        let (text, question) = Template::try_from(template.to_string())?.fill(&record);
-        Ok((text[..question].into(), text[question..].into()))
+        let (text, question) = template.fill(&record);
+        (text[..question].into(), text[question..].into())
+    }
+
+    fn filled(template: &str) -> Result<(String, String)> {
+        Ok(parted(&Template::try_from(template.to_string())?))
+    }
+
+    #[test]
+    fn slots_of_a_task_of_ones_own_are_fields() -> Result<()> {
+        let template = Template::of_fields("{rule} {text} A: {choices} B: {q}", "text")?;
+        assert_eq!(
+            parted(&template),
+            (" long {input} A: ".into(), "x or y B: ".into())
+        );
+        assert_eq!(
+            template.others().collect::<Vec<_>>(),
+            ["rule", "choices", "q"]
+        );
+        for (text, says) in [
+            ("{text} {", "`{`"),
+            ("{text} {}", "`{}`"),
+            ("{context}", "no {text} in it"),
+            ("{", "no {text} in it"),
+        ] {
+            let error = Template::of_fields(text, "text").unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Passages to records: contexts of a length, each with as many questions as it has room for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rand::Rng;
@@ -211,6 +211,7 @@ impl<'a> Composer<'a> {
     fn record(&self, input: String, context: String, answers: Vec<String>) -> LongBenchRecord {
         let classes = self.definition.metric == Metric::Classification;
         LongBenchRecord {
+            others: BTreeMap::new(),
             length: context.split_whitespace().count(),
             input,
             context,

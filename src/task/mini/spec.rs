@@ -15,7 +15,7 @@ use crate::dataset::longbench::{LongBenchRecord, read_lines};
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::longbench::{Definition, LongBench, LongBenchSettings};
 use crate::task::metric::Rules;
-use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, repeats, settings};
+use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, repeats, settings};
 
 /// Which samples there are.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -43,6 +43,15 @@ struct MiniSpec {
     settings: MiniSettings,
 }
 
+const KEYS: &[Key] = &[
+    Key::of_flag(
+        "lengths",
+        "[1024, 2048, 4096]",
+        "tokens of the whole prompt, at most",
+    ),
+    Key::new("samples", "40", "of all lengths together, shared evenly"),
+];
+
 /// A kind for each task.
 pub fn kinds() -> impl Iterator<Item = TaskKind> {
     KINDS.iter().filter_map(|kind| {
@@ -50,7 +59,8 @@ pub fn kinds() -> impl Iterator<Item = TaskKind> {
         Some(TaskKind {
             name: Cow::Borrowed(kind.name),
             summary: Cow::Owned(describe(&definition)),
-            flags: &["lengths"],
+            keys: KEYS,
+            parts: &[],
             parse,
         })
     })
@@ -136,8 +146,10 @@ impl TaskSpec for MiniSpec {
                 lines.push('\n');
             }
         }
-        let fits = |record: &LongBenchRecord| definition.metric.fits(record);
-        let read = read_lines(lines.as_bytes(), name, &fits)?;
+        let read = read_lines(lines.as_bytes(), name, "_id", &|line, _| {
+            let record = LongBenchRecord::parse(line)?;
+            definition.metric.fits(&record).map(|()| record)
+        })?;
         let template = format!("own {}", definition.template.sha256());
         let task = LongBench::new(
             name,

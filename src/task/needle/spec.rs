@@ -8,16 +8,38 @@ use anyhow::Result;
 
 use super::{Needle, NeedleSettings};
 use crate::bad_input;
-use crate::dataset::haystack::{self, Haystack};
+use crate::dataset::haystack::Haystack;
+use crate::dataset::texts;
 use crate::model::tokenizer::ModelTokenizer;
-use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
+use crate::task::spec::{BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, settings};
 
 pub const KIND: TaskKind = TaskKind {
     name: Cow::Borrowed("needle"),
     summary: Cow::Borrowed(
         "needle in a haystack: recall one planted sentence among prose and k distractors",
     ),
-    flags: &["lengths", "depths", "distractors", "seeds", "haystack"],
+    keys: &[
+        Key::of_flag("lengths", "[1024]", "tokens of the whole prompt, at most"),
+        Key::of_flag(
+            "depths",
+            "[0, 25, 50, 75, 100]",
+            "how far into the haystack the needle stands, in percent",
+        ),
+        Key::of_flag(
+            "distractors",
+            "[0]",
+            "needles with other cities and numbers beside it",
+        ),
+        Key::of_flag("seeds", "1", "repeats with other texts, cities and numbers"),
+        Key::new("seed", "0", "the first seed, added to the experiment's"),
+        Key::new(
+            "cue",
+            "true",
+            "whether the answer is begun for the model, up to the number",
+        ),
+        HAYSTACK,
+    ],
+    parts: &[],
     parse,
 };
 
@@ -48,7 +70,7 @@ impl TaskSpec for NeedleSpec {
     }
 
     fn check(&self) -> Result<()> {
-        haystack::check(self.haystack.as_deref())
+        texts::check(self.haystack.as_deref())
     }
 
     fn build(
@@ -57,11 +79,11 @@ impl TaskSpec for NeedleSpec {
         max_context: usize,
         seed: u64,
     ) -> Result<Vec<BuiltTask>> {
-        let texts = haystack::texts(self.haystack.as_deref())?;
+        let texts = texts::of(self.haystack.as_deref())?;
         let haystack = Haystack::new(&texts, tokenizer)?;
         let mut settings = self.settings.clone();
         settings.seed += seed;
         let task = Needle::new(&settings, haystack, tokenizer.clone(), max_context)?;
-        Ok(vec![BuiltTask::new(task, haystack::digest(&texts))])
+        Ok(vec![BuiltTask::new(task, texts::digest(&texts))])
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use self::plant::{full_stops, plant};
+use self::plant::{FullStops, plant};
 use self::protocol::{BUFFER, Protocol};
 use super::{Sample, Task, prompt};
 use crate::bad_input;
@@ -32,7 +32,7 @@ pub struct Niah {
     /// How many are asked for.
     count: usize,
     needles: Vec<Vec<u32>>,
-    full_stops: Vec<u32>,
+    full_stops: FullStops,
 }
 
 impl Niah {
@@ -64,7 +64,7 @@ impl Niah {
                 .into_iter()
                 .map(encode)
                 .collect::<Result<_>>()?,
-            full_stops: full_stops(&tokenizer)?,
+            full_stops: FullStops::new(&tokenizer)?,
             tokenizer,
         };
         // The shortest and the longest show whether all fit.

@@ -2,23 +2,55 @@
 
 use anyhow::Result;
 
+use crate::dataset::haystack::Cut;
 use crate::model::tokenizer::ModelTokenizer;
 
-/// The tokens that are a full stop: at the start of a text and after a letter, which differ where texts begin with a
-/// space (Mistral's 842 and 28723; Llama 3 has 13 for both).
-pub fn full_stops(tokenizer: &ModelTokenizer) -> Result<Vec<u32>> {
-    let first = tokenizer.encode(".", false)?;
-    let (after, _) = tokenizer.encode_after("a", ".")?;
-    Ok([first, after]
-        .iter()
-        .filter_map(|tokens| tokens.last().copied())
-        .collect())
+/// Full stops as tokens: `.` for the published haystack, and the stops of Chinese and Japanese, which may be several
+/// tokens each.
+pub struct FullStops(Vec<Vec<u32>>);
+
+impl FullStops {
+    /// A `.` is one token at the start of a text and after a letter, which differ where texts begin with a space
+    /// (Mistral's 842 and 28723; Llama 3 has 13 for both).
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn new(tokenizer: &ModelTokenizer) -> Result<Self> {
+        let last = |tokens: Vec<u32>| tokens.last().copied().into_iter().collect();
+        let mut stops: Vec<Vec<u32>> = vec![
+            last(tokenizer.encode(".", false)?),
+            last(tokenizer.encode_after("a", ".")?.0),
+        ];
+        for stop in ["。", "！", "？"] {
+            let (tokens, _) = tokenizer.encode_after("字", stop)?;
+            // A vocabulary without the mark has a token for whatever it does not know.
+            if tokenizer.decode(&tokens, false)?.trim() == stop {
+                stops.push(tokens);
+            }
+        }
+        stops.retain(|stop| !stop.is_empty());
+        Ok(Self(stops))
+    }
+
+    /// For each of `tokens`, whether a full stop ends with it.
+    fn ends(&self, tokens: &[u32]) -> Vec<bool> {
+        let at = |i: usize| self.0.iter().any(|stop| tokens[..=i].ends_with(stop));
+        (0..tokens.len()).map(at).collect()
+    }
 }
 
 /// `haystack` with the first of `needles` at `depth` percent and the others evenly from there to the end, each moved
 /// back to just after a full stop, or to the start where there is none. At 100 % all are put at the end, as they come.
-pub fn plant(haystack: Vec<u32>, needles: &[Vec<u32>], depth: f64, full_stops: &[u32]) -> Vec<u32> {
-    let mut planted = haystack;
+/// A haystack without any full stop is parted where its texts are.
+pub fn plant(haystack: Cut, needles: &[Vec<u32>], depth: f64, full_stops: &FullStops) -> Vec<u32> {
+    let Cut { tokens, ends } = haystack;
+    let mut stops = full_stops.ends(&tokens);
+    if !stops.contains(&true) {
+        for end in ends {
+            stops[end - 1] = true;
+        }
+    }
+    let mut planted = tokens;
     let step = (100.0 - depth) / needles.len() as f64;
     for (i, needle) in needles.iter().enumerate() {
         let at = if depth >= 100.0 {
@@ -27,25 +59,36 @@ pub fn plant(haystack: Vec<u32>, needles: &[Vec<u32>], depth: f64, full_stops: &
             // Needles planted before count, as in the reference.
             let share = (depth + step * i as f64) / 100.0;
             let at = (planted.len() as f64 * share) as usize;
-            let stop = planted[..at]
-                .iter()
-                .rposition(|token| full_stops.contains(token));
+            let stop = stops[..at].iter().rposition(|stop| *stop);
             stop.map_or(0, |stop| stop + 1)
         };
         planted.splice(at..at, needle.iter().copied());
+        stops.splice(at..at, full_stops.ends(needle));
     }
     planted
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plant;
+    use super::{Cut, FullStops, plant};
 
-    /// 0 is the full stop, 9 and 8 are needles.
-    fn planted(needles: &[&[u32]], depth: f64) -> Vec<u32> {
-        let haystack = vec![1, 1, 0, 2, 2, 0, 3, 3, 0, 4];
+    /// 0 is the full stop, and so are 5 and 6 together; 9 and 8 are needles.
+    fn planted_in(tokens: &[u32], ends: &[usize], needles: &[&[u32]], depth: f64) -> Vec<u32> {
         let needles: Vec<Vec<u32>> = needles.iter().map(|needle| needle.to_vec()).collect();
-        plant(haystack, &needles, depth, &[0])
+        let haystack = Cut {
+            tokens: tokens.to_vec(),
+            ends: ends.to_vec(),
+        };
+        plant(
+            haystack,
+            &needles,
+            depth,
+            &FullStops(vec![vec![0], vec![5, 6]]),
+        )
+    }
+
+    fn planted(needles: &[&[u32]], depth: f64) -> Vec<u32> {
+        planted_in(&[1, 1, 0, 2, 2, 0, 3, 3, 0, 4], &[1, 7], needles, depth)
     }
 
     #[test]
@@ -72,6 +115,32 @@ mod tests {
         assert_eq!(
             planted(&[&[9], &[8]], 0.0),
             [9, 1, 1, 0, 8, 2, 2, 0, 3, 3, 0, 4]
+        );
+    }
+
+    #[test]
+    fn a_full_stop_may_be_several_tokens_and_a_needle_may_end_with_one() {
+        let tokens = [1, 5, 1, 5, 6, 2, 6, 2];
+        assert_eq!(
+            planted_in(&tokens, &[], &[&[9]], 99.0),
+            [1, 5, 1, 5, 6, 9, 2, 6, 2]
+        );
+        assert_eq!(
+            planted_in(&tokens, &[], &[&[9, 0], &[8]], 70.0),
+            [1, 5, 1, 5, 6, 9, 0, 8, 2, 6, 2]
+        );
+    }
+
+    #[test]
+    fn a_haystack_without_full_stops_is_parted_where_its_texts_are() {
+        let tokens = [1, 1, 2, 2, 3, 3];
+        assert_eq!(
+            planted_in(&tokens, &[2, 4, 6], &[&[9]], 99.0),
+            [1, 1, 2, 2, 9, 3, 3]
+        );
+        assert_eq!(
+            planted_in(&tokens, &[], &[&[9]], 99.0),
+            [9, 1, 1, 2, 2, 3, 3]
         );
     }
 }

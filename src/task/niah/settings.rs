@@ -10,24 +10,54 @@ use serde::Deserialize;
 use super::Niah;
 use super::protocol::{PACKED, Protocol};
 use crate::bad_input;
-use crate::dataset::haystack::{self, Haystack};
+use crate::dataset::haystack::Haystack;
+use crate::dataset::texts;
 use crate::model::tokenizer::ModelTokenizer;
-use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, repeats, settings};
+use crate::task::spec::{BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, repeats, settings};
 
-const FLAGS: &[&str] = &["lengths", "depths", "haystack"];
+const KEYS: &[Key] = &[
+    Key::of_flag(
+        "lengths",
+        "as published",
+        "tokens that the haystack is cut from, the 200 of the buffer included",
+    ),
+    Key::of_flag(
+        "depths",
+        "as published",
+        "how far into the haystack the needle stands, in percent",
+    ),
+    Key::new(
+        "spacing",
+        "linear",
+        "how depths are spread where none are listed: linear or sigmoid",
+    ),
+    Key::new(
+        "intervals",
+        "10 or 35",
+        "how many depths there are where none are listed",
+    ),
+    Key::new(
+        "needles",
+        "3",
+        "how many are asked for at once, by needle-multi alone: from 1 to 10",
+    ),
+    HAYSTACK,
+];
 
 pub const PUBLISHED: TaskKind = TaskKind {
     name: Cow::Borrowed("needle-published"),
     summary: Cow::Borrowed(
         "the needle test that KV-cache papers plot (KVCache-Factory): a sandwich in San Francisco, word overlap",
     ),
-    flags: FLAGS,
+    keys: KEYS,
+    parts: &[],
     parse: |_, table| parse(Protocol::Published, table),
 };
 pub const ORIGINAL: TaskKind = TaskKind {
     name: Cow::Borrowed("needle-original"),
     summary: Cow::Borrowed("the first needle test (NIAH), in a chat; depths linear or sigmoid"),
-    flags: FLAGS,
+    keys: KEYS,
+    parts: &[],
     parse: |_, table| parse(Protocol::Original, table),
 };
 pub const MULTI: TaskKind = TaskKind {
@@ -35,7 +65,8 @@ pub const MULTI: TaskKind = TaskKind {
     summary: Cow::Borrowed(
         "several needles asked for at once (NIAH): the share of them that the answer names",
     ),
-    flags: FLAGS,
+    keys: KEYS,
+    parts: &[],
     parse: |_, table| parse(Protocol::Multi, table),
 };
 
@@ -173,7 +204,7 @@ impl TaskSpec for NiahSpec {
     }
 
     fn check(&self) -> Result<()> {
-        haystack::check(self.settings.haystack.as_deref())
+        texts::check(self.settings.haystack.as_deref())
     }
 
     /// The seed changes nothing: the protocols draw nothing at random.
@@ -183,7 +214,7 @@ impl TaskSpec for NiahSpec {
         max_context: usize,
         _seed: u64,
     ) -> Result<Vec<BuiltTask>> {
-        let texts = haystack::texts(self.settings.haystack.as_deref())?;
+        let texts = texts::of(self.settings.haystack.as_deref())?;
         let haystack = Haystack::new(&texts, tokenizer)?;
         let tokenizer = tokenizer.clone();
         let task = Niah::new(
@@ -193,7 +224,7 @@ impl TaskSpec for NiahSpec {
             tokenizer,
             max_context,
         )?;
-        Ok(vec![BuiltTask::new(task, haystack::digest(&texts))])
+        Ok(vec![BuiltTask::new(task, texts::digest(&texts))])
     }
 }
 

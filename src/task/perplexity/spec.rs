@@ -1,22 +1,39 @@
 //! The `[[task]]` table of perplexity.
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Perplexity, PerplexitySettings};
 use crate::bad_input;
-use crate::dataset::haystack;
+use crate::dataset::texts;
 use crate::model::tokenizer::ModelTokenizer;
-use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
+use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, settings};
 
 pub const KIND: TaskKind = TaskKind {
     name: Cow::Borrowed("perplexity"),
     summary: Cow::Borrowed("perplexity of what follows a compressed prefix of a long text"),
-    flags: &[],
+    keys: &[
+        Key::new(
+            "at",
+            "[512, 1024, 2048]",
+            "tokens of the prefixes, each compressed where it ends",
+        ),
+        Key::new(
+            "continuation",
+            "256",
+            "tokens after a prefix that are scored",
+        ),
+        Key::new(
+            "samples",
+            "8",
+            "parts of the text that share no token, from its start on",
+        ),
+        Key::new("text", "the project's texts", "a text file"),
+    ],
+    parts: &[],
     parse,
 };
 
@@ -40,13 +57,8 @@ fn parse(name: &str, mut table: toml::Table) -> Result<Box<dyn TaskSpec>> {
 impl PerplexitySpec {
     fn read(&self) -> Result<String> {
         match &self.text {
-            None => Ok(haystack::own_texts()?.join("\n\n")),
-            Some(path) => fs::read_to_string(path).map_err(|error| {
-                bad_input!(
-                    "perplexity: text {}: {error}, expected a text file in UTF-8",
-                    path.display()
-                )
-            }),
+            None => Ok(texts::own_texts()?.join("\n\n")),
+            Some(path) => texts::read_text(path).context("perplexity: text"),
         }
     }
 }
@@ -73,6 +85,6 @@ impl TaskSpec for PerplexitySpec {
     ) -> Result<Vec<BuiltTask>> {
         let text = self.read()?;
         let task = Perplexity::new(&self.settings, &text, tokenizer, max_context)?;
-        Ok(vec![BuiltTask::new(task, haystack::digest(&[text]))])
+        Ok(vec![BuiltTask::new(task, texts::digest(&[text]))])
     }
 }

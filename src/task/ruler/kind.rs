@@ -56,6 +56,17 @@ pub const KINDS: [RulerKind; 13] = [
     other("qa_2", Family::HotpotQa),
 ];
 
+/// Their names.
+pub const NAMES: [&str; 13] = {
+    let mut names = [""; 13];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = KINDS[i].name;
+        i += 1;
+    }
+    names
+};
+
 impl RulerKind {
     /// Whether its haystack is prose.
     pub fn reads_essay(&self) -> bool {

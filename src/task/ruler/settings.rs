@@ -8,21 +8,42 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use super::Ruler;
-use super::kind::{Family, KINDS, RulerKind};
+use super::kind::{Family, KINDS, NAMES, RulerKind};
 use crate::bad_input;
 use crate::dataset::documents::{Documents, read_hotpotqa, read_squad};
 use crate::dataset::essay::Essay;
-use crate::dataset::haystack;
+use crate::dataset::texts;
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
-use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, repeats, settings};
+use crate::task::spec::{BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, repeats, settings};
 
 pub const KIND: TaskKind = TaskKind {
     name: Cow::Borrowed("ruler"),
     summary: Cow::Borrowed(
         "RULER's thirteen tasks, made up at any length; qa_1 and qa_2 over a SQuAD and a HotpotQA file of yours",
     ),
-    flags: &["lengths", "seeds", "haystack"],
+    keys: &[
+        Key::new(
+            "tasks",
+            "all",
+            "by their published names; all: those whose files are given",
+        ),
+        Key::of_flag("lengths", "[4096]", "tokens of prompt and answer, at most"),
+        Key::of_flag("seeds", "500", "samples of each task and length"),
+        Key::new("seed", "0", "the first seed, added to the experiment's"),
+        HAYSTACK,
+        Key::new(
+            "squad",
+            "not set",
+            "the file of qa_1, as SQuAD's dev-v2.0.json",
+        ),
+        Key::new(
+            "hotpotqa",
+            "not set",
+            "the file of qa_2, as HotpotQA's hotpot_dev_distractor_v1.json",
+        ),
+    ],
+    parts: &NAMES,
     parse,
 };
 
@@ -136,7 +157,7 @@ impl RulerSettings {
         let data = match kind.family {
             Family::Squad => &sources.squad,
             Family::HotpotQa => &sources.hotpotqa,
-            _ if kind.reads_essay() => return haystack::digest(texts),
+            _ if kind.reads_essay() => return texts::digest(texts),
             _ => &None,
         };
         let texts = data.iter().flat_map(|data| {
@@ -146,7 +167,7 @@ impl RulerSettings {
                 .flat_map(|q| [&q.text].into_iter().chain(&q.answers));
             data.documents.iter().chain(asked).cloned()
         });
-        haystack::digest(&texts.collect::<Vec<_>>())
+        texts::digest(&texts.collect::<Vec<_>>())
     }
 
     /// The tasks for a model that takes `max_context` tokens.
@@ -159,7 +180,7 @@ impl RulerSettings {
         tokenizer: &Arc<ModelTokenizer>,
         max_context: usize,
     ) -> Result<Vec<BuiltTask>> {
-        let texts = haystack::texts(self.haystack.as_deref())?;
+        let texts = texts::of(self.haystack.as_deref())?;
         let sources = self.sources(&texts)?;
         let mut built = Vec::new();
         for kind in self.kinds()? {
@@ -194,7 +215,7 @@ impl TaskSpec for RulerSpec {
     }
 
     fn check(&self) -> Result<()> {
-        let texts = haystack::texts(self.0.haystack.as_deref())?;
+        let texts = texts::of(self.0.haystack.as_deref())?;
         self.0.sources(&texts).map(|_| ())
     }
 

@@ -160,6 +160,99 @@ fn a_folder_an_archive_and_the_hub_give_the_same_rows() {
     assert!(asked.iter().all(|seen| !seen.path.contains("README")));
 }
 
+/// The official dataset is asked for where nothing else is named.
+#[test]
+fn records_come_from_the_hub_where_no_data_are_named() {
+    let world = world();
+    let zip = archive(&files());
+    let hub = Hub::serve(&[("data.zip", &zip)]);
+    let args = [&ARGS[..], &["--tasks", "qasper", "--out", "out"]].concat();
+    let mut command = world.command(&args);
+    command
+        .env("HF_ENDPOINT", &hub.endpoint)
+        .env("HF_HUB_CACHE", world.path("hub"));
+    let done = Done::new(&args, command.output().unwrap());
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(world.records("out").len(), 4);
+    let asked = hub.take_seen();
+    let official = |seen: &Seen| seen.path.contains("datasets/THUDM/LongBench/");
+    assert!(!asked.is_empty() && asked.iter().all(official), "{asked:?}");
+}
+
+#[test]
+fn a_part_of_the_datasets_is_run_as_far_as_it_goes() {
+    let world = world();
+    world.write("data.zip", archive(&files()));
+    for data in ["official", "data.zip"] {
+        let out = format!("from-{data}");
+        let done = world.run(&[&ARGS[..], &["--data", data, "--out", &out]].concat());
+        assert_eq!(done.code, 0, "{done:?}");
+        let note = format!("note: --data {data}: no records of narrativeqa, multifieldqa_en, ");
+        assert!(done.stderr.starts_with(&note), "{done:?}");
+        assert!(
+            done.stderr.contains(", repobench-p: left out\n"),
+            "{done:?}"
+        );
+        let mut tasks: Vec<String> = world.records(&out).iter().map(|r| r.task.clone()).collect();
+        tasks.dedup();
+        assert_eq!(tasks, ["qasper", "trec", "samsum"]);
+    }
+    // A file of one's own names what it wants.
+    let experiment = "name = 'lb'\nmodel = { source = 'model' }\nmethod = []\n[[task]]\nname = 'lcc'\n\
+        data = 'official'\n";
+    world.write("lb.toml", experiment);
+    world.refused(&["eval", "lb.toml"], &["data official: no lcc.jsonl"]);
+}
+
+/// The 16 data sets that papers average, in their order.
+#[test]
+fn longbench_en_names_the_sixteen() {
+    let plan = World::new().good(&["eval", "--suite", "longbench-en", "--dry-run"]);
+    let tasks = plan.lines().filter_map(|line| line.strip_prefix("task "));
+    let names: Vec<&str> = tasks.filter_map(|line| line.split(':').next()).collect();
+    let expected = "narrativeqa qasper multifieldqa_en hotpotqa 2wikimqa musique gov_report qmsum multi_news trec \
+                    triviaqa samsum passage_count passage_retrieval_en lcc repobench-p";
+    assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
+}
+
+#[test]
+fn prompts_in_own_words_are_said_not_to_be_comparable() {
+    let world = world();
+    const NOTE: &str = "own templates: not comparable with published scores";
+    let flags = [
+        "--data",
+        "official",
+        "--tasks",
+        "qasper,trec",
+        "--out",
+        "own",
+    ];
+    let table = world.good(&[&ARGS[..], &flags].concat());
+    // Both tasks and their average.
+    let said = |table: &str| table.replace('\n', " ").matches(NOTE).count();
+    assert_eq!(said(&table), 3, "{table}");
+    assert_eq!(said(&world.good(&["report", "own"])), 3);
+    world.write(
+        "README.md",
+        "<!-- spindle:report -->\n<!-- /spindle:report -->\n",
+    );
+    world.good(&["report", "own", "--splice", "README.md"]);
+    assert_eq!(said(&world.read("README.md")), 3);
+
+    let templates = json!({ "qasper": "{context} {input}", "trec": "{context} {input}" });
+    world.write("templates.json", templates.to_string());
+    let flags = [
+        "--data",
+        "official",
+        "--tasks",
+        "qasper,trec",
+        "--templates",
+        "templates.json",
+    ];
+    let table = world.good(&[&ARGS[..], &flags, &["--out", "given"]].concat());
+    assert_eq!(said(&table), 0, "{table}");
+}
+
 #[test]
 fn longbench_e_is_scored_by_length() {
     let world = world();

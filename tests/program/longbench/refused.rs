@@ -113,7 +113,7 @@ fn archives_that_cannot_be_trusted() {
     );
     refused(
         &archive(&[("data/trec.jsonl", qasper)]),
-        &["0 files qasper.jsonl"],
+        &["no qasper.jsonl in it"],
     );
     refused(b"PK, or so it says", &["expected a zip archive"]);
     let whole = archive(&files);
@@ -143,10 +143,18 @@ fn archives_that_cannot_be_trusted() {
 fn what_is_asked_for_is_named_where_it_is_missing() {
     let world = world();
     let with = |flags: &[&'static str]| [&ARGS[..], flags].concat();
-    world.refused(&with(&[]), &["narrativeqa", "no data", "--data"]);
     world.refused(
-        &with(&["--data", "official"]),
-        &["official", "no narrativeqa.jsonl", "--tasks"],
+        &with(&["--data", "official", "--tasks", "trec,narrativeqa"]),
+        &["data official: no narrativeqa.jsonl in it"],
+    );
+    world.write("data.zip", archive(&files()));
+    world.refused(
+        &with(&["--data", "data.zip", "--tasks", "narrativeqa"]),
+        &["data data.zip: no narrativeqa.jsonl in it"],
+    );
+    world.refused(
+        &with(&["--data", "model"]),
+        &["--data model: no records of the experiment's tasks in it: narrativeqa, qasper"],
     );
     world.refused(
         &with(&["--data", "nowhere"]),

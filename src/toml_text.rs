@@ -1,0 +1,28 @@
+//! The text of a TOML file to what it describes.
+
+use anyhow::Result;
+use serde::de::DeserializeOwned;
+
+use crate::bad_input;
+
+/// What `text` describes; `origin` names its file.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) in one line: the file, the line with its text, what is wrong.
+pub fn parse<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T> {
+    toml::from_str(text).map_err(|error| located(&error, text, origin))
+}
+
+fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
+    let message = error.message().trim().replace('\n', ", ");
+    let Some(span) = error.span() else {
+        return bad_input!("{origin}: {message}");
+    };
+    let line = text[..span.start].matches('\n').count() + 1;
+    // What spans lines is a table: its first line says nothing about what it lacks.
+    if text[span].trim_end().contains('\n') {
+        return bad_input!("{origin}:{line}: {message}");
+    }
+    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
+    bad_input!("{origin}:{line}: `{source}`: {message}")
+}
