@@ -86,7 +86,7 @@ pub fn inspect(
         head_dim: prefilled.geometry.head_dim,
         bytes_dense: prefilled.bytes_dense(),
         window: WINDOW,
-        attention: Attention::of(&prefilled),
+        attention: Attention::of(&prefilled)?,
         similar: similarity::similar(&prefilled),
         methods: methods(loaded, &prefilled, cells)?,
     })

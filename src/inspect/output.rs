@@ -17,11 +17,8 @@ pub(super) fn of_dense(prefilled: &Prefilled, rope: &Arc<Rope>) -> Vec<Vec<f32>>
         let prefix = Prefix::Dense(layer.kv.clone());
         LayerCache::new(prefilled.geometry, prefix, prefilled.store)
     };
-    let dense = Cache {
-        layers: prefilled.layers.iter().map(dense).collect(),
-        rope: rope.clone(),
-        seen: prefilled.len,
-    };
+    let layers = prefilled.layers.iter().map(dense).collect();
+    let dense = Cache::new(layers, rope.clone(), prefilled.len);
     of(&dense, prefilled)
 }
 

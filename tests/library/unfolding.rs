@@ -181,9 +181,22 @@ fn equals_unfolding(
         panic!("spindle compresses");
     };
     let knob = size
-        .knob(&Curve::new(method.knob(), &|_| 0), prefilled.len, 1)
+        .knob(
+            &Curve::new(method.knob(), &|_| 0),
+            prefilled.len,
+            method.least(prefilled.len),
+            1,
+        )
         .unwrap();
-    let built = method.plan(LayerView { prefilled, layer }).build(knob);
+    let built = method
+        .plan(LayerView {
+            prefilled,
+            layer,
+            draws: 0,
+        })
+        .unwrap()
+        .build(knob)
+        .unwrap();
     let kept = built.kept.unwrap();
     let Prefix::Coded(coded) = &built.prefix else {
         panic!("spindle codes");
