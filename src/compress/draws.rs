@@ -1,30 +1,32 @@
-//! Where every draw of a method starts from: the experiment's seed, the method, and the prompt. So a sample's draws are
+//! Where the draws of a method are seeded from: the experiment's seed, the sample and the method. So a sample's draws are
 //! its own, whatever was drawn before it and on how many threads.
 
 use sha2::{Digest, Sha256};
 
-/// A seed that follows from all of `numbers` and `tokens`.
-pub fn seed(numbers: &[u64], tokens: &[u32]) -> u64 {
-    let mut digest = Sha256::new();
-    digest.update((numbers.len() as u64).to_le_bytes());
-    numbers.iter().for_each(|n| digest.update(n.to_le_bytes()));
-    tokens.iter().for_each(|t| digest.update(t.to_le_bytes()));
-    first(&digest.finalize())
+/// The seed of all draws on one sample of a task.
+pub fn of_sample(experiment: u64, task: &str, sample: &str) -> u64 {
+    seed(&[experiment, of_text(task), of_text(sample)])
 }
 
-/// The seed of everything that a method draws on one prompt.
-pub fn of_sample(experiment: u64, method: &str, tokens: &[u32]) -> u64 {
-    let name = first(&Sha256::digest(method.as_bytes()));
-    seed(&[experiment, name], tokens)
+/// The seed of what one method draws on a sample.
+pub fn of_method(sample: u64, method: &str) -> u64 {
+    seed(&[sample, of_text(method)])
+}
+
+/// A seed that follows from all of `numbers`.
+pub fn seed(numbers: &[u64]) -> u64 {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+    first(&Sha256::digest(bytes))
+}
+
+fn of_text(text: &str) -> u64 {
+    first(&Sha256::digest(text))
 }
 
 /// The first eight bytes as a number.
 fn first(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .take(8)
-        .rev()
-        .fold(0, |n, &byte| n << 8 | u64::from(byte))
+    let bytes = bytes.iter().take(8).rev();
+    bytes.fold(0, |n, &byte| n << 8 | u64::from(byte))
 }
 
 #[cfg(test)]
@@ -32,18 +34,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn experiment_method_and_prompt_all_change_the_seed() {
-        let tokens = [1, 2, 3];
+    fn experiment_task_sample_and_method_all_change_the_seed() {
         let seeds = [
-            of_sample(0, "random", &tokens),
-            of_sample(1, "random", &tokens),
-            of_sample(0, "cam", &tokens),
-            of_sample(0, "random", &tokens[..2]),
-            of_sample(0, "random", &[1, 2, 4]),
+            of_method(of_sample(0, "t", "a"), "random"),
+            of_method(of_sample(1, "t", "a"), "random"),
+            of_method(of_sample(0, "u", "a"), "random"),
+            of_method(of_sample(0, "t", "b"), "random"),
+            of_method(of_sample(0, "t", "a"), "cam"),
+            of_method(of_sample(0, "a", "t"), "random"),
         ];
         for (i, seed) in seeds.iter().enumerate() {
             assert!(!seeds[..i].contains(seed), "{seeds:?}");
         }
-        assert_eq!(seeds[0], of_sample(0, "random", &tokens));
+        assert_eq!(seeds[0], of_method(of_sample(0, "t", "a"), "random"));
     }
 }

@@ -9,7 +9,7 @@ use crate::model::observe::Prefilled;
 pub struct LayerView<'a> {
     pub prefilled: &'a Prefilled,
     pub layer: usize,
-    /// From which every draw of the method on this prompt is seeded, see [`LayerView::seed`].
+    /// The seed of every draw of the method on this sample, see [`LayerView::seed`].
     pub draws: u64,
 }
 
@@ -38,7 +38,7 @@ impl<'a> LayerView<'a> {
 
     /// The seed of the draws of one kind in this layer: `own` is the method's, `kind` tells draws apart, as a KV head does.
     pub fn seed(&self, own: u64, kind: usize) -> u64 {
-        seed(&[self.draws, own, self.layer as u64, kind as u64], &[])
+        seed(&[self.draws, own, self.layer as u64, kind as u64])
     }
 
     /// Keys before RoPE, per KV head `[len, head_dim]`.

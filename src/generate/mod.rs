@@ -145,7 +145,7 @@ pub struct LayerFacts {
     pub cosines: Option<(Cosines, Cosines)>,
 }
 
-/// Compresses one prefill for each cell, all of them held at once, with the draws of an experiment whose seed is 0. See
+/// Compresses one prefill for each cell, all of them held at once, its draws seeded by 0. See
 /// [`compress_each`].
 pub fn compress(
     model: &Model,
@@ -161,8 +161,8 @@ pub fn compress(
 }
 
 /// Compresses one prefill for each cell in turn and hands the cache over, so that not all need be held at once. A cell
-/// that cannot be (a retention out of reach, a value that is not finite) is an error of its own. `seed`: the
-/// experiment's, which every draw follows from, beside the method's own and the prompt.
+/// that cannot be (a retention out of reach, a value that is not finite) is an error of its own. `seed`: of all
+/// draws on this sample, see [`draws::of_sample`].
 ///
 /// # Errors
 /// What `then` returns, which ends it.
@@ -177,7 +177,7 @@ pub fn compress_each<E>(
         let start = Instant::now();
         let plans = match &family[0].made {
             Made::Compress(method, _) => {
-                let draws = draws::of_sample(seed, family[0].info.name, &prefilled.tokens);
+                let draws = draws::of_method(seed, family[0].info.name);
                 stage(Stage::Score, || plan(method.as_ref(), prefilled, draws))
             }
             Made::Full | Made::Prune(..) => Ok(Vec::new()),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use self::identity::{identity, now, provenance, same_run, sha256};
 use self::sample::Outcome;
 use self::tasks::{Ordered, in_token_order};
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bad_input;
@@ -26,7 +26,7 @@ use crate::load::{self, Loaded};
 use crate::model::observe::Prefilled;
 use crate::profile::{Stage, stage};
 use crate::record::{
-    Prediction, PredictionWriter, Provenance, Record, RecordWriter, program_version,
+    Checked, Prediction, PredictionWriter, Provenance, Record, RecordWriter, program_version,
 };
 use crate::source::{self, SourceOptions};
 use crate::task::{Sample, Task};
@@ -297,8 +297,16 @@ fn record(
     let mut failed = 0;
     for (cell, outcome) in cells.iter().zip(outcomes) {
         let identity = of_cell(&of_prompt(identity, sample), cell);
-        match outcome {
-            Ok(outcome) => {
+        let geometry: Geometry = loaded.model.geometry();
+        let rows = outcome.and_then(|outcome| {
+            let (record, layers) =
+                rows::rows(identity.clone(), &outcome, geometry, experiment.store);
+            let wrong = std::iter::once(record.check()).chain(layers.iter().map(Checked::check));
+            wrong.collect::<Result<(), String>>().map_err(Error::msg)?;
+            Ok((outcome, record, layers))
+        });
+        match rows {
+            Ok((outcome, record, layers)) => {
                 out.predictions.append(&Prediction {
                     task: identity.task.clone(),
                     sample: identity.sample.clone(),
@@ -314,8 +322,6 @@ fn record(
                         .map(|(name, score)| (name.to_string(), score))
                         .collect(),
                 })?;
-                let geometry: Geometry = loaded.model.geometry();
-                let (record, layers) = rows::rows(identity, &outcome, geometry, experiment.store);
                 out.records.append(&record, &layers)?;
             }
             Err(error) => {

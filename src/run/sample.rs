@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 
 use super::fidelity::{Fidelity, FullCache, mean_nll};
 use crate::cache::{Cache, Footprint};
+use crate::compress::draws;
 use crate::experiment::{CompressAt, Experiment, ExperimentFile};
 use crate::generate::{
     Cell, CellCache, LayerFacts, Limits, compress_each, decode, extend, forced, milliseconds,
@@ -96,7 +97,8 @@ pub fn run_sample(
     };
     let mut outcomes = Vec::with_capacity(cells.len());
     let mut group: Vec<Result<CellCache>> = Vec::new();
-    compress_each(model, &prefilled, cells, *seed, |made| {
+    let draws = draws::of_sample(*seed, task.name(), &sample.id);
+    compress_each(model, &prefilled, cells, draws, |made| {
         group.push(made);
         let own = |cell: &CellCache| cell.cache.bytes_own();
         if group.iter().flatten().map(own).sum::<u64>() >= common.bytes_dense {

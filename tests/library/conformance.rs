@@ -117,7 +117,9 @@ fn cell(info: &'static MethodInfo, given: &Given) -> Cell {
 
 /// The method itself, at a size that the caller does not use.
 fn method(info: &'static MethodInfo, given: &Given) -> Option<Box<dyn Method>> {
-    let settings = info.settings(&sized(info, given, 1.0, 1), "test").unwrap();
+    let settings = info
+        .settings(&sized(info, given, 1.0, 4096), "test")
+        .unwrap();
     match make(info, &settings).unwrap() {
         Made::Compress(method, _) => Some(method),
         Made::Full | Made::Prune(..) => None,
@@ -270,6 +272,28 @@ fn what_is_kept_counts_by_who_selects() {
                 kept as u64 / counted,
                 "{name} {given:?}, knob {knob}"
             );
+        }
+    }
+}
+
+/// However small it is asked to be, no cache is empty: each query head keeps an entry in each layer.
+#[test]
+fn the_smallest_cache_has_an_entry_for_every_head() {
+    let (_, prefilled) = small();
+    let geometry = prefilled.geometry;
+    for (info, given, method) in compressing(prefilled) {
+        let least = method.least(prefilled.len);
+        assert!(least > 0, "{} {given:?}", info.name);
+        for plan in plans(method.as_ref(), prefilled) {
+            let built = plan.build(method.knob().smallest).unwrap();
+            let at = format!("{} {given:?}", info.name);
+            assert!(
+                built.prefix.footprint().entries >= geometry.kv_heads as u64,
+                "{at}"
+            );
+            for kept in built.kept.iter().flatten() {
+                assert!(kept.len() >= least, "{at}: {} of {least}", kept.len());
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ pub const SEED: SettingInfo = SettingInfo {
         to: u32::MAX,
     },
     default: Some(Default::Integer(0)),
-    help: "of the draws, which also follow from the experiment's seed and the prompt",
+    help: "of the draws, which also follow from the experiment's seed and the sample",
 };
 
 pub fn normalisation(settings: &Settings) -> Normalisation {
