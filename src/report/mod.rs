@@ -121,9 +121,7 @@ impl Report {
         let mut notes = vec![
             "score: mean x 100 over n samples. retention: measured, bytes held / dense bytes."
                 .to_string(),
-            "nll: mean negative log-likelihood of the right answer, nats per token; \"of k\" where k of the n samples have \
-             one."
-                .into(),
+            "nll: mean negative log-likelihood of the right answer, nats per token.".into(),
             "settings: those that vary within a method, and its size; records.csv has all.".into(),
             format!(
                 "difference: points, or nats of nll, from `{}`{same_size} on the samples that both have, paired bootstrap \
@@ -132,6 +130,9 @@ impl Report {
             ),
         ];
         let row_has = |has: fn(&Row) -> bool| self.sections.iter().any(|s| s.rows.iter().any(has));
+        if row_has(|row| row.likelihoods < row.n && row.nll.is_some()) {
+            notes.push("nll of k: the right answer of k of the n samples has tokens.".into());
+        }
         if row_has(|row| row.cut.is_some()) {
             notes.push("cut: prompts that were too long and lost their middle.".into());
         }

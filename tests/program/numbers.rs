@@ -299,7 +299,7 @@ templates = "templates.json"
 name = "full"
 [[method]]
 name = "tova"
-retention = 0.5
+budget = 5
 "#;
 
 /// No sample's fault ends a run: its own rows say why, and the others are scored.
