@@ -144,6 +144,10 @@ fn settings_that_are_not_heeded_are_refused() {
             "codewords is given, but learner = greedy goes by theta-scale",
         ),
         ("snapkv:budget=64;retention=0.5", "two sizes are given"),
+        (
+            "pyramidinfer:recent-ratio=1",
+            "recent-ratio = 1: every token always goes on",
+        ),
     ] {
         world.refused(
             &["eval", "tiny.toml", "--method", method],

@@ -83,7 +83,8 @@ fn check_norms(what: &'static str, heads: &[Rows], layer: LayerView<'_>) -> Resu
     for rows in heads {
         let norms = key_norms(&rows.to_f32(), rows.dim());
         let store = layer.store();
-        if let Some(token) = norms.iter().position(|norm| !(*norm < store.limit())) {
+        let is_beyond = |norm: &f32| norm.is_nan() || *norm >= store.limit();
+        if let Some(token) = norms.iter().position(is_beyond) {
             return Err(Fault {
                 layer: Some(layer.layer),
                 what,

@@ -133,18 +133,21 @@ pub fn stored(settings: &Settings) -> Store {
     }
 }
 
+/// A setting that is a size, and the size that its number is.
+pub type SizeSetting<'a> = (&'a str, fn(f64) -> Size);
+
 /// The one size that is given among `retention` and the method's own `knobs`; else `otherwise`.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for none or several.
 pub fn one_size(
     settings: &Settings,
-    knobs: &[(&str, fn(f64) -> Size)],
+    knobs: &[SizeSetting],
     otherwise: Option<Size>,
 ) -> anyhow::Result<Size> {
     let method = settings.method();
-    let of = |(name, size): &(&str, fn(f64) -> Size)| settings.opt_number(name).map(size);
-    let retention: (&str, fn(f64) -> Size) = (RETENTION.name, Size::Retention);
+    let of = |(name, size): &SizeSetting| settings.opt_number(name).map(size);
+    let retention: SizeSetting = (RETENTION.name, Size::Retention);
     let mut given = std::iter::once(&retention).chain(knobs).filter_map(of);
     match (given.next(), given.next(), otherwise) {
         (Some(size), None, _) | (None, _, Some(size)) => Ok(size),

@@ -17,6 +17,7 @@
 use std::f64::consts::PI;
 
 use super::{Entry, Made, parts};
+use crate::bad_input;
 use crate::cache::Fault;
 use crate::compress::method::{Knob, Pruning};
 use crate::compress::score::add_attention;
@@ -93,8 +94,14 @@ pub const ENTRY: Entry = Entry {
         ],
     },
     make: |settings| {
+        let recent_ratio = settings.number("recent-ratio");
+        if recent_ratio == 1.0 {
+            return Err(bad_input!(
+                "method pyramidinfer: recent-ratio = 1: every token always goes on and none can drop out, expected less"
+            ));
+        }
         let method = PyramidInfer {
-            recent_ratio: settings.number("recent-ratio"),
+            recent_ratio,
             min_context: settings.integer("min-context"),
             sinks: settings.integer("sinks"),
             distance_weight: settings.number("distance-weight"),
