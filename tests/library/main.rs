@@ -9,6 +9,7 @@ mod compress_golden;
 mod configurations;
 mod conformance;
 mod custom;
+mod faults;
 mod golden_kept;
 mod golden_logits;
 mod golden_weights;

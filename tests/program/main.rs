@@ -11,6 +11,7 @@ mod inspect;
 mod longbench;
 mod mini;
 mod own_tasks;
+mod numbers;
 mod ruler;
 #[allow(dead_code)]
 #[path = "../source/server.rs"]

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod damage;
+mod finite;
 mod gguf;
 mod names;
 mod safetensors;
@@ -115,7 +116,8 @@ impl Weights {
     /// Hugging Face layout, quantised blocks expanded, as `dtype` on `device`.
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) naming file, tensor, what was found and expected.
+    /// [`BadInput`](crate::error::BadInput) naming file, tensor, what was found and expected; so for an element that is
+    /// not finite.
     pub fn tensor(
         &self,
         name: &str,
@@ -128,6 +130,9 @@ impl Weights {
             Source::Safetensors(files) => files.values(&stored, shape)?,
             Source::Gguf(file) => file.values(&stored, shape)?,
         };
+        finite::check(&values, shape, || {
+            format!("{}: tensor {stored}", self.file_of(&stored))
+        })?;
         let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
         Ok(tensor.to_device(device)?.to_dtype(dtype)?)
     }

@@ -144,6 +144,11 @@ impl Metric {
             Self::StringMatchAll => string_match::all(&record.answers, response),
             Self::StringMatchPart => string_match::part(&record.answers, response),
         };
-        record.answers.iter().map(of).fold(0.0, f64::max)
+        // A maximum would pass over NaN, which is then refused as no score.
+        let better = |best: f64, score: f64| match score > best || score.is_nan() {
+            true => score,
+            false => best,
+        };
+        record.answers.iter().map(of).fold(0.0, better)
     }
 }

@@ -227,3 +227,24 @@ impl TaskSpec for LongBenchSpec {
         Ok(tasks)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_known_whole_and_by_length() {
+        for name in [
+            "qasper",
+            "qasper_e",
+            "qasper_e-0-4k",
+            "multifieldqa_en",
+            "multifieldqa_en_e-8k+",
+        ] {
+            assert!(is_task(name), "{name}");
+        }
+        for name in ["needle", "qasper_e-0-5k", "qasper_f", "multifieldqa", "_e"] {
+            assert!(!is_task(name), "{name}");
+        }
+    }
+}
