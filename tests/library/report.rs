@@ -170,13 +170,13 @@ fn samples_without_a_likelihood_are_counted() {
     let report = Report::new(&[of(0, Some(1.0)), of(1, None), of(2, Some(2.0))]);
     let row = &report.sections[0].rows[0];
     assert_eq!((row.n, row.likelihoods, row.nll), (3, 2, Some(1.5)));
-    let text = report.text();
+    let text = report.text(100);
     assert!(
         text.contains("1.50 of 2") && text.contains("nll of k"),
         "{text}"
     );
     let report = Report::new(&[of(0, Some(1.0))]);
-    assert!(!report.text().contains(" of k: "), "{}", report.text());
+    assert!(!report.text(100).contains(" of k: "), "{}", report.text());
 }
 
 fn sized(sample: usize, method: &str, settings: &str, retention: f64, score: f64) -> Record {
