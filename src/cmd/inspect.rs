@@ -35,7 +35,7 @@ pub fn inspect(args: &InspectArgs) -> Result<i32> {
     let facts = facts_of(&loaded, &files, &prompt, &cells, store);
     progress.finish_and_clear();
     let facts = facts?;
-    // Not before an error, which is one line.
+    // Not before a refusal, which is one line.
     load::print_notes(&loaded.notes);
 
     say(&if args.json {
