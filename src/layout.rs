@@ -52,6 +52,25 @@ pub fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {
         .collect()
 }
 
+/// Columns of a table, `widths` wide with `gap` between them, in groups that stand one below the other: each has as many
+/// as fit into `width` beside something that takes `beside`, and one at least.
+pub fn groups(widths: &[usize], gap: usize, beside: usize, width: usize) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut filled = width;
+    for (column, columns) in widths.iter().enumerate() {
+        let needed = gap + columns;
+        match groups.last_mut() {
+            Some(group) if filled + needed <= width => group.push(column),
+            _ => {
+                groups.push(vec![column]);
+                filled = beside;
+            }
+        }
+        filled += needed;
+    }
+    groups
+}
+
 /// `text` as lines of at most `width` columns, each ended: the first so many columns in as the first of `indents` says,
 /// the others as the second.
 pub fn paragraph(text: &str, separator: char, indents: [usize; 2], width: usize) -> String {
@@ -91,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
     use unicode_width::UnicodeWidthStr;
 
-    use super::{beside, paragraph, wrap};
+    use super::{beside, groups, paragraph, wrap};
 
     #[test]
     fn wrapping_breaks_after_the_separator_and_loses_nothing() {
@@ -115,6 +134,14 @@ mod tests {
         );
         assert_eq!(beside("longer", "text", 5, 10), "longer\n     text\n");
         assert_eq!(beside("key", "", 5, 10), "key\n");
+    }
+
+    #[test]
+    fn columns_stand_in_as_few_groups_as_fit() {
+        assert_eq!(groups(&[3, 4, 5], 2, 10, 31), [[0, 1, 2]]);
+        assert_eq!(groups(&[3, 4, 5], 2, 10, 27), [vec![0, 1], vec![2]]);
+        assert_eq!(groups(&[30, 4, 30], 2, 10, 20), [[0], [1], [2]]);
+        assert!(groups(&[], 2, 10, 20).is_empty());
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use super::say;
 use crate::cli::InspectArgs;
 use crate::experiment::cells_of_flags;
 use crate::inspect::{Prompt, inspect as facts_of, table};
+use crate::layout::width;
 use crate::load;
 use crate::plot;
 use crate::run::check_folder;
@@ -35,13 +36,13 @@ pub fn inspect(args: &InspectArgs) -> Result<i32> {
     let facts = facts_of(&loaded, &files, &prompt, &cells, store);
     progress.finish_and_clear();
     let facts = facts?;
-    // Not before an error, which is one line.
+    // Not before a refusal, which is one line.
     load::print_notes(&loaded.notes);
 
     say(&if args.json {
         serde_json::to_string(&facts)? + "\n"
     } else {
-        table(&facts)
+        table(&facts, width())
     })?;
     if let Some(folder) = figures {
         plot::draw_inspection(&facts, &folder)?;

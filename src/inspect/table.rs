@@ -1,10 +1,8 @@
 //! The facts of a prompt for a terminal.
 
 use super::{Inspection, LayerRow, MethodFacts};
-use crate::layout::wrap;
+use crate::layout::{READABLE, groups, wrap};
 
-/// Prose is wrapped to this.
-const WIDTH: usize = 100;
 const GAP: &str = "  ";
 /// Titles of the columns.
 const HEADERS: [&str; 12] = [
@@ -17,8 +15,8 @@ const NOTE: &str = "\
     vectors over dense ones and codewords over kept ones. cosine: of vectors to their codewords, least/mean. error: of \
     the attention output against the dense cache's, || out - full || / || full ||, for the queries of the last";
 
-/// The prompt, and a table for each method.
-pub fn table(facts: &Inspection) -> String {
+/// The prompt, and a table for each method, in lines of at most `width` columns, from 80 on.
+pub fn table(facts: &Inspection, width: usize) -> String {
     let mut out = String::new();
     let head = format!(
         "{}, {}, prompt {}: {} tokens, {} layers of {} query heads and {} KV heads, dense cache {} bytes",
@@ -31,25 +29,33 @@ pub fn table(facts: &Inspection) -> String {
         facts.kv_heads,
         facts.bytes_dense
     );
-    lines(&head, ' ', &mut out);
+    let prose = width.min(READABLE);
+    lines(&head, ' ', prose, &mut out);
     for method in &facts.methods {
         out.push('\n');
-        of_method(method, facts.bytes_dense, &mut out);
+        of_method(method, facts.bytes_dense, width, &mut out);
     }
     out.push('\n');
-    lines(&format!("{NOTE} {} tokens.", facts.window), ' ', &mut out);
+    lines(
+        &format!("{NOTE} {} tokens.", facts.window),
+        ' ',
+        prose,
+        &mut out,
+    );
     out
 }
 
-fn of_method(method: &MethodFacts, bytes_dense: u64, out: &mut String) {
-    lines(&format!("{} {}", method.method, method.settings), ';', out);
+fn of_method(method: &MethodFacts, bytes_dense: u64, width: usize, out: &mut String) {
+    let prose = width.min(READABLE);
+    let name = format!("{} {}", method.method, method.settings);
+    lines(&name, ';', prose, out);
     let measured = format!(
         "retention {} %, the paper's ratio {} %, attention output off by {:.4} (mean over layers)",
         percent(method.retention),
         percent(method.retention_paper),
         method.relative_error
     );
-    lines(&measured, ' ', out);
+    lines(&measured, ' ', prose, out);
     let rows: Vec<[String; 12]> = method
         .layers
         .iter()
@@ -61,13 +67,14 @@ fn of_method(method: &MethodFacts, bytes_dense: u64, out: &mut String) {
         let of = rows.iter().chain([&header]).map(|row| row[i].len());
         of.max().unwrap_or(0)
     });
-    for row in [&header].into_iter().chain(&rows) {
-        let padded = row
-            .iter()
-            .zip(widths)
-            .map(|(text, width)| format!("{text:>width$}"));
-        out.push_str(&padded.collect::<Vec<_>>().join(GAP));
-        out.push('\n');
+    // Each group of columns has the layer before it.
+    for group in groups(&widths[1..], GAP.len(), widths[0], width) {
+        for row in [&header].into_iter().chain(&rows) {
+            let columns = std::iter::once(0).chain(group.iter().map(|column| column + 1));
+            let padded = columns.map(|i| format!("{:>1$}", row[i], widths[i]));
+            out.push_str(&Vec::from_iter(padded).join(GAP));
+            out.push('\n');
+        }
     }
 }
 
@@ -142,8 +149,8 @@ fn percent(share: f64) -> String {
     format!("{:.1}", share * 100.0)
 }
 
-fn lines(text: &str, separator: char, out: &mut String) {
-    for line in wrap(text, separator, WIDTH) {
+fn lines(text: &str, separator: char, width: usize, out: &mut String) {
+    for line in wrap(text, separator, width) {
         out.push_str(&line);
         out.push('\n');
     }

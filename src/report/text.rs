@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Report;
 use super::table::Table;
-use crate::layout::{READABLE, wrap};
+use crate::layout::{READABLE, groups, wrap};
 
 /// A longer method name is wrapped.
 const METHOD_WIDTH: usize = 20;
@@ -55,20 +55,12 @@ fn parts(table: &Table, width: usize) -> Vec<Table> {
     let named = widths[0].min(METHOD_WIDTH)
         + GAP.len()
         + longest.min(SETTINGS_WIDTH).max(table.headers[1].len());
-    let mut parts: Vec<Vec<usize>> = vec![vec![0, 1]];
-    let mut filled = named;
-    for column in 2..widths.len() {
-        let needed = GAP.len() + widths[column];
-        if filled + needed > width && filled > named {
-            parts.push(vec![0, 1]);
-            filled = named;
-        }
-        filled += needed;
-        if let Some(part) = parts.last_mut() {
-            part.push(column);
-        }
-    }
-    parts.iter().map(|columns| table.only(columns)).collect()
+    let part = |group: &Vec<usize>| {
+        let others = group.iter().map(|column| column + 2);
+        table.only(&Vec::from_iter([0, 1].into_iter().chain(others)))
+    };
+    let groups = groups(&widths[2..], GAP.len(), named, width);
+    groups.iter().map(part).collect()
 }
 
 fn table_text(table: &Table, width: usize, out: &mut String) {

@@ -70,8 +70,6 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         Ok((files, loaded))
     })?;
     let tasks = stage(Stage::Tokenise, || tasks::build(experiment, &loaded))?;
-    // Not before an error, which is one line.
-    load::print_notes(&loaded.notes);
 
     let mut provenance = provenance(experiment, options, &files, &loaded, &tasks);
     let folder = match &options.out {
@@ -89,6 +87,8 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         provenance.start = earlier.start;
     }
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    // Not before a refusal, which is one line.
+    load::print_notes(&loaded.notes);
     provenance.write(&folder)?;
     let text = folder.join(EXPERIMENT_FILE);
     std::fs::write(&text, &experiment.text).with_context(|| text.display().to_string())?;

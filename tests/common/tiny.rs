@@ -154,7 +154,10 @@ impl Tiny {
             "tie_word_embeddings": self.tied,
             "attention_bias": false,
             // candle-transformers wants a number for Qwen2 and applies it even when switched off.
-            "sliding_window": if self.family == Family::Mistral { Value::Null } else { json!(MAX_POSITIONS) },
+            "sliding_window": match self.family {
+                Family::Llama | Family::Mistral => Value::Null,
+                Family::Qwen2 | Family::Qwen3 => json!(MAX_POSITIONS),
+            },
             "use_sliding_window": false,
             "max_window_layers": self.layers,
             "bos_token_id": 1,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::slice::from_ref;
 
 use candle_core::quantized::gguf_file::{self, Value as Gguf};
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -254,7 +255,7 @@ fn gguf_files_are_computed_as_by_llama_cpp() {
     let path = dir.path().join("m.gguf");
     for case in list(&golden["files"]) {
         write_gguf(&path, case, &golden["divisors"]);
-        let weights = Weights::open_gguf(&[path.clone()]).unwrap();
+        let weights = Weights::open_gguf(from_ref(&path)).unwrap();
         let config = DecoderConfig::from_gguf(weights.gguf().unwrap()).unwrap();
         let model = Model::load(config, &weights, &Device::Cpu).unwrap();
         assert_eq!(model.notes, [""; 0]);
@@ -295,7 +296,7 @@ fn gguf_files_with_more_in_them() {
                 tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
             gguf_file::write(&mut File::create(&path)?, &metadata, &tensors)?;
         }
-        let weights = Weights::open_gguf(&[path.clone()])?;
+        let weights = Weights::open_gguf(from_ref(&path))?;
         let config = DecoderConfig::from_gguf(weights.gguf().unwrap())?;
         Model::load(config, &weights, &Device::Cpu)
     };

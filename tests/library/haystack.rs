@@ -69,8 +69,11 @@ fn numbered(sentence: impl Fn(usize) -> String) -> String {
     (0..200).map(sentence).collect()
 }
 
+/// Whether a text ends as a part of it may.
+type Ends = fn(&str) -> bool;
+
 /// Prose as it comes: each with how its sentences, or the parts that stand for them, may end.
-fn prose() -> [(String, fn(&str) -> bool); 5] {
+fn prose() -> [(String, Ends); 5] {
     [
         (
             numbered(|i| format!("第{i}艘渡船载着{}箱苹果离开码头。", i * 37 % 91)),

@@ -231,3 +231,44 @@ fn what_cannot_be_used_is_named() {
         &["needles = 11", "from 1 to 10"],
     );
 }
+
+/// Haystacks without a `.`: Chinese with its own stops, and text without any.
+#[test]
+fn a_needle_stands_at_its_depth_whatever_ends_the_sentences() {
+    let chinese = |i: usize| format!("第{i}艘渡船载着{}箱苹果离开码头。", i * 37 % 91);
+    let bare = |i: usize| format!("line {i} of a list without any stop\n");
+    let texts: [(String, &[char]); 2] = [
+        ((0..300).map(chinese).collect(), &['。']),
+        ((0..900).map(bare).collect(), &['p']),
+    ];
+    for (text, ends) in texts {
+        let haystack = Haystack::new(&[text], &TOKENIZER).unwrap();
+        let settings = of_lengths(&[1500, 3000]);
+        let task = Niah::new(
+            Protocol::Published,
+            &settings,
+            haystack,
+            TOKENIZER.clone(),
+            8192,
+        )
+        .unwrap();
+        for sample in samples(&task) {
+            let text = prompt(&sample);
+            let (_, rest) = text.split_once("<book> ").unwrap();
+            let (book, _) = rest.split_once(" </book>.\n").unwrap();
+            let (before, _) = book.split_once(&format!("\n{NEEDLE}\n")).unwrap();
+            let depth: f64 = sample.id.split("depth=").nth(1).unwrap().parse().unwrap();
+            let share = 100.0 * before.len() as f64 / book.len() as f64;
+            assert!(
+                share <= depth + 3.0 && share > depth - 10.0,
+                "{}: {share}",
+                sample.id
+            );
+            assert!(
+                depth == 100.0 || before.is_empty() || before.ends_with(ends),
+                "{}: {before}",
+                sample.id
+            );
+        }
+    }
+}

@@ -98,7 +98,7 @@ fn configurations_that_are_not_computed() {
         let world = World::new();
         configure(&world, &changes);
         world.refused(&["eval", "tiny.toml"], says);
-        world.refused(&["inspect", "--model", "model", "--length", "200"], says);
+        world.refused(&["inspect", "--model", "model", "--length", "500"], says);
     }
 }
 
@@ -110,7 +110,7 @@ fn prompts_within_the_window_run() {
         &world,
         &json!({"model_type": "mistral", "sliding_window": 900}),
     );
-    let experiment = crate::world::EXPERIMENT.replace("lengths = [500, 700]", "lengths = [300]");
+    let experiment = crate::world::EXPERIMENT.replace("lengths = [500, 700]", "lengths = [500]");
     world.write("short.toml", experiment);
     let done = world.run(&["eval", "short.toml", "--limit", "1"]);
     assert_eq!(done.code, 0, "{done:?}");
@@ -169,7 +169,9 @@ fn what_is_not_used_is_told_once() {
             "{done:?}"
         );
     }
-    let done = world.run(&["inspect", "--model", "model", "--length", "200", "--json"]);
+    let done = world.run(&[
+        "inspect", "--model", "model", "--length", "500", "--method", "full", "--json",
+    ]);
     assert_eq!((done.code, done.stderr.lines().count()), (0, 2), "{done:?}");
 }
 
@@ -219,7 +221,12 @@ fn tokens_beyond_the_embedding() {
     let world = with_rows(259, Some(259));
     world.write("plain.txt", "a text of some twenty tokens");
     world.write("odd.txt", "a text of some <|odd|> tokens");
-    let inspect = |file: &str| ["inspect", file, "--model", "model", "--json"].map(str::to_owned);
+    let inspect = |file: &str| {
+        [
+            "inspect", file, "--model", "model", "--method", "full", "--json",
+        ]
+        .map(str::to_owned)
+    };
     let done = world.run(&inspect("plain.txt").each_ref().map(String::as_str));
     assert_eq!(done.code, 0, "{done:?}");
     let note = "model/tokenizer.json: beyond the 259 rows of the embedding (vocab_size): 1 added token (<|odd|>)";

@@ -76,6 +76,19 @@ fn tables_and_plans_fit_and_lose_no_number() {
     let joined = |columns| good(&world, &plan, columns).replace([' ', '\n'], "");
     assert_eq!(joined("80"), joined("400"));
 
+    let facts = [
+        "inspect", "--model", "model", "--length", "400", "--out", "figures",
+    ];
+    let (narrow, wide) = (good(&world, &facts, "80"), good(&world, &facts, "200"));
+    fits(&narrow, 80);
+    let cells = |text: &str| {
+        let (_, table) = text.split_once("layer ").unwrap();
+        let mut cells = numbers(table);
+        cells.dedup();
+        cells
+    };
+    assert_eq!(cells(&narrow), cells(&wide), "{narrow}");
+
     let run = ["eval", "tiny.toml", "--limit", "2", "--out", "out"];
     let table = good(&world, &run, "80");
     fits(&table, 80);

@@ -13,18 +13,15 @@ use crate::files::BYTE_ORDER_MARK;
 /// Bytes of a line, at most: the longest official one has less than 1 MB, and a context of a million tokens about 5.
 const LONGEST: usize = 32 << 20;
 
+/// A line and its number, from 1 on, to its record, or what is wrong with it.
+type Parse<'a> = dyn Fn(&[u8], usize) -> Result<LongBenchRecord, String> + 'a;
+
 /// Reads the records of a file's bytes; `origin` names the file, `id_key` the field that names a record. A line that
-/// `parse` refuses, or whose id a record before has, is left out with the reason. `parse` takes the line and its
-/// number, from 1 on. Blank lines are nothing, and a byte order mark is none of the first line.
+/// `parse` refuses, or whose id a record before has, is left out with the reason. Blank lines are nothing, and a byte order mark is none of the first line.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) if a line is unreasonably long, or no record can be used.
-pub fn read_lines(
-    bytes: &[u8],
-    origin: &str,
-    id_key: &str,
-    parse: &dyn Fn(&[u8], usize) -> Result<LongBenchRecord, String>,
-) -> Result<Records> {
+pub fn read_lines(bytes: &[u8], origin: &str, id_key: &str, parse: &Parse) -> Result<Records> {
     let mut lines = HashMap::new();
     let (mut records, mut left_out) = (Vec::new(), Vec::new());
     let mark = BYTE_ORDER_MARK.to_string();

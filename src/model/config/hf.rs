@@ -47,8 +47,9 @@ impl DecoderConfig {
         let layers = keys.count("num_hidden_layers")?;
         let kv_heads = match (keys.optional_count("num_key_value_heads")?, architecture) {
             (Some(kv_heads), _) => kv_heads,
-            // Llama-1/2 files predate the key: one KV head per query head.
+            // Llama-1/2 files predate the key: one KV head per query head, which null means for all.
             (None, Architecture::Llama) => heads,
+            (None, _) if map.contains_key("num_key_value_heads") => heads,
             (None, _) => return Err(keys.missing("num_key_value_heads")),
         };
         let head_dim = match (keys.optional_count("head_dim")?, architecture) {

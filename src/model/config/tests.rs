@@ -93,6 +93,8 @@ fn rope_parameters_of_transformers_5() {
     ))
     .unwrap();
     assert_eq!((config.rope_theta, config.rope_scaling), (100_000.0, None));
+    let null = read(&with("qwen2", json!({"num_key_value_heads": null})));
+    assert_eq!(null.unwrap().kv_heads, 4);
     let linear = json!({"rope_scaling": {"type": "linear", "factor": 2.0}});
     assert_eq!(
         read(&with("llama", linear)).unwrap().rope_scaling,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::Path;
+use std::slice::from_ref;
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -193,7 +194,7 @@ fn gguf_headers() {
         ),
     ] {
         fs::write(&path, bytes).unwrap();
-        refused(Weights::open_gguf(&[path.clone()]), &path, says);
+        refused(Weights::open_gguf(from_ref(&path)), &path, says);
     }
 }
 
@@ -220,7 +221,7 @@ fn sizes_are_bounded_before_anything_is_allocated() {
             .unwrap()
             .set_len(8 << 30)
             .unwrap();
-        refused(Weights::open_gguf(&[path.clone()]), &path, &[says]);
+        refused(Weights::open_gguf(from_ref(&path)), &path, &[says]);
     }
     let path = folder.path().join("m.safetensors");
     for size in [1u64 << 32, u64::MAX] {
@@ -232,7 +233,7 @@ fn sizes_are_bounded_before_anything_is_allocated() {
             .set_len(8 << 30)
             .unwrap();
         let says = format!("a header of {size} bytes");
-        refused(Weights::open_safetensors(&[path.clone()]), &path, &[&says]);
+        refused(Weights::open_safetensors(from_ref(&path)), &path, &[&says]);
     }
 }
 
@@ -271,7 +272,7 @@ fn safetensors_headers() {
         bytes.extend(header.as_bytes());
         bytes.resize(bytes.len() + data, 0);
         fs::write(&path, bytes).unwrap();
-        refused(Weights::open_safetensors(&[path.clone()]), &path, &[says]);
+        refused(Weights::open_safetensors(from_ref(&path)), &path, &[says]);
     }
 }
 
@@ -295,9 +296,9 @@ fn files_that_shrink_are_explained() {
     for (path, weights) in [
         (
             &safetensors,
-            Weights::open_safetensors(&[safetensors.clone()]),
+            Weights::open_safetensors(from_ref(&safetensors)),
         ),
-        (&gguf, Weights::open_gguf(&[gguf.clone()])),
+        (&gguf, Weights::open_gguf(from_ref(&gguf))),
     ] {
         let weights = weights.unwrap();
         assert!(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -242,7 +243,7 @@ fn wrong_gguf_metadata_is_named() {
         ),
     ] {
         small_gguf(&path, "llama", &[(key, value)], GgmlDType::F32);
-        let weights = Weights::open_gguf(&[path.clone()]).unwrap();
+        let weights = Weights::open_gguf(from_ref(&path)).unwrap();
         let error = DecoderConfig::from_gguf(weights.gguf().unwrap()).unwrap_err();
         let text = error.to_string();
         assert!(
