@@ -1,9 +1,14 @@
-//! Panics of libraries, as errors: the tokenizer and regular expression crates panic on some damaged files.
+//! Panics, as errors: the tokenizer and regular expression crates panic on some damaged files, and what nobody thought
+//! of is said in a line.
 
 use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::terminal;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -25,6 +30,32 @@ pub fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     let result = catch_unwind(AssertUnwindSafe(act));
     GUARDED.set(outer);
     result.map_err(|payload| message(payload.as_ref()))
+}
+
+/// Makes a panic, the first one, be said in one line as a fault of the program, with a backtrace only where
+/// `RUST_BACKTRACE` is set. To be called once, by the program.
+pub fn say_faults() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    set_hook(Box::new(|info| {
+        if SAID.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let place = info.location().map(Location::to_string);
+        let place = place.unwrap_or_else(|| "a place unknown".into());
+        let said = message(info.payload());
+        terminal::tell(&format!("error: internal fault at {place}: {said}"));
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            for frame in backtrace.to_string().lines() {
+                terminal::tell(frame);
+            }
+        }
+    }));
+}
+
+/// What `act` returns; none if it panicked, which has been said.
+pub fn caught<T>(act: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(act)).ok()
 }
 
 /// The text that a panic was started with.

@@ -2,16 +2,19 @@
 //!
 //! Data flows one way, and a module uses only those before it:
 //!
-//! `files`, `memory`, `guard` (what is read, what fits, what may panic) -> `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable caches) -> `compress` (methods) ->
-//! `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
+//! `terminal`, `files`, `archive`, `memory`, `disk`, `guard` (what is printed, what is read, what fits, what may panic) ->
+//! `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable
+//! caches) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
 //! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of one prompt), `plot`; `cli` and
 //! `cmd` are the program around it.
 
+pub mod archive;
 pub mod cache;
 pub mod cli;
 pub mod cmd;
 pub mod compress;
 pub mod dataset;
+pub mod disk;
 pub mod error;
 pub mod experiment;
 pub mod files;
@@ -29,3 +32,4 @@ pub mod report;
 pub mod run;
 pub mod source;
 pub mod task;
+pub mod terminal;

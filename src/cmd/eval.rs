@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 
-use super::{figures, report, say};
+use super::{figures, report};
 use crate::bad_input;
 use crate::cli::RunArgs;
 use crate::experiment::{Experiment, ExperimentFile, text_of, text_of_built_in};
 use crate::profile::{self, Stage, stage};
 use crate::run::{RunOptions, run};
+use crate::terminal::{say, tell};
 
 /// The exit code of a run that Ctrl-C ended, as shells count it.
 const INTERRUPTED: i32 = 130;
@@ -31,10 +32,10 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
     };
     let finished = run(&experiment, &options)?;
     if finished.interrupted {
-        eprintln!(
+        tell(&format!(
             "interrupted: run the same command again to go on in {}",
             finished.folder.display()
-        );
+        ));
         return Ok(INTERRUPTED);
     }
     stage(Stage::Record, || -> Result<()> {
@@ -43,13 +44,13 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
     })?;
     say(&format!("results in {}\n", finished.folder.display()))?;
     if args.profile {
-        eprint!("{}", profile::report());
+        profile::report().lines().for_each(tell);
     }
     if finished.failed > 0 {
-        eprintln!(
+        tell(&format!(
             "{} cells failed: see the error column of records.csv",
             finished.failed
-        );
+        ));
         return Ok(1);
     }
     Ok(0)

@@ -7,9 +7,7 @@ mod inspect;
 mod list;
 mod report;
 
-use std::io::{ErrorKind, Write};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::bad_input;
 use crate::cli::{Cli, Verb};
@@ -46,16 +44,6 @@ fn run(verb: Verb) -> Result<i32> {
             splice,
         } => report::report(&results, against.as_deref(), splice.as_deref()),
         Verb::List { what } => list::list(what),
-        Verb::Fetch { model } => fetch::fetch(&model),
-    }
-}
-
-/// Writes results to standard output. That their reader has gone, as in `| head`, is no error.
-fn say(text: &str) -> Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("writing to standard output")
-        }
-        _ => Ok(()),
+        Verb::Fetch { model, verify } => fetch::fetch(&model, verify),
     }
 }

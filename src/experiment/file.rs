@@ -4,6 +4,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bad_input;
 use crate::source::DEFAULT_MODEL;
+use crate::terminal;
+
+/// Characters of an experiment's name: file systems take 255 of a folder's.
+const LONGEST_NAME: usize = 200;
+/// Characters of a line or name that a message shows.
+const SHOWN: usize = 100;
 
 /// The keys of an experiment file. Lists in a `[[method]]` table expand to the product of their values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,10 +125,15 @@ impl ExperimentFile {
     /// A name that cannot be a folder's, or no task.
     pub(super) fn check(&self, origin: &str) -> anyhow::Result<()> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
+        let length = 1..=LONGEST_NAME;
+        if !length.contains(&self.name.len())
+            || self.name.starts_with('.')
+            || !self.name.chars().all(plain)
+        {
             return Err(bad_input!(
-                "{origin}: name = \"{}\": expected letters, digits, '-', '_' and '.' (it names the results folder)",
-                self.name
+                "{origin}: name = \"{}\": expected 1 to {LONGEST_NAME} letters, digits, '-', '_' and '.' (it names the \
+                 results folder)",
+                terminal::cut(&self.name, SHOWN)
             ));
         }
         if self.tasks.is_empty() {
@@ -149,5 +160,9 @@ fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
         return bad_input!("{origin}:{line}: {message}");
     }
     let source = text.lines().nth(line - 1).unwrap_or_default().trim();
+    let (source, message) = (
+        terminal::cut(source, SHOWN),
+        terminal::cut(&message, 4 * SHOWN),
+    );
     bad_input!("{origin}:{line}: `{source}`: {message}")
 }

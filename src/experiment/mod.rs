@@ -5,7 +5,6 @@ mod expand;
 mod file;
 mod overrides;
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
@@ -17,6 +16,7 @@ pub use overrides::{Overrides, cells_of_flags};
 use crate::bad_input;
 use crate::cache::StoreType;
 use crate::error::nearest;
+use crate::files;
 use crate::generate::Cell;
 use crate::task::{TaskSpec, spec};
 
@@ -39,8 +39,7 @@ pub fn text_of(name_or_path: &str) -> Result<String> {
     if Path::new(name_or_path).exists() || name_or_path.ends_with(".toml") {
         let known = built_in();
         if known.iter().all(|(name, _)| *name != name_or_path) {
-            return fs::read_to_string(name_or_path)
-                .map_err(|error| bad_input!("{name_or_path}: {error}"));
+            return files::read_text(Path::new(name_or_path));
         }
     }
     text_of_built_in("experiment", name_or_path)

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bad_input;
+use crate::files;
 
 /// The column names of `T`, taken from its serde fields so that header and rows cannot drift apart.
 pub(super) fn columns<T: Serialize + Default>() -> Result<csv::StringRecord> {
@@ -45,8 +46,7 @@ fn complete_len(bytes: &[u8]) -> usize {
 pub(super) fn read<T: Serialize + DeserializeOwned + Default>(
     path: &Path,
 ) -> Result<Vec<(u64, T)>> {
-    let bytes = fs::read(path)
-        .map_err(|error| bad_input!("{}: {error}, expected a readable file", path.display()))?;
+    let bytes = files::read(path)?;
     let complete = &bytes[..complete_len(&bytes)];
     let mut reader = csv::ReaderBuilder::new()
         .flexible(false)
@@ -138,12 +138,15 @@ fn check_columns(
 /// A [`BadInput`](crate::error::BadInput) if the columns are not those of `T`, all of them.
 pub(super) fn append<T: Serialize + Default>(path: &Path) -> Result<csv::Writer<File>> {
     let context = || path.display().to_string();
+    let bytes = match path.exists() {
+        true => files::read(path)?,
+        false => Vec::new(),
+    };
     let file = OpenOptions::new()
         .create(true)
         .append(true)
         .open(path)
         .with_context(context)?;
-    let bytes = fs::read(path).with_context(context)?;
     let complete = complete_len(&bytes);
     if complete > 0 {
         let mut reader = csv::Reader::from_reader(&bytes[..complete]);

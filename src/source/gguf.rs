@@ -1,6 +1,5 @@
 //! A model in one `.gguf` file on this machine.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,13 +7,15 @@ use anyhow::{Context, Result};
 
 use super::ModelFileKind;
 use crate::bad_input;
+use crate::files;
 
 /// Takes `path` as a GGUF model after looking at its first bytes, so that a text file or a
 /// Git LFS pointer is named as such here and not as a tensor error later.
 pub(super) fn inspect(path: &Path) -> Result<ModelFileKind> {
     let mut magic = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(4).read_to_end(&mut magic))
+    let file = files::open(path)?;
+    file.take(4)
+        .read_to_end(&mut magic)
         .with_context(|| format!("cannot read {}", path.display()))?;
     if magic != b"GGUF" {
         return Err(bad_input!(

@@ -1,76 +1,41 @@
 //! Files of records in a zip archive such as the official `data.zip`. Nothing is unpacked to disk.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::Result;
-use zip::ZipArchive;
 
+use crate::archive::{Archive, Packed};
 use crate::bad_input;
 
-/// The official archive has 34 files.
-const MOST_ENTRIES: usize = 10_000;
 /// Unpacked; the largest official file has about 20 MB.
 const MOST_BYTES: u64 = 256 << 20;
 
 /// The file `name` in the archive, in whatever folder, and what to say of entries of that name that lead out of it.
 ///
 /// # Errors
-/// [`BadInput`](crate::error::BadInput) if there is not exactly one such file, it is damaged or unreasonably large, or
-/// the archive is none.
+/// [`BadInput`](crate::error::BadInput) if there is not exactly one such file, it is damaged, unreasonably large or
+/// packed unreasonably far, or the archive is none.
 pub(super) fn read(path: &Path, name: &str) -> Result<(Vec<u8>, Vec<String>)> {
-    let archive_name = path.display();
-    let unreadable = |error: &dyn std::fmt::Display| {
-        bad_input!("{archive_name}: {error}, expected a zip archive of .jsonl files")
+    let mut archive = Archive::open(path)?;
+    let mut named = archive.files()?;
+    named.retain(|file| file.name.rsplit(['/', '\\']).next() == Some(name));
+    let (inside, outside): (Vec<Packed>, Vec<Packed>) =
+        named.into_iter().partition(|file| file.path.is_some());
+    let leads_out = |file: Packed| {
+        let archive = path.display();
+        format!("{archive}: entry `{}` leads out of the archive", file.name)
     };
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let mut archive = ZipArchive::new(file).map_err(|error| unreadable(&error))?;
-    if archive.len() > MOST_ENTRIES {
+    let left_out: Vec<String> = outside.into_iter().map(leads_out).collect();
+    let [file] = &inside[..] else {
+        let reason = left_out.first();
         return Err(bad_input!(
-            "{archive_name}: {} entries, expected at most {MOST_ENTRIES}",
-            archive.len()
-        ));
-    }
-    let named: Vec<usize> = (0..archive.len())
-        .filter(|&i| {
-            let entry = archive.name_for_index(i).unwrap_or_default();
-            entry.rsplit(['/', '\\']).next() == Some(name)
-        })
-        .collect();
-    let (mut inside, mut left_out) = (Vec::new(), Vec::new());
-    for i in named {
-        let entry = archive.by_index(i).map_err(|error| unreadable(&error))?;
-        if entry.enclosed_name().is_none() {
-            left_out.push(format!(
-                "{archive_name}: entry `{}` leads out of the archive",
-                entry.name()
-            ));
-        } else if entry.is_file() {
-            inside.push(i);
-        }
-    }
-    let [index] = inside[..] else {
-        let reason = left_out
-            .first()
-            .map_or(String::new(), |reason| format!(" ({reason})"));
-        return Err(bad_input!(
-            "{archive_name}: {} files {name} in it, expected one{reason}",
-            inside.len()
+            "{}: {} files {name} in it, expected one{}",
+            path.display(),
+            inside.len(),
+            reason.map_or(String::new(), |reason| format!(" ({reason})"))
         ));
     };
-    let entry = archive
-        .by_index(index)
-        .map_err(|error| unreadable(&error))?;
-    let entry_name = entry.name().to_string();
     let mut bytes = Vec::new();
-    // What the archive says of sizes is not relied on.
-    let read = entry.take(MOST_BYTES + 1).read_to_end(&mut bytes);
-    let read = read.map_err(|error| bad_input!("{archive_name}: {entry_name}: {error}"))?;
-    if read as u64 > MOST_BYTES {
-        return Err(bad_input!(
-            "{archive_name}: {entry_name}: unpacks to more than {MOST_BYTES} bytes"
-        ));
-    }
+    archive.unpack(file, MOST_BYTES, &mut bytes)?;
     Ok((bytes, left_out))
 }

@@ -1,13 +1,16 @@
 //! Lines of JSON to records.
 
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use super::{LongBenchRecord, Records};
 use crate::bad_input;
+
+/// Bytes of a line, at most: the longest official one has less than 1 MB, and a context of a million tokens about 5.
+const LONGEST: u64 = 32 << 20;
 
 /// Reads the records of `source`; `origin` names it. A line that is no record, or that `fits` refuses, is left out with
 /// the reason. Blank lines are nothing.
@@ -25,9 +28,17 @@ pub fn read_lines(
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
-        let read = source.read_until(b'\n', &mut bytes);
-        if read.map_err(|error| bad_input!("{origin}:{line}: {error}"))? == 0 {
+        let read = (&mut source)
+            .take(LONGEST + 1)
+            .read_until(b'\n', &mut bytes);
+        let read = read.map_err(|error| bad_input!("{origin}:{line}: {error}"))?;
+        if read == 0 {
             break;
+        }
+        if read as u64 > LONGEST {
+            return Err(bad_input!(
+                "{origin}:{line}: a line of more than {LONGEST} bytes, expected one record"
+            ));
         }
         digest.update(&bytes);
         if bytes.trim_ascii().is_empty() {

@@ -1,6 +1,5 @@
 //! Where files of records are: a folder, an archive, or the hub.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -9,6 +8,7 @@ use anyhow::Result;
 
 use super::{LongBenchRecord, Records, archive, read_lines};
 use crate::bad_input;
+use crate::files;
 use crate::source::{SourceOptions, dataset_file};
 
 /// The official dataset on the hub, and its one file of data.
@@ -73,7 +73,7 @@ impl DataSource {
             Self::Folder(folder) => {
                 let path = in_folder(folder, dataset)?;
                 let origin = path.display().to_string();
-                let file = File::open(&path).map_err(|error| bad_input!("{origin}: {error}"))?;
+                let file = files::open(&path)?;
                 read_lines(BufReader::new(file), &origin, fits)
             }
             Self::Archive(path) => in_archive(path, dataset, fits),

@@ -13,6 +13,7 @@ use crate::dataset::longbench::{DataSource, LongBenchRecord, Records};
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::metric::Rules;
 use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
+use crate::terminal;
 
 /// LongBench-E's buckets: the name, and the length from which on it ends.
 const BUCKETS: [(&str, usize); 3] = [("0-4k", 4000), ("4-8k", 8000), ("8k+", usize::MAX)];
@@ -148,7 +149,7 @@ impl TaskSpec for LongBenchSpec {
             .source()?
             .read(&dataset, &|record| definition.metric.fits(record))?;
         for reason in &left_out {
-            eprintln!("warning: {reason}; left out");
+            terminal::warn(&format!("{reason}; left out"));
         }
         // What is no record has no length: it counts once, with the first of several tasks.
         let mut left_out = left_out.len();
