@@ -79,4 +79,42 @@ mod tests {
         );
         assert!(!GUARDED.get());
     }
+
+    /// A fault of the program, to be run in a process of its own.
+    #[test]
+    #[ignore]
+    fn fault() {
+        say_faults();
+        let at = std::hint::black_box(9);
+        assert!(caught(|| [1, 2, 3][at]).is_none());
+        assert!(caught(|| [1, 2, 3][at]).is_none());
+    }
+
+    /// What that process says, with `RUST_BACKTRACE` as given.
+    fn said(backtrace: &str) -> anyhow::Result<String> {
+        let output = std::process::Command::new(std::env::current_exe()?)
+            .args(["--exact", "guard::tests::fault", "--ignored", "--nocapture"])
+            .env("RUST_BACKTRACE", backtrace)
+            .output()?;
+        Ok(String::from_utf8(output.stderr)?)
+    }
+
+    #[test]
+    fn a_fault_is_said_once_in_a_line() -> anyhow::Result<()> {
+        let line = said("0")?;
+        assert!(
+            line.starts_with("error: internal fault at src/guard.rs:"),
+            "{line}"
+        );
+        assert!(
+            line.ends_with(": index out of bounds: the len is 3 but the index is 9\n"),
+            "{line}"
+        );
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(
+            said("1")?.contains("guard::tests::fault"),
+            "a backtrace if asked for"
+        );
+        Ok(())
+    }
 }

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 
-use super::{figures, report};
+use super::{figures, report, say};
 use crate::bad_input;
 use crate::cli::RunArgs;
 use crate::experiment::{Experiment, ExperimentFile, text_of, text_of_built_in};
 use crate::profile::{self, Stage, stage};
 use crate::run::{RunOptions, run};
-use crate::terminal::{say, tell};
+use crate::terminal::tell;
 
 /// The exit code of a run that Ctrl-C ended, as shells count it.
 const INTERRUPTED: i32 = 130;

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
+use super::say;
 use crate::source::{SourceOptions, resolve, sha256_file};
-use crate::terminal::say;
 
 /// `verify`: whether every file that was downloaded is read again.
 pub fn fetch(model: &str, verify: bool) -> Result<i32> {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::say;
+
 use crate::bad_input;
 use crate::plot;
-use crate::terminal::say;
 
 pub fn figures(results: &Path) -> Result<i32> {
     require_records(results)?;

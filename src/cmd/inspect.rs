@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use indicatif::ProgressBar;
 
+use super::say;
 use crate::cli::InspectArgs;
 use crate::experiment::cells_of_flags;
 use crate::inspect::{Prompt, inspect as facts_of, table};
@@ -12,7 +13,7 @@ use crate::load;
 use crate::plot;
 use crate::run::check_folder;
 use crate::source::{SourceOptions, resolve};
-use crate::terminal::{say, tell};
+use crate::terminal::tell;
 
 pub fn inspect(args: &InspectArgs) -> Result<i32> {
     // What can be said before the model is there, which may have to be fetched.

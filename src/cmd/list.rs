@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
+use super::say;
 use crate::cli::Listing;
 use crate::compress::methods::method_infos;
 use crate::experiment::{ExperimentFile, built_in};
 use crate::task::spec::{TASKS, TaskKind};
-use crate::terminal::say;
 
 pub fn list(what: Option<Listing>) -> Result<i32> {
     let wanted = |listing| what.is_none_or(|what| what == listing);

@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::bad_input;
 use crate::cli::{Cli, Verb};
+use crate::terminal::say;
 
 /// More than the cores of any machine this runs on; tens of thousands would starve it before they fail.
 const MOST_THREADS: usize = 1024;

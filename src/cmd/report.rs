@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::figures::require_records;
+use super::say;
 use crate::bad_input;
 use crate::files;
 use crate::record::{Provenance, RECORDS_FILE, read_records};
 use crate::report::{Report, splice};
-use crate::terminal::say;
 
 /// `against`: the method that differences are from, in place of `full`.
 pub fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Result<i32> {

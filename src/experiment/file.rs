@@ -166,3 +166,41 @@ fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
     );
     bad_input!("{origin}:{line}: `{source}`: {message}")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn said(text: &str) -> String {
+        ExperimentFile::parse(text, "x.toml")
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        let message = said(&format!("name = '{}'\nmode = 1", "x".repeat(100_000)));
+        assert!(message.chars().count() < 700, "{message}");
+        let message = said(&format!("{} = 1", "x".repeat(100_000)));
+        assert!(message.starts_with("x.toml:1: `xxx"), "{message}");
+        assert!(message.chars().count() < 700, "{message}");
+        assert!(said(&format!("a = {}", "[".repeat(100_000))).starts_with("x.toml"));
+    }
+
+    proptest! {
+        /// Whatever stands in a file, it is read or refused in a line that names it.
+        #[test]
+        fn any_text_is_read_or_refused(
+            before in "(name = \"a\"\n)?(task = \\[\\]\n)?",
+            text in "[a-z =\\[\\]{}\"'.,#\\-0-9\n\u{1b}\\PC]{0,80}",
+        ) {
+            if let Err(error) = ExperimentFile::parse(&format!("{before}{text}"), "x.toml") {
+                let message = error.to_string();
+                prop_assert!(message.starts_with("x.toml"), "{}", message);
+                prop_assert!(!message.contains('\n'), "{}", message);
+            }
+        }
+    }
+}

@@ -9,6 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::bad_input;
 use crate::files;
+use crate::terminal;
+
+/// Characters of a value or column name that a message shows.
+const SHOWN: usize = 100;
 
 /// The column names of `T`, taken from its serde fields so that header and rows cannot drift apart.
 pub(super) fn columns<T: Serialize + Default>() -> Result<csv::StringRecord> {
@@ -102,7 +106,7 @@ fn unparsable(
         path.display(),
         position.line(),
         columns.get(field).unwrap_or("the row"),
-        row.get(field).unwrap_or_default(),
+        terminal::cut(row.get(field).unwrap_or_default(), SHOWN),
         cause.kind()
     )
 }
@@ -119,9 +123,9 @@ fn check_columns(
         .find(|&i| found.get(i) != expected.get(i))
         .unwrap_or(0);
     let name = |record: &csv::StringRecord| {
-        record
-            .get(at)
-            .map_or("none".to_string(), |name| format!("`{name}`"))
+        record.get(at).map_or("none".to_string(), |name| {
+            format!("`{}`", terminal::cut(name, SHOWN))
+        })
     };
     Err(bad_input!(
         "{}:1: column {} is {}, expected {}: written by another version of the program",

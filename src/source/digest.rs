@@ -56,13 +56,18 @@ pub(super) fn remembered(path: &Path, cache: Option<&Path>) -> Result<String> {
 
 /// The digest of `path` as it is now, which is remembered.
 pub(super) fn read_anew(path: &Path, cache: Option<&Path>) -> Result<String> {
-    let note = note_of(path, cache)?;
     let digest = sha256_file(path)?;
-    if let Some(note) = note {
-        // A cache that cannot be written only costs time on the next run.
-        let _ = write_note(&note, &digest);
-    }
+    remember(path, cache, &digest)?;
     Ok(digest)
+}
+
+/// Remembers the digest of `path` as it is now.
+pub(super) fn remember(path: &Path, cache: Option<&Path>, digest: &str) -> Result<()> {
+    if let Some(note) = note_of(path, cache)? {
+        // A cache that cannot be written only costs time on the next run.
+        let _ = write_note(&note, digest);
+    }
+    Ok(())
 }
 
 /// Where the digest of `path` is noted; none for one that is read each time.

@@ -28,6 +28,8 @@ impl Kept {
     pub(super) fn record(&self, path: &Path, sha256: &str) {
         if let Some(note) = self.note(path) {
             let _ = digest::write_note(&note, sha256);
+            // The next run need not read the file to know that it is the one that came.
+            let _ = digest::remember(path, self.cache.as_deref(), sha256);
         }
     }
 

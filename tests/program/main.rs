@@ -1,5 +1,6 @@
 //! The program as its user meets it: arguments in, exit code, streams and files out. Mostly on a tiny random model.
 
+mod adversarial;
 mod bad_files;
 mod bad_flags;
 mod bad_toml;

@@ -11,6 +11,8 @@ use crate::bad_input;
 
 /// Bytes of a line, at most: the longest official one has less than 1 MB, and a context of a million tokens about 5.
 const LONGEST: u64 = 32 << 20;
+/// Lines of a file, at most: an official one has 500.
+const MOST: usize = 1_000_000;
 
 /// Reads the records of `source`; `origin` names it. A line that is no record, or that `fits` refuses, is left out with
 /// the reason. Blank lines are nothing.
@@ -34,6 +36,11 @@ pub fn read_lines(
         let read = read.map_err(|error| bad_input!("{origin}:{line}: {error}"))?;
         if read == 0 {
             break;
+        }
+        if line > MOST {
+            return Err(bad_input!(
+                "{origin}: more than {MOST} lines, expected one record on each"
+            ));
         }
         if read as u64 > LONGEST {
             return Err(bad_input!(
@@ -89,6 +96,8 @@ fn parse(line: &[u8]) -> Result<LongBenchRecord, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: &str = r#"{"input":"q","context":"c","answers":["a"],"length":1,"dataset":"d","language":"en","all_classes":null,"_id":"1"}"#;
@@ -162,5 +171,37 @@ mod tests {
         let found = read_lines(text.as_bytes(), "f.jsonl", &fits).unwrap();
         assert_eq!(found.left_out, ["f.jsonl:1: not this one"]);
         assert_eq!(found.records.len(), 1);
+    }
+
+    #[test]
+    fn lines_without_end_are_refused() {
+        let said = read(&"\n".repeat(MOST + 1)).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "f.jsonl: more than 1000000 lines, expected one record on each"
+        );
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_refused() {
+        let endless = std::io::Read::chain(&b"{\"input\": \""[..], std::io::repeat(b'a'));
+        let error = read_lines(std::io::BufReader::new(endless), "f.jsonl", &|_| Ok(()));
+        let said = error.unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "f.jsonl:1: a line of more than 33554432 bytes, expected one record"
+        );
+    }
+
+    proptest! {
+        /// Every line is a record or has a reason, in one line that names it.
+        #[test]
+        fn any_line_is_a_record_or_left_out(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let lines = [GOOD.as_bytes(), b"\n", &bytes].concat();
+            let found = read_lines(&lines[..], "f.jsonl", &|_| Ok(())).unwrap();
+            let filled = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            prop_assert_eq!(found.records.len() + found.left_out.len(), filled.count());
+            prop_assert!(found.left_out.iter().all(|reason| reason.starts_with("f.jsonl:")));
+        }
     }
 }

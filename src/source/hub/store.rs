@@ -90,7 +90,7 @@ impl Store {
         fs::create_dir_all(folder).with_context(writing)?;
         remove(&path).with_context(writing)?;
         // From the file's folder up to the repository's.
-        let up = "../".repeat(2 + name.split('/').count());
+        let up = "../".repeat(1 + name.split('/').count());
         link(&Path::new(&up).join("blobs").join(blob), &content, &path).with_context(writing)?;
         Ok(path)
     }

@@ -17,6 +17,8 @@ use crate::terminal;
 
 /// LongBench-E's buckets: the name, and the length from which on it ends.
 const BUCKETS: [(&str, usize); 3] = [("0-4k", 4000), ("4-8k", 8000), ("8k+", usize::MAX)];
+/// Reasons to leave a line out that are said each.
+const MOST_SAID: usize = 20;
 /// What a dataset of LongBench-E ends in.
 const BY_LENGTH: &str = "_e";
 
@@ -148,8 +150,11 @@ impl TaskSpec for LongBenchSpec {
         } = self
             .source()?
             .read(&dataset, &|record| definition.metric.fits(record))?;
-        for reason in &left_out {
+        for reason in left_out.iter().take(MOST_SAID) {
             terminal::warn(&format!("{reason}; left out"));
+        }
+        if let Some(more) = left_out.len().checked_sub(MOST_SAID + 1) {
+            terminal::warn(&format!("{dataset}: {} more left out", more + 1));
         }
         // What is no record has no length: it counts once, with the first of several tasks.
         let mut left_out = left_out.len();
