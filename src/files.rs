@@ -1,6 +1,7 @@
 //! Reading the files that a user names: regular files alone, bounded by memory, text without a byte order mark.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::Result;
@@ -46,6 +47,25 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// As [`read`]; also a file that is not UTF-8, with the line where it ceases to be.
 pub fn read_text(path: &Path) -> Result<String> {
     text(read(path)?, &path.display().to_string())
+}
+
+/// The text on standard input, which may be a pipe.
+///
+/// # Errors
+/// As [`text`]; also more bytes than this machine's memory.
+pub fn standard_input() -> Result<String> {
+    const NAME: &str = "standard input";
+    let mut bytes = Vec::new();
+    let most = memory::total() / 2;
+    let mut input = std::io::stdin().lock().take(most + 1);
+    let read = input.read_to_end(&mut bytes);
+    let read = read.map_err(|error| bad_input!("{NAME}: cannot be read: {error}"))? as u64;
+    if read > most {
+        return Err(bad_input!(
+            "{NAME}: more than {most} bytes, half of this machine's memory"
+        ));
+    }
+    text(bytes, NAME)
 }
 
 /// Bytes of the file called `name` as text, without a byte order mark.

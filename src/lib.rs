@@ -2,17 +2,19 @@
 //!
 //! Data flows one way, and a module uses only those before it:
 //!
-//! `files`, `toml_text`, `memory`, `guard`, `layout` (what is read, what fits, what may panic, how wide text is) ->
-//! `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable
-//! caches) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples
-//! and metrics) -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of
-//! one prompt), `plot`; `cli` and `cmd` are the program around it.
+//! `terminal`, `layout`, `files`, `archive`, `toml_text`, `memory`, `disk`, `guard` (what is printed and how wide, what is
+//! read, what fits, what may panic) -> `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and
+//! `cache` (one decoder, pluggable caches) -> `compress` (methods) -> `generate` (prefill once, decode cells together) ->
+//! `dataset`, `task` (samples and metrics) -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) ->
+//! `report`, `inspect` (facts of one prompt), `plot`; `cli` and `cmd` are the program around it.
 
+pub mod archive;
 pub mod cache;
 pub mod cli;
 pub mod cmd;
 pub mod compress;
 pub mod dataset;
+pub mod disk;
 pub mod error;
 pub mod experiment;
 pub mod files;
@@ -31,5 +33,5 @@ pub mod report;
 pub mod run;
 pub mod source;
 pub mod task;
-
+pub mod terminal;
 pub mod toml_text;

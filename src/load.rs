@@ -13,6 +13,7 @@ use crate::model::decoder::Model;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::model::weights::Weights;
 use crate::source::{ModelFileKind, ModelFiles};
+use crate::terminal;
 
 /// A model with its tokenizer.
 pub struct Loaded {
@@ -120,9 +121,7 @@ impl Loaded {
 
 /// Prints what a reader should know of the files on standard error, once for each run of the program.
 pub fn print_notes(notes: &[String]) {
-    for note in notes {
-        eprintln!("note: {note}");
-    }
+    notes.iter().for_each(|note| terminal::note(note));
 }
 
 /// The device of that name.

@@ -1,9 +1,17 @@
 //! The `spindle` program: parse, dispatch, and end with 0 (good), 1 (failed) or 2 (bad input).
 
+use spindle::{cli, cmd, error, guard, terminal};
+
 fn main() {
-    let code = spindle::cmd::dispatch(spindle::cli::Cli::read()).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        spindle::error::exit_code(&error)
-    });
+    guard::say_faults();
+    let cli = cli::Cli::read();
+    let code = match guard::caught(|| cmd::dispatch(cli)) {
+        Some(Ok(code)) => code,
+        Some(Err(error)) => {
+            terminal::tell(&format!("error: {}", error::message(&error)));
+            error::exit_code(&error)
+        }
+        None => 1,
+    };
     std::process::exit(code);
 }

@@ -4,6 +4,10 @@ use anyhow::Result;
 use serde::de::DeserializeOwned;
 
 use crate::bad_input;
+use crate::terminal;
+
+/// Characters of a line that a message shows.
+const SHOWN: usize = 100;
 
 /// What `text` describes; `origin` names its file.
 ///
@@ -24,5 +28,9 @@ fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
         return bad_input!("{origin}:{line}: {message}");
     }
     let source = text.lines().nth(line - 1).unwrap_or_default().trim();
+    let (source, message) = (
+        terminal::cut(source, SHOWN),
+        terminal::cut(&message, 4 * SHOWN),
+    );
     bad_input!("{origin}:{line}: `{source}`: {message}")
 }

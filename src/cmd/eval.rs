@@ -10,6 +10,7 @@ use crate::experiment::{Experiment, ExperimentFile, text_of, text_of_built_in};
 use crate::layout::width;
 use crate::profile::{self, Stage, stage};
 use crate::run::{RunOptions, run};
+use crate::terminal::{note, tell};
 
 /// The exit code of a run that Ctrl-C ended, as shells count it.
 const INTERRUPTED: i32 = 130;
@@ -33,10 +34,10 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
     };
     let finished = run(&experiment, &options)?;
     if finished.interrupted {
-        eprintln!(
+        tell(&format!(
             "interrupted: run the same command again to go on in {}",
             finished.folder.display()
-        );
+        ));
         return Ok(INTERRUPTED);
     }
     stage(Stage::Record, || -> Result<()> {
@@ -45,13 +46,13 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
     })?;
     say(&format!("results in {}\n", finished.folder.display()))?;
     if args.profile {
-        eprint!("{}", profile::report());
+        profile::report().lines().for_each(tell);
     }
     if finished.failed > 0 {
-        eprintln!(
+        tell(&format!(
             "{} cells failed: see the error column of records.csv",
             finished.failed
-        );
+        ));
         return Ok(1);
     }
     Ok(0)
@@ -76,8 +77,8 @@ fn experiment(args: &RunArgs) -> Result<Experiment> {
     };
     let original = ExperimentFile::parse(&text, name)?;
     let mut file = original.clone();
-    if let Some(note) = args.overrides.apply(&mut file)? {
-        eprintln!("note: {note}");
+    if let Some(said) = args.overrides.apply(&mut file)? {
+        note(&said);
     }
     let changed = file != original;
     let text = if changed {

@@ -14,6 +14,7 @@ use crate::load;
 use crate::plot;
 use crate::run::check_folder;
 use crate::source::{SourceOptions, resolve};
+use crate::terminal::tell;
 
 pub fn inspect(args: &InspectArgs) -> Result<i32> {
     // What can be said before the model is there, which may have to be fetched.
@@ -46,11 +47,11 @@ pub fn inspect(args: &InspectArgs) -> Result<i32> {
     })?;
     if let Some(folder) = figures {
         plot::draw_inspection(&facts, &folder)?;
-        let drawn = format!("figures in {}\n", folder.display());
+        let drawn = format!("figures in {}", folder.display());
         if args.json {
-            eprint!("{drawn}");
+            tell(&drawn);
         } else {
-            say(&drawn)?;
+            say(&format!("{drawn}\n"))?;
         }
     }
     Ok(0)

@@ -8,12 +8,11 @@ mod list;
 mod plan;
 mod report;
 
-use std::io::{ErrorKind, Write};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::bad_input;
 use crate::cli::{Cli, Verb};
+use crate::terminal::say;
 
 /// More than the cores of any machine this runs on; tens of thousands would starve it before they fail.
 const MOST_THREADS: usize = 1024;
@@ -47,16 +46,6 @@ fn run(verb: Verb) -> Result<i32> {
             splice,
         } => report::report(&results, against.as_deref(), splice.as_deref()),
         Verb::List { what } => list::list(what.as_deref()),
-        Verb::Fetch { model } => fetch::fetch(&model),
-    }
-}
-
-/// Writes results to standard output. That their reader has gone, as in `| head`, is no error.
-fn say(text: &str) -> Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("writing to standard output")
-        }
-        _ => Ok(()),
+        Verb::Fetch { model, verify } => fetch::fetch(&model, verify),
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::figures::require_records;
 use super::say;
 use crate::bad_input;
+use crate::files;
 use crate::layout::width;
 use crate::record::{Provenance, RECORDS_FILE, read_records};
 use crate::report::{Report, splice};
@@ -22,7 +23,7 @@ pub fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Res
     };
     let table = table(results, against)?.markdown();
     let name = path.display();
-    let text = fs::read_to_string(path).map_err(|error| bad_input!("{name}: {error}"))?;
+    let text = files::read_text(path)?;
     let spliced = splice(&text, &table).with_context(|| name.to_string())?;
     fs::write(path, spliced).with_context(|| name.to_string())?;
     Ok(0)

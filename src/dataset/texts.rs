@@ -9,7 +9,7 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::{bad_input, files, memory};
+use crate::{bad_input, files, memory, terminal};
 
 /// The project's own texts.
 static TEXTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/haystack");
@@ -118,11 +118,11 @@ pub fn check(folder: Option<&Path>) -> Result<()> {
         0 => String::new(),
         count => format!(", and {count} more"),
     };
-    let note = format!("note: {first}: passed over{others}");
+    let note = format!("{first}: passed over{others}");
     // A thread that panicked left the set whole.
     let mut said = SAID.lock().unwrap_or_else(|error| error.into_inner());
     if said.insert(note.clone()) {
-        eprintln!("{note}");
+        terminal::note(&note);
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub fn cells(table: &toml::Table, origin: &str) -> Result<Vec<Cell>> {
             nearest(name, known)
         ));
     };
+    check_count(table, name, origin)?;
     let mut rows: Vec<Vec<(String, Value)>> = vec![Vec::new()];
     for (key, value) in table.iter().filter(|(key, _)| *key != "name") {
         let values = match value {
@@ -68,9 +69,44 @@ pub fn cells(table: &toml::Table, origin: &str) -> Result<Vec<Cell>> {
         .collect()
 }
 
+/// Cells of an experiment, at most: each is a row for each sample.
+const MOST_CELLS: usize = 10_000;
+
+/// Checks how many cells a table makes, before they are made.
+fn check_count(table: &toml::Table, name: &str, origin: &str) -> Result<()> {
+    let lists = table
+        .iter()
+        .filter_map(|(key, value)| Some((key, value.as_array()?.len())));
+    let lists: Vec<_> = lists.filter(|(_, count)| *count > 1).collect();
+    let product = lists
+        .iter()
+        .fold(1usize, |product, (_, count)| product.saturating_mul(*count));
+    if product <= MOST_CELLS {
+        return Ok(());
+    }
+    let lists: Vec<String> = lists
+        .iter()
+        .map(|(key, count)| format!("{key} ({count})"))
+        .collect();
+    let made = match product {
+        usize::MAX => "too many cells to count".to_owned(),
+        _ => format!("{product} cells"),
+    };
+    Err(bad_input!(
+        "{origin}: method {name}: {} make {made}, expected at most {MOST_CELLS}",
+        lists.join(" x ")
+    ))
+}
+
 /// # Errors
-/// A cell that stands twice.
+/// A cell that stands twice, or more cells than a run can have.
 pub fn check_distinct(cells: &[Cell], origin: &str) -> Result<()> {
+    if cells.len() > MOST_CELLS {
+        return Err(bad_input!(
+            "{origin}: {} cells, expected at most {MOST_CELLS}",
+            cells.len()
+        ));
+    }
     let mut seen = HashSet::new();
     for cell in cells {
         if !seen.insert((cell.info.name, cell.settings.canonical())) {

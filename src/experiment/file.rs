@@ -4,7 +4,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bad_input;
 use crate::source::DEFAULT_MODEL;
+use crate::terminal;
 use crate::toml_text;
+
+/// Characters of an experiment's name: file systems take 255 of a folder's.
+const LONGEST_NAME: usize = 200;
+/// Characters of a name that a message shows.
+const SHOWN: usize = 100;
 
 /// The keys of an experiment file. Lists in a `[[method]]` table expand to the product of their values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,10 +126,15 @@ impl ExperimentFile {
     /// A name that cannot be a folder's, or no task.
     pub(super) fn check(&self, origin: &str) -> anyhow::Result<()> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
+        let length = 1..=LONGEST_NAME;
+        if !length.contains(&self.name.len())
+            || self.name.starts_with('.')
+            || !self.name.chars().all(plain)
+        {
             return Err(bad_input!(
-                "{origin}: name = \"{}\": expected letters, digits, '-', '_' and '.' (it names the results folder)",
-                self.name
+                "{origin}: name = \"{}\": expected 1 to {LONGEST_NAME} letters, digits, '-', '_' and '.' (it names the \
+                 results folder)",
+                terminal::cut(&self.name, SHOWN)
             ));
         }
         if self.tasks.is_empty() {
@@ -135,5 +146,43 @@ impl ExperimentFile {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn said(text: &str) -> String {
+        ExperimentFile::parse(text, "x.toml")
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        let message = said(&format!("name = '{}'\nmode = 1", "x".repeat(100_000)));
+        assert!(message.chars().count() < 700, "{message}");
+        let message = said(&format!("{} = 1", "x".repeat(100_000)));
+        assert!(message.starts_with("x.toml:1: `xxx"), "{message}");
+        assert!(message.chars().count() < 700, "{message}");
+        assert!(said(&format!("a = {}", "[".repeat(100_000))).starts_with("x.toml"));
+    }
+
+    proptest! {
+        /// Whatever stands in a file, it is read or refused in a line that names it.
+        #[test]
+        fn any_text_is_read_or_refused(
+            before in "(name = \"a\"\n)?(task = \\[\\]\n)?",
+            text in "[a-z =\\[\\]{}\"'.,#\\-0-9\n\u{1b}\\PC]{0,80}",
+        ) {
+            if let Err(error) = ExperimentFile::parse(&format!("{before}{text}"), "x.toml") {
+                let message = error.to_string();
+                prop_assert!(message.starts_with("x.toml"), "{}", message);
+                prop_assert!(!message.contains('\n'), "{}", message);
+            }
+        }
     }
 }

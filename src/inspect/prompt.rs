@@ -1,6 +1,6 @@
 //! What is looked at: a text, or a sample of the needle task.
 
-use std::io::Read;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -8,6 +8,7 @@ use super::WINDOW;
 use crate::bad_input;
 use crate::dataset::haystack::Haystack;
 use crate::dataset::texts::own_texts;
+use crate::files;
 use crate::load::Loaded;
 use crate::model::chat::Message;
 use crate::task::Task;
@@ -37,14 +38,9 @@ impl Prompt {
     /// A file that cannot be read, is not text, or holds none.
     pub fn read(path: &str, chat: bool) -> Result<Self> {
         let (name, text) = match path {
-            "-" => {
-                let mut text = String::new();
-                let read = std::io::stdin().lock().read_to_string(&mut text);
-                ("standard input", read.map(|_| text))
-            }
-            file => (file, std::fs::read_to_string(file)),
+            "-" => ("standard input", files::standard_input()?),
+            file => (file, files::read_text(Path::new(file))?),
         };
-        let text = text.map_err(|error| bad_input!("prompt {name}: {error}"))?;
         if text.trim().is_empty() {
             return Err(bad_input!("prompt {name}: empty, expected text"));
         }

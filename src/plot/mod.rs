@@ -26,7 +26,7 @@ use anyhow::Result;
 
 use crate::bad_input;
 use crate::inspect::Inspection;
-use crate::record::{RECORDS_FILE, Record, read_layers, read_records};
+use crate::record::{FIGURES_FOLDER, RECORDS_FILE, Record, read_layers, read_records};
 use crate::report::{Block, blocks};
 
 /// Draws every figure that the rows of `results_dir` allow into `results_dir/figures`, and gives
@@ -58,7 +58,7 @@ pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
     let mut layers = read_layers(results_dir)?;
     layers.retain(|layer| finished.contains(&layer.record()));
 
-    let dir = results_dir.join("figures");
+    let dir = results_dir.join(FIGURES_FOLDER);
     let blocks = blocks(&records);
     let mut paths = Vec::new();
     for block in &blocks {

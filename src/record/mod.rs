@@ -21,6 +21,8 @@ pub use writer::RecordWriter;
 
 /// The rows of a results folder, one per sample and cell.
 pub const RECORDS_FILE: &str = "records.csv";
+/// The figures of a results folder.
+pub const FIGURES_FOLDER: &str = "figures";
 /// The rows of a results folder, one per layer of each record.
 pub const LAYERS_FILE: &str = "layers.csv";
 

@@ -1,12 +1,15 @@
 //! `predictions.jsonl`: what each cell answered, one line per record.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::bad_input;
+use crate::files;
 
 /// The file's name in a results folder.
 pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
@@ -56,7 +59,7 @@ impl PredictionWriter {
         let path = dir.join(PREDICTIONS_FILE);
         let context = || path.display().to_string();
         let bytes = if path.exists() {
-            fs::read(&path).with_context(context)?
+            files::read(&path)?
         } else {
             Vec::new()
         };
@@ -69,7 +72,12 @@ impl PredictionWriter {
             .split_inclusive(|byte| *byte == b'\n')
             .map(serde_json::from_slice::<Prediction>);
         let known = lines
-            .map(|line| Ok(line.with_context(context)?.identity()))
+            .zip(1..)
+            .map(|(line, number)| {
+                let line =
+                    line.map_err(|error| bad_input!("{}:{number}: {error}", path.display()))?;
+                Ok(line.identity())
+            })
             .collect::<Result<_>>()?;
         let file = OpenOptions::new()
             .create(true)

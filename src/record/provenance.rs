@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::bad_input;
+use crate::files;
 
 /// The file's name in a results folder.
 pub const RUN_FILE: &str = "run.json";
@@ -86,14 +87,11 @@ impl Provenance {
     /// None when there is no such file.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(RUN_FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let run = serde_json::from_str(&text)
-                    .map_err(|error| bad_input!("{}: {error}", path.display()))?;
-                Ok(Some(run))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        if !path.exists() {
+            return Ok(None);
         }
+        let run = serde_json::from_str(&files::read_text(&path)?)
+            .map_err(|error| bad_input!("{}: {error}", path.display()))?;
+        Ok(Some(run))
     }
 }

@@ -9,6 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::check::Checked;
 use crate::bad_input;
+use crate::files;
+use crate::terminal;
+
+/// Characters of a value or column name that a message shows.
+const SHOWN: usize = 100;
 
 /// The column names of `T`, taken from its serde fields so that header and rows cannot drift apart.
 pub(super) fn columns<T: Serialize + Default>() -> Result<csv::StringRecord> {
@@ -46,8 +51,7 @@ fn complete_len(bytes: &[u8]) -> usize {
 pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
     path: &Path,
 ) -> Result<Vec<(u64, T)>> {
-    let bytes = fs::read(path)
-        .map_err(|error| bad_input!("{}: {error}, expected a readable file", path.display()))?;
+    let bytes = files::read(path)?;
     let complete = &bytes[..complete_len(&bytes)];
     let mut reader = csv::ReaderBuilder::new()
         .flexible(false)
@@ -105,7 +109,7 @@ fn unparsable(
         path.display(),
         position.line(),
         columns.get(field).unwrap_or("the row"),
-        row.get(field).unwrap_or_default(),
+        terminal::cut(row.get(field).unwrap_or_default(), SHOWN),
         cause.kind()
     )
 }
@@ -122,9 +126,9 @@ fn check_columns(
         .find(|&i| found.get(i) != expected.get(i))
         .unwrap_or(0);
     let name = |record: &csv::StringRecord| {
-        record
-            .get(at)
-            .map_or("none".to_string(), |name| format!("`{name}`"))
+        record.get(at).map_or("none".to_string(), |name| {
+            format!("`{}`", terminal::cut(name, SHOWN))
+        })
     };
     Err(bad_input!(
         "{}:1: column {} is {}, expected {}: written by another version of the program",
@@ -141,12 +145,15 @@ fn check_columns(
 /// A [`BadInput`](crate::error::BadInput) if the columns are not those of `T`, all of them.
 pub(super) fn append<T: Serialize + Default>(path: &Path) -> Result<csv::Writer<File>> {
     let context = || path.display().to_string();
+    let bytes = match path.exists() {
+        true => files::read(path)?,
+        false => Vec::new(),
+    };
     let file = OpenOptions::new()
         .create(true)
         .append(true)
         .open(path)
         .with_context(context)?;
-    let bytes = fs::read(path).with_context(context)?;
     let complete = complete_len(&bytes);
     if complete > 0 {
         let mut reader = csv::Reader::from_reader(&bytes[..complete]);

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -48,6 +49,12 @@ pub fn check(folder: &Path) -> Result<()> {
             there.display()
         )
     };
+    // A name that is too long, for one, is not just absent.
+    if let Err(error) = folder.symlink_metadata()
+        && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+    {
+        return Err(refuse(&error));
+    }
     if !there.is_dir() {
         return Err(refuse(&"not a folder"));
     }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
+use crate::terminal;
+
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Listens for Ctrl-C and for a request to terminate.
@@ -12,7 +14,7 @@ pub fn listen() -> Result<()> {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("interrupted: finishing the sample at hand (once more to stop at once)");
+        terminal::tell("interrupted: finishing the sample at hand (once more to stop at once)");
     })
     .context("listening for Ctrl-C")
 }

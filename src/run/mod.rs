@@ -20,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bad_input;
 use crate::cache::Geometry;
+use crate::error::message;
 use crate::experiment::{CompressAt, Experiment};
 use crate::generate::Cell;
 use crate::layout;
@@ -27,10 +28,12 @@ use crate::load::{self, Loaded};
 use crate::model::observe::Prefilled;
 use crate::profile::{Stage, stage};
 use crate::record::{
-    Checked, Prediction, PredictionWriter, Provenance, Record, RecordWriter, program_version,
+    Checked, FIGURES_FOLDER, Prediction, PredictionWriter, Provenance, Record, RecordWriter,
+    program_version,
 };
 use crate::source::{self, SourceOptions};
 use crate::task::{Sample, Task};
+use crate::terminal;
 
 /// The file that holds an experiment's text in its results folder.
 pub const EXPERIMENT_FILE: &str = "experiment.toml";
@@ -86,6 +89,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         }
         provenance.start = earlier.start;
     }
+    folder::check(&folder.join(FIGURES_FOLDER))?;
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     // Not before a refusal, which is one line.
     load::print_notes(&loaded.notes);
@@ -142,7 +146,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
                     interrupted: true,
                 });
             }
-            progress.set_message(format!("{} {}", task.name(), sample.id));
+            progress.set_message(terminal::line(&format!("{} {}", task.name(), sample.id)));
             for &at in compress {
                 let identity = of_sample(&identity, &sample.id, at);
                 let of = (experiment, &loaded, task);
@@ -279,7 +283,7 @@ fn record_failed(
 ) -> Result<()> {
     for cell in cells {
         let record = Record {
-            error: format!("{error:#}"),
+            error: message(error),
             ..of_cell(identity, cell)
         };
         out.records.append(&record, &[])?;
@@ -328,7 +332,7 @@ fn record(
             }
             Err(error) => {
                 failed += 1;
-                let error = format!("{error:#}");
+                let error = message(&error);
                 out.records.append(&Record { error, ..identity }, &[])?;
             }
         }
@@ -344,7 +348,7 @@ fn progress(samples: usize, folder: &Path) -> ProgressBar {
     ));
     let bar = ProgressBar::new(samples as u64)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(folder.display().to_string());
+    bar.set_message(terminal::line(&folder.display().to_string()));
     bar.enable_steady_tick(std::time::Duration::from_millis(500));
     bar
 }

@@ -1,12 +1,14 @@
 //! SHA-256 of weights, remembered for big files so that a run does not read 100 MB twice.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+
+use crate::files;
 
 /// Files below this size are hashed each time: it costs less than a tenth of a second.
 const REMEMBER_FROM: u64 = 16 << 20;
@@ -17,7 +19,7 @@ const REMEMBER_FROM: u64 = 16 << 20;
 /// If the file cannot be read.
 pub fn sha256_file(path: &Path) -> Result<String> {
     let reading = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).with_context(reading)?;
+    let mut file = files::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -31,7 +33,7 @@ pub fn sha256_file(path: &Path) -> Result<String> {
 
 /// One digest for all weight files: the file's own if there is one, else that of the text with a
 /// `digest  name` line per file.
-pub(super) fn of_weights(weights: &[PathBuf], cache: &Path) -> Result<String> {
+pub(super) fn of_weights(weights: &[PathBuf], cache: Option<&Path>) -> Result<String> {
     if let [single] = weights {
         return remembered(single, cache);
     }
@@ -43,30 +45,44 @@ pub(super) fn of_weights(weights: &[PathBuf], cache: &Path) -> Result<String> {
     Ok(format!("{:x}", Sha256::digest(list)))
 }
 
-/// The digest of `path`, from the note beside the cache if the file is the one it was made of:
-/// same real path, size and modification time to the nanosecond.
-fn remembered(path: &Path, cache: &Path) -> Result<String> {
+/// The digest of `path`, from the note in the cache, if there is one, where the file is the one it was made of: same
+/// real path, size and modification time to the nanosecond.
+pub(super) fn remembered(path: &Path, cache: Option<&Path>) -> Result<String> {
+    match note_of(path, cache)?.and_then(|note| read_note(&note)) {
+        Some(digest) => Ok(digest),
+        None => read_anew(path, cache),
+    }
+}
+
+/// The digest of `path` as it is now, which is remembered.
+pub(super) fn read_anew(path: &Path, cache: Option<&Path>) -> Result<String> {
+    let digest = sha256_file(path)?;
+    remember(path, cache, &digest)?;
+    Ok(digest)
+}
+
+/// Remembers the digest of `path` as it is now.
+pub(super) fn remember(path: &Path, cache: Option<&Path>, digest: &str) -> Result<()> {
+    if let Some(note) = note_of(path, cache)? {
+        // A cache that cannot be written only costs time on the next run.
+        let _ = write_note(&note, digest);
+    }
+    Ok(())
+}
+
+/// Where the digest of `path` is noted; none for one that is read each time.
+fn note_of(path: &Path, cache: Option<&Path>) -> Result<Option<PathBuf>> {
     let real = path
         .canonicalize()
         .with_context(|| format!("cannot read {}", path.display()))?;
     let metadata = real
         .metadata()
         .with_context(|| format!("cannot read {}", path.display()))?;
-    if metadata.len() < REMEMBER_FROM {
-        return sha256_file(path);
-    }
-    let Some(identity) = identity(&real, &metadata) else {
-        return sha256_file(path);
+    let (Some(cache), true) = (cache, metadata.len() >= REMEMBER_FROM) else {
+        return Ok(None);
     };
-    let folder = cache.join("digests");
-    let note = folder.join(format!("{:x}", Sha256::digest(&identity)));
-    if let Some(digest) = read_note(&note) {
-        return Ok(digest);
-    }
-    let digest = sha256_file(path)?;
-    // A cache that cannot be written only costs time on the next run.
-    let _ = write_note(&folder, &note, &digest);
-    Ok(digest)
+    let note = |identity| format!("{:x}", Sha256::digest(identity));
+    Ok(identity(&real, &metadata).map(|identity| cache.join("digests").join(note(identity))))
 }
 
 fn identity(real: &Path, metadata: &Metadata) -> Option<String> {
@@ -79,13 +95,15 @@ fn identity(real: &Path, metadata: &Metadata) -> Option<String> {
     ))
 }
 
-fn read_note(note: &Path) -> Option<String> {
+/// The digest in a note, if there is one.
+pub(super) fn read_note(note: &Path) -> Option<String> {
     let digest = std::fs::read_to_string(note).ok()?;
     (digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit())).then_some(digest)
 }
 
 /// Writes through a temporary file, so that a reader never sees half a digest.
-fn write_note(folder: &Path, note: &Path, digest: &str) -> Result<()> {
+pub(super) fn write_note(note: &Path, digest: &str) -> Result<()> {
+    let folder = note.parent().context("a note has a folder")?;
     std::fs::create_dir_all(folder)?;
     let file = tempfile::NamedTempFile::new_in(folder)?;
     std::fs::write(file.path(), digest)?;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::ModelFileKind;
 use crate::bad_input;
+use crate::files;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
@@ -68,8 +69,7 @@ fn weights(dir: &Path) -> Result<Vec<PathBuf>> {
 
 /// The weight files that an index names, sorted.
 pub(super) fn shards(index: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(index)
-        .with_context(|| format!("cannot read {}", index.display()))?;
+    let text = files::read_text(index)?;
     let json: serde_json::Value = serde_json::from_str(&text)
         .map_err(|error| bad_input!("{}: not JSON: {error}", index.display()))?;
     let map = json

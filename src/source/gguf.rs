@@ -35,8 +35,8 @@ pub(super) fn inspect(path: &Path) -> Result<ModelFileKind> {
 
 fn check_magic(path: &Path) -> Result<()> {
     let mut magic = Vec::new();
-    files::open(path)?
-        .take(4)
+    let file = files::open(path)?;
+    file.take(4)
         .read_to_end(&mut magic)
         .with_context(|| format!("cannot read {}", path.display()))?;
     if magic != b"GGUF" {

@@ -4,81 +4,127 @@
 //! Of a model only configuration, tokenizer and weights are fetched, of a dataset one file.
 
 mod dataset;
+mod http;
 mod id;
+mod listing;
+mod place;
 mod remote;
-
-use std::path::{Path, PathBuf};
+mod store;
 
 use anyhow::{Context, Result};
-use hf_hub::repository::RepoType;
-use hf_hub::{HFClient, HFError};
 
+use super::kept::Kept;
 use super::{ModelFiles, SourceOptions, folder, gguf};
 use crate::bad_input;
+use crate::terminal;
+use http::Http;
 use id::is_commit;
-use remote::Remote;
+use place::Place;
+use remote::{Remote, is_unreachable};
+use store::Store;
 
 pub(super) use dataset::fetch_file;
 pub(super) use id::HubId;
 
 pub(super) fn resolve(spec: &str, id: &HubId, options: &SourceOptions) -> Result<ModelFiles> {
-    let client = client(options)?;
-    let cache = client.cache_dir().join(id.cache_folder());
-    online_or_cached(
-        options,
-        || download(spec, id, &client, &cache),
-        || cached(spec, id, &cache),
-    )
+    let hub = Hub::new(id, options)?;
+    hub.online_or_cached(|remote| download(spec, remote, &hub), || cached(spec, &hub))
 }
 
-/// What `download` brings or, offline and where the hub is out of reach, what `cached` finds.
-fn online_or_cached<T>(
-    options: &SourceOptions,
-    download: impl FnOnce() -> Result<T>,
-    cached: impl Fn() -> Result<T>,
-) -> Result<T> {
-    if options.offline {
-        return cached();
+/// What helps against a damaged file.
+const FETCH_AGAIN: &str = "with the hub in reach it is fetched anew";
+
+/// A repository's hub and the folder of its files here.
+struct Hub<'a> {
+    id: &'a HubId,
+    offline: bool,
+    http: Http,
+    store: Store,
+    kept: Kept,
+}
+
+impl<'a> Hub<'a> {
+    fn new(id: &'a HubId, options: &SourceOptions) -> Result<Self> {
+        let place = Place::new(options)?;
+        Ok(Self {
+            id,
+            offline: options.offline,
+            store: Store {
+                folder: place.cache.join(id.cache_folder()),
+            },
+            http: Http::new(place)?,
+            kept: Kept::new(options),
+        })
     }
-    match download() {
-        Err(error) if is_transport(&error) => match cached() {
-            Ok(found) => {
-                eprintln!("warning: {error:#}; using what the hub cache holds");
-                Ok(found)
+
+    /// What `download` brings or, offline and where the hub is out of reach, what `cached` finds.
+    fn online_or_cached<T>(
+        &self,
+        download: impl FnOnce(&Remote) -> Result<T>,
+        cached: impl Fn() -> Result<T>,
+    ) -> Result<T> {
+        if self.offline {
+            return cached();
+        }
+        let Self {
+            id,
+            http,
+            store,
+            kept,
+            ..
+        } = self;
+        let brought = Remote::look_up(id, http, store, kept).and_then(|remote| {
+            let brought = download(&remote)?;
+            // Last, so that a name points only to a snapshot that is complete.
+            if !is_commit(&id.revision) {
+                store.note_revision(&id.revision, &remote.commit)?;
             }
-            Err(_) => Err(error),
-        },
-        other => other,
+            Ok(brought)
+        });
+        match brought {
+            Err(error) if is_unreachable(&error) => match cached() {
+                Ok(found) => {
+                    terminal::warn(&format!("{error:#}; using what the hub cache holds"));
+                    Ok(found)
+                }
+                Err(_) => Err(error),
+            },
+            other => other,
+        }
+    }
+
+    /// The commit that the id named when it was last looked up.
+    fn cached_commit(&self, spec: &str) -> Result<String> {
+        let id = self.id;
+        let absent = |what: &str| {
+            bad_input!(
+                "{} `{spec}`: {}{what} in the hub cache {}, and the hub is not asked (offline or unreachable)",
+                id.kind.singular(),
+                id.not_here(),
+                self.store.folder.display()
+            )
+        };
+        let commit = match is_commit(&id.revision) {
+            true => Some(id.revision.clone()),
+            false => self.store.revision(&id.revision),
+        };
+        let commit = commit.ok_or_else(|| absent(&format!("no revision `{}`", id.revision)))?;
+        match self.store.snapshot(&commit).is_dir() {
+            true => Ok(commit),
+            false => Err(absent(&format!("no snapshot of commit {commit}"))),
+        }
     }
 }
 
-fn client(options: &SourceOptions) -> Result<HFClient> {
-    let mut builder = HFClient::builder();
-    if let Some(endpoint) = &options.endpoint {
-        builder = builder.endpoint(endpoint);
-    }
-    if let Some(token) = &options.token {
-        builder = builder.token(token);
-    }
-    if let Some(folder) = &options.hub_cache {
-        builder = builder.cache_dir(folder);
-    }
-    builder.build().map_err(|error| match error {
-        HFError::Url(error) => bad_input!("HF_ENDPOINT: {error}, expected an http(s) address"),
-        other => anyhow::Error::new(other).context("cannot set up the hub client"),
-    })
-}
-
-/// What the cache holds for `id`, without a request.
-fn cached(spec: &str, id: &HubId, cache: &Path) -> Result<ModelFiles> {
-    let (commit, snapshot) = cached_snapshot(spec, id, cache)?;
-    let mut names = Vec::new();
-    list_files(&snapshot, "", &mut names)
-        .with_context(|| format!("cannot read {}", snapshot.display()))?;
-    let kind = match choose(spec, id, &names)? {
+/// What the cache holds, without a request.
+fn cached(spec: &str, hub: &Hub) -> Result<ModelFiles> {
+    let commit = hub.cached_commit(spec)?;
+    let snapshot = hub.store.snapshot(&commit);
+    let kind = match choose(spec, hub.id, &hub.store.files(&commit)?)? {
         Choice::Folder => folder::inspect(&snapshot)?,
         Choice::Gguf(file) => gguf::inspect(&snapshot.join(file))?,
     };
+    hub.kept.check(&kind.files()).context(FETCH_AGAIN)?;
     Ok(ModelFiles {
         spec: spec.to_string(),
         revision: commit,
@@ -86,50 +132,12 @@ fn cached(spec: &str, id: &HubId, cache: &Path) -> Result<ModelFiles> {
     })
 }
 
-/// The commit that `id` named when it was last looked up, and the folder of its files.
-fn cached_snapshot(spec: &str, id: &HubId, cache: &Path) -> Result<(String, PathBuf)> {
-    let absent = |what: &str| {
-        bad_input!(
-            "{} `{spec}`: {what} in the hub cache {}, and the hub is not asked \
-             (offline or unreachable)",
-            id.kind.singular(),
-            cache.display()
-        )
-    };
-    let commit = if is_commit(&id.revision) {
-        id.revision.clone()
-    } else {
-        std::fs::read_to_string(cache.join("refs").join(&id.revision))
-            .map(|text| text.trim().to_string())
-            .map_err(|_| absent(&format!("no revision `{}`", id.revision)))?
-    };
-    let snapshot = cache.join("snapshots").join(&commit);
-    match snapshot.is_dir() {
-        true => Ok((commit, snapshot)),
-        false => Err(absent(&format!("no snapshot of commit {commit}"))),
-    }
-}
-
-fn list_files(dir: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = format!("{prefix}{name}");
-        match path.is_dir() {
-            true => list_files(&path, &format!("{name}/"), names)?,
-            false => names.push(name),
-        }
-    }
-    Ok(())
-}
-
-fn download(spec: &str, id: &HubId, client: &HFClient, cache: &Path) -> Result<ModelFiles> {
-    let remote = Remote::look_up(id, client, cache)?;
-    let kind = match choose(spec, id, &remote.names())? {
+fn download(spec: &str, remote: &Remote, hub: &Hub) -> Result<ModelFiles> {
+    let kind = match choose(spec, hub.id, &remote.names())? {
         Choice::Gguf(file) => {
             let mut first = None;
             for part in gguf::parts(&file) {
-                let path = remote.fetch(&part)?;
+                let path = remote.fetch_weights(&part)?;
                 first.get_or_insert(path);
             }
             gguf::inspect(&first.context("a GGUF file has a part")?)?
@@ -139,24 +147,23 @@ fn download(spec: &str, id: &HubId, client: &HFClient, cache: &Path) -> Result<M
                 .iter()
                 .chain(&folder::OPTIONAL)
             {
-                if remote.size(name).is_some() {
+                if remote.has(name) {
                     remote.fetch(name)?;
                 }
             }
-            if remote.size(folder::WEIGHTS).is_some() {
-                remote.fetch(folder::WEIGHTS)?;
+            if remote.has(folder::WEIGHTS) {
+                remote.fetch_weights(folder::WEIGHTS)?;
             } else {
                 for shard in folder::shards(&remote.fetch(folder::INDEX)?)? {
-                    remote.fetch(&shard)?;
+                    remote.fetch_weights(&shard)?;
                 }
             }
-            folder::inspect(&remote.snapshot)?
+            folder::inspect(&hub.store.snapshot(&remote.commit))?
         }
     };
-    note_revision(id, &remote.commit, cache)?;
     Ok(ModelFiles {
         spec: spec.to_string(),
-        revision: remote.commit,
+        revision: remote.commit.clone(),
         kind,
     })
 }
@@ -212,26 +219,4 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
             listed()
         )),
     }
-}
-
-/// Writes the commit of a branch or tag through a temporary file. To be done last, so that a name points only to a
-/// snapshot that is complete.
-fn note_revision(id: &HubId, commit: &str, cache: &Path) -> Result<()> {
-    if is_commit(&id.revision) {
-        return Ok(());
-    }
-    let path = &cache.join("refs").join(&id.revision);
-    let folder = path.parent().context("a ref has a folder")?;
-    std::fs::create_dir_all(folder)
-        .and_then(|()| tempfile::NamedTempFile::new_in(folder))
-        .and_then(|file| std::fs::write(file.path(), commit).map(|()| file))
-        .and_then(|file| file.persist(path).map_err(|error| error.error))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(())
-}
-
-fn is_transport(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| matches!(cause.downcast_ref(), Some(HFError::Request { .. })))
 }

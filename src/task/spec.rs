@@ -1,6 +1,7 @@
 //! A `[[task]]` table of an experiment to its tasks: the list of every kind there is.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
 
 use anyhow::Result;
@@ -189,7 +190,35 @@ pub fn settings<T: DeserializeOwned>(table: toml::Table, task: &str) -> Result<T
     })
 }
 
+/// Samples of a task, at most: no published one has a hundredth of it.
+const MOST_SAMPLES: u64 = 1_000_000;
+
+/// Checks how many samples `task` has, before they are listed: as many as the product of `counts`, each the name of a
+/// key and how many values it stands for.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) with the keys and their counts.
+pub(super) fn check_samples(task: &str, counts: &[(&str, u64)]) -> Result<()> {
+    let product = counts
+        .iter()
+        .fold(1u64, |product, (_, count)| product.saturating_mul(*count));
+    if product <= MOST_SAMPLES {
+        return Ok(());
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(key, count)| format!("{key} ({count})"))
+        .collect();
+    Err(bad_input!(
+        "{task}: {} make more than {MOST_SAMPLES} samples, expected fewer",
+        counts.join(" x ")
+    ))
+}
+
 /// Whether a value stands twice: its samples would have one name.
-pub(super) fn repeats<T: PartialEq>(values: &[T]) -> bool {
-    (1..values.len()).any(|i| values[..i].contains(&values[i]))
+pub(super) fn repeats<T: PartialOrd + Clone>(values: &[T]) -> bool {
+    let mut sorted = values.to_vec();
+    // What has no order, NaN, is refused elsewhere.
+    sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
 }

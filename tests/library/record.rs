@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
 use spindle::error::BadInput;
 use spindle::record::{
     LAYERS_FILE, LayerRecord, RECORDS_FILE, Record, RecordWriter, read_layers, read_records,
@@ -249,4 +250,33 @@ fn a_file_without_the_last_columns_is_read_and_not_written_to() {
     assert!(error.is::<BadInput>(), "{error:#}");
     assert!(error.to_string().contains("is none, expected"), "{error:#}");
     assert_eq!(fs::read_to_string(&path).unwrap(), older);
+}
+
+proptest! {
+    /// Whatever stands in the file, its rows are read or it is refused in a line that names it, within reason.
+    #[test]
+    fn any_file_of_rows_is_read_or_refused(
+        at in 0usize..600,
+        put in prop::collection::vec(any::<u8>(), 0..6),
+        cell in r#"[a-z0-9.\-+",;=\n]{0,12}|1e999|-inf|NaN|18446744073709551616|"{3,5}"#,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), &["a", "b"]);
+        let path = dir.path().join(RECORDS_FILE);
+        let bytes = fs::read(&path).unwrap();
+        let at = at % bytes.len();
+        let damaged = [&bytes[..at], &put, cell.as_bytes(), &bytes[at..]].concat();
+        for bytes in [damaged, put] {
+            fs::write(&path, bytes).unwrap();
+            match read_records(dir.path()) {
+                Ok(records) => prop_assert!(records.len() <= 4),
+                Err(error) => {
+                    let said = error.to_string();
+                    prop_assert!(said.contains("records.csv") && !said.trim().contains('\n'), "{}", said);
+                    prop_assert!(error.is::<BadInput>(), "{}", said);
+                    prop_assert!(said.chars().count() < 1000, "{}", said);
+                }
+            }
+        }
+    }
 }

@@ -176,7 +176,11 @@ fn samples_without_a_likelihood_are_counted() {
         "{text}"
     );
     let report = Report::new(&[of(0, Some(1.0))]);
-    assert!(!report.text(100).contains(" of k: "), "{}", report.text(100));
+    assert!(
+        !report.text(100).contains(" of k: "),
+        "{}",
+        report.text(100)
+    );
 }
 
 fn sized(sample: usize, method: &str, settings: &str, retention: f64, score: f64) -> Record {

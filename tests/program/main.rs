@@ -1,5 +1,6 @@
 //! The program as its user meets it: arguments in, exit code, streams and files out. Mostly on a tiny random model.
 
+mod adversarial;
 mod bad_files;
 mod bad_flags;
 mod bad_models;
@@ -10,8 +11,8 @@ mod eval;
 mod inspect;
 mod longbench;
 mod mini;
-mod own_tasks;
 mod numbers;
+mod own_tasks;
 mod ruler;
 #[allow(dead_code)]
 #[path = "../source/server.rs"]

@@ -176,6 +176,58 @@ fn damaged_cache_is_repaired() {
 }
 
 #[test]
+fn damage_that_keeps_the_size_is_noticed_and_repaired() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (cache, own) = (temporary.path().join("hub"), temporary.path().join("own"));
+    // So large that its digest is remembered.
+    let large = vec![7u8; 17 << 20];
+    let hub = Hub::serve(&[
+        ("config.json", b"{}"),
+        ("tokenizer.json", b"{\"t\": 1}"),
+        ("model.safetensors", &large),
+    ]);
+    let options = |verify: bool, offline: bool| SourceOptions {
+        cache: Some(own.clone()),
+        verify,
+        offline,
+        ..options(&hub, &cache)
+    };
+    let files = resolve("tiny/model", &options(false, false)).unwrap();
+    let blob = files.kind.weights()[0].canonicalize().unwrap();
+    let damage = |keep_time: bool| {
+        let time = blob.metadata().unwrap().modified().unwrap();
+        let mut bytes = large.clone();
+        bytes[1 << 20] ^= 1;
+        std::fs::write(&blob, bytes).unwrap();
+        if keep_time {
+            let file = std::fs::File::options().write(true).open(&blob).unwrap();
+            file.set_modified(time).unwrap();
+        }
+    };
+    damage(false);
+    let message = bad_input("tiny/model", &options(false, true));
+    assert!(
+        message.contains("damaged since it was downloaded: SHA-256 is"),
+        "{message}"
+    );
+    assert!(message.contains("model.safetensors"), "{message}");
+    let again = resolve("tiny/model", &options(false, false)).unwrap();
+    assert!(weights(&again) == large, "fetched anew");
+    // Size and time as they were: only to read it shows.
+    damage(true);
+    resolve("tiny/model", &options(false, true)).unwrap();
+    let message = bad_input("tiny/model", &options(true, true));
+    assert!(
+        message.contains("damaged since it was downloaded"),
+        "{message}"
+    );
+    // It was seen once: from now on every run sees it.
+    assert!(bad_input("tiny/model", &options(false, true)).contains("damaged"));
+    assert!(weights(&resolve("tiny/model", &options(true, false)).unwrap()) == large);
+    resolve("tiny/model", &options(true, true)).unwrap();
+}
+
+#[test]
 fn a_file_of_a_dataset_is_fetched_alone_and_once() {
     let cache = tempfile::tempdir().unwrap();
     let hub = Hub::serve(&[("data.zip", b"PK data"), ("README.md", b"not needed")]);
@@ -242,7 +294,7 @@ fn unknown_repository_is_bad_input() {
     let hub = Hub::serve(&FILES);
     let message = bad_input("no/such", &options(&hub, cache.path()));
     assert!(
-        message.contains("no such folder here, and http://127.0.0.1"),
+        message.contains("no folder no/such here, and http://127.0.0.1"),
         "{message}"
     );
     assert!(message.contains("has no repository `no/such`"), "{message}");

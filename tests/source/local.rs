@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
 use spindle::source::{ModelFileKind, SourceOptions, resolve, sha256_file};
 
 use crate::{bad_input, names, options};
@@ -210,5 +211,75 @@ fn unknown_model_says_what_was_tried() {
         "wheel:x==1/../2",
     ] {
         assert!(bad_input(spec, &options).contains("expected `wheel:NAME==VERSION`"));
+    }
+}
+
+#[test]
+fn without_a_home_only_what_is_downloaded_needs_a_folder() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("m.gguf");
+    std::fs::write(&path, "GGUF1").unwrap();
+    let nothing = [("HOME", ""), ("HF_HOME", ""), ("XDG_CACHE_HOME", "")];
+    let printed = crate::resolve_in_child(&path.display().to_string(), &nothing);
+    assert!(printed.contains("resolved"), "{printed}");
+    let printed = crate::resolve_in_child("wheel:x==1", &nothing);
+    assert!(
+        printed.contains("set SPINDLE_CACHE, XDG_CACHE_HOME or HOME"),
+        "{printed}"
+    );
+    let printed = crate::resolve_in_child("tiny/model", &nothing);
+    assert!(
+        printed.contains("set HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME or HOME"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn an_index_names_files_of_its_own_folder_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (dir, options) = (temporary.path(), options(&temporary.path().join("cache")));
+    write_all(dir, &[("config.json", ""), ("tokenizer.json", "")]);
+    let spec = dir.display().to_string();
+    for (index, says) in [
+        ("", "not JSON"),
+        ("{}", "no `weight_map`"),
+        (
+            r#"{"weight_map": {"a": 7}}"#,
+            "weight_map.a is 7, expected a file name",
+        ),
+        (
+            r#"{"weight_map": {"a": "/etc/passwd"}}"#,
+            "expected a file name",
+        ),
+        (
+            r#"{"weight_map": {"a": "x/../../y"}}"#,
+            "expected a file name",
+        ),
+        (r#"{"weight_map": {"a": ".."}}"#, "expected a file name"),
+        (r#"{"weight_map": {"a": ""}}"#, "expected a file name"),
+    ] {
+        write_all(dir, &[("model.safetensors.index.json", index)]);
+        let message = bad_input(&spec, &options);
+        assert!(
+            message.contains(says) && message.contains("index.json"),
+            "{message}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_index_leads_out_of_its_folder(name in r#"[./\\a\x00-\x1f"]{0,8}"#, text in ".{0,60}") {
+        let temporary = tempfile::tempdir().unwrap();
+        let (dir, options) = (temporary.path().join("model"), options(&temporary.path().join("cache")));
+        std::fs::create_dir(&dir).unwrap();
+        write_all(&dir, &[("config.json", ""), ("tokenizer.json", "")]);
+        write_all(temporary.path(), &[("a", "outside"), ("aa", "outside")]);
+        let spec = dir.display().to_string();
+        let map = serde_json::json!({"weight_map": {"a": name}}).to_string();
+        for index in [map, text] {
+            write_all(&dir, &[("model.safetensors.index.json", &index)]);
+            prop_assert!(resolve(&spec, &options).is_err());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Where model files come from: folders and files (`local`), wheels, the hub.
 
 mod hub;
+mod liar;
 mod local;
 mod server;
 mod wheel;
@@ -39,6 +40,11 @@ fn names(dir: &Path) -> Vec<String> {
 /// Resolves `spec` with the default options in a process of its own, whose environment has
 /// `variables` and nothing else that matters; gives what it printed.
 fn resolve_in_child(spec: &str, variables: &[(&str, &str)]) -> String {
+    resolve_in_child_of(Path::new("."), spec, variables)
+}
+
+/// As [`resolve_in_child`], run in `folder`.
+fn resolve_in_child_of(folder: &Path, spec: &str, variables: &[(&str, &str)]) -> String {
     let ours = ["HF_", "XDG_", "PIP_", "SPINDLE_"];
     let inherited = std::env::vars().map(|(name, _)| name);
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -48,6 +54,7 @@ fn resolve_in_child(spec: &str, variables: &[(&str, &str)]) -> String {
     let output = command
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .env("SPINDLE_TEST_SPEC", spec)
+        .current_dir(folder)
         .envs(variables.iter().copied())
         .output()
         .unwrap();

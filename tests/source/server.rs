@@ -30,10 +30,43 @@ pub enum Fault {
     Flipped,
 }
 
+/// How a hub lies or hangs, whatever it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// A page of a network that wants a login.
+    Html,
+    /// To itself, for ever.
+    Redirect,
+    /// The connection closes.
+    Close,
+    /// What is no HTTP.
+    Garbage,
+    Status(u16),
+    /// Of the body no end.
+    Endless,
+    /// Of the headers no end.
+    Headers,
+    /// Not a word.
+    Silent,
+    /// A byte now and then.
+    Drip,
+    /// A file's first byte, then nothing.
+    FileDrip,
+}
+
 struct State {
     files: Vec<(String, Vec<u8>)>,
     seen: Vec<Seen>,
     fault: Fault,
+    lie: Option<Lie>,
+    /// In place of the list of files.
+    tree: Option<String>,
+    /// In place of the commit.
+    commit: Option<String>,
+    /// In place of the ETag of every file.
+    etag: Option<String>,
+    /// Whether the SHA-256 of large files is listed.
+    hashes: bool,
 }
 
 /// The dataset that is asked for where none is named.
@@ -59,6 +92,11 @@ impl Hub {
             files,
             seen: Vec::new(),
             fault: Fault::None,
+            lie: None,
+            tree: None,
+            commit: None,
+            etag: None,
+            hashes: true,
         }));
         let hub = Self { endpoint, state };
         let server = hub.clone();
@@ -73,6 +111,26 @@ impl Hub {
 
     pub fn fail(&self, fault: Fault) {
         self.state.lock().unwrap().fault = fault;
+    }
+
+    pub fn lie(&self, lie: Lie) {
+        self.state.lock().unwrap().lie = Some(lie);
+    }
+
+    pub fn list(&self, tree: &str) {
+        self.state.lock().unwrap().tree = Some(tree.to_owned());
+    }
+
+    pub fn name_commit(&self, commit: &str) {
+        self.state.lock().unwrap().commit = Some(commit.to_owned());
+    }
+
+    pub fn tag(&self, etag: &str) {
+        self.state.lock().unwrap().etag = Some(etag.to_owned());
+    }
+
+    pub fn list_no_hashes(&self) {
+        self.state.lock().unwrap().hashes = false;
     }
 
     /// Requests since the last call.
@@ -100,8 +158,12 @@ impl Hub {
             authorization,
         });
         let reply = reply(&state, &path, method == "HEAD");
+        let lie = state.lie;
         drop(state);
-        stream.write_all(&reply).ok()
+        match lie {
+            None => stream.write_all(&reply).ok(),
+            Some(lie) => lies(lie, &mut stream, &path, &reply),
+        }
     }
 }
 
@@ -111,12 +173,13 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
     let api = ["/api/models/tiny/model/", "/api/datasets/tiny/model/"];
     let asked = api.iter().find_map(|api| path.strip_prefix(api));
     if let Some(revision) = asked.and_then(|asked| asked.strip_prefix("revision/")) {
-        let sha = match revision {
+        let named = match revision {
             "main" => COMMIT,
             "v1" => OTHER_COMMIT,
             commit @ (COMMIT | OTHER_COMMIT) => commit,
             _ => return missing("RevisionNotFound"),
         };
+        let sha = state.commit.as_deref().unwrap_or(named);
         return response(
             "200 OK",
             "",
@@ -124,11 +187,19 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
         );
     }
     if asked.is_some_and(|asked| asked.starts_with("tree/")) {
+        if let Some(tree) = &state.tree {
+            return response("200 OK", "", tree.as_bytes());
+        }
         let entry = |(name, bytes): &(String, Vec<u8>)| {
-            format!(
-                r#"{{"type":"file","oid":"0","size":{},"path":"{name}"}}"#,
-                bytes.len()
-            )
+            let digest = format!("{:x}", Sha256::digest(bytes));
+            let size = bytes.len();
+            // As the hub does: a large file has its SHA-256, and every file a hash of git's.
+            let lfs = match is_large(name) && state.hashes {
+                true => format!(r#","lfs":{{"oid":"{digest}","size":{size},"pointerSize":130}}"#),
+                false => String::new(),
+            };
+            let oid = &digest[..40];
+            format!(r#"{{"type":"file","oid":"{oid}","size":{size},"path":"{name}"{lfs}}}"#)
         };
         let entries: Vec<_> = state.files.iter().map(entry).collect();
         return response("200 OK", "", format!("[{}]", entries.join(",")).as_bytes());
@@ -144,8 +215,7 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
     let Some((_, bytes)) = state.files.iter().find(|(other, _)| other == name) else {
         return missing("EntryNotFound");
     };
-    let large = [".safetensors", ".gguf", ".zip"];
-    let weights = large.iter().any(|end| name.ends_with(end));
+    let weights = is_large(name);
     // The hub names a large file by its SHA-256 and a small one by a git hash.
     let digest = format!("{:x}", Sha256::digest(bytes));
     let etag = if weights {
@@ -153,6 +223,7 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
     } else {
         digest[..40].to_string()
     };
+    let etag = state.etag.as_ref().unwrap_or(&etag);
     let headers = format!("ETag: \"{etag}\"\r\nX-Repo-Commit: {commit}\r\n");
     let mut reply = response("200 OK", &headers, bytes);
     if head {
@@ -169,6 +240,61 @@ fn reply(state: &State, path: &str, head: bool) -> Vec<u8> {
         }
     }
     reply
+}
+
+fn is_large(name: &str) -> bool {
+    let large = [".safetensors", ".gguf", ".zip"];
+    large.iter().any(|end| name.ends_with(end))
+}
+
+/// What a lying hub sends in place of `reply`, as long as somebody listens.
+fn lies(lie: Lie, stream: &mut TcpStream, path: &str, reply: &[u8]) -> Option<()> {
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(200));
+    match lie {
+        Lie::Html => stream.write_all(&response("200 OK", "", b"<html>login</html>")),
+        Lie::Redirect => {
+            let to = format!("Location: {path}\r\n");
+            stream.write_all(&response("302 Found", &to, b""))
+        }
+        Lie::Close => Ok(()),
+        Lie::Garbage => stream.write_all(&[0, 255].repeat(1000)),
+        Lie::Status(status) => stream.write_all(&response(&format!("{status} No"), "", b"oops")),
+        Lie::Endless => {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"sha\":\"")
+                .ok()?;
+            loop {
+                stream.write_all(&[b'a'; 1 << 16]).ok()?;
+            }
+        }
+        Lie::Headers => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n").ok()?;
+            loop {
+                stream
+                    .write_all(b"X-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n")
+                    .ok()?;
+            }
+        }
+        Lie::FileDrip if !path.contains("/resolve/") => stream.write_all(reply),
+        Lie::Silent | Lie::FileDrip | Lie::Drip => {
+            let headers = reply.windows(4).position(|end| end == b"\r\n\r\n");
+            // Up to the first byte of the body.
+            let start = match lie {
+                Lie::Silent => 0,
+                _ => headers.map_or(0, |at| at + 5),
+            };
+            stream.write_all(&reply[..start.min(reply.len())]).ok()?;
+            // Up to a minute; whoever asked has gone by then.
+            for _ in 0..300 {
+                pause();
+                if lie == Lie::Drip {
+                    stream.write_all(b" ").ok()?;
+                }
+            }
+            Ok(())
+        }
+    }
+    .ok()
 }
 
 fn missing(code: &str) -> Vec<u8> {

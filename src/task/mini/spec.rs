@@ -15,7 +15,7 @@ use crate::dataset::longbench::{LongBenchRecord, read_lines};
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::longbench::{Definition, LongBench, LongBenchSettings};
 use crate::task::metric::Rules;
-use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, repeats, settings};
+use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, check_samples, repeats, settings};
 
 /// Which samples there are.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -83,6 +83,7 @@ fn parse(name: &str, table: toml::Table) -> Result<Box<dyn TaskSpec>> {
             lengths.len()
         ));
     }
+    check_samples(&format!("task {name}"), &[("samples", *samples as u64)])?;
     if repeats(lengths) {
         return Err(bad_input!(
             "task {name}: a value stands twice in lengths, expected each once"
@@ -125,7 +126,8 @@ impl TaskSpec for MiniSpec {
         let (name, definition) = (self.kind.name, &self.definition);
         let answer = definition.max_new_tokens;
         let longest = self.settings.lengths.iter().max();
-        if let Some(length) = longest.filter(|&&length| length + answer > max_context) {
+        if let Some(length) = longest.filter(|&&length| length.saturating_add(answer) > max_context)
+        {
             return Err(bad_input!(
                 "task {name}: length {length} and {answer} tokens of answer do not fit the model's context of \
                  {max_context}"

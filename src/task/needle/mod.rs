@@ -19,7 +19,7 @@ use serde::Deserialize;
 use self::fact::{CITIES, Fact, draw_facts};
 use self::plant::{insertion, places, plant};
 use super::metric::recall::recall;
-use super::spec::repeats;
+use super::spec::{check_samples, repeats};
 use super::{Sample, Task};
 use crate::bad_input;
 use crate::dataset::haystack::Haystack;
@@ -88,6 +88,13 @@ impl NeedleSettings {
                 "needle: lengths, depths, distractors and seeds must not be empty or 0"
             ));
         }
+        let counts = [
+            ("lengths", lengths.len() as u64),
+            ("depths", depths.len() as u64),
+            ("distractors", distractors.len() as u64),
+            ("seeds", *seeds),
+        ];
+        check_samples("needle", &counts)?;
         if repeats(lengths) || repeats(depths) || repeats(distractors) {
             return Err(bad_input!(
                 "needle: a value stands twice in lengths, depths or distractors, expected each once"

@@ -13,7 +13,9 @@ use crate::bad_input;
 use crate::dataset::haystack::Haystack;
 use crate::dataset::texts;
 use crate::model::tokenizer::ModelTokenizer;
-use crate::task::spec::{BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, repeats, settings};
+use crate::task::spec::{
+    BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, check_samples, repeats, settings,
+};
 
 const KEYS: &[Key] = &[
     Key::of_flag(
@@ -125,7 +127,14 @@ impl NiahSettings {
     /// [`BadInput`](crate::error::BadInput) for a setting that is empty, out of range or not of the protocol.
     pub fn check(&self, protocol: Protocol) -> Result<()> {
         let name = protocol.name();
-        let (lengths, depths) = (self.lengths(protocol), self.depths(protocol));
+        let lengths = self.lengths(protocol);
+        let intervals = self.intervals.unwrap_or(protocol.intervals());
+        let at_depths = match &self.depths {
+            Some(depths) => ("depths", depths.len() as u64),
+            None => ("intervals", intervals as u64),
+        };
+        check_samples(name, &[("lengths", lengths.len() as u64), at_depths])?;
+        let depths = self.depths(protocol);
         if lengths.is_empty() || depths.is_empty() {
             return Err(bad_input!(
                 "{name}: lengths, depths and intervals must not be empty or 0"

@@ -11,7 +11,7 @@ pub use spec::KIND;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::spec::repeats;
+use super::spec::{check_samples, repeats};
 use super::{Sample, Task};
 use crate::bad_input;
 use crate::model::tokenizer::ModelTokenizer;
@@ -50,6 +50,11 @@ impl PerplexitySettings {
                 "perplexity: at, continuation and samples must not be empty or 0"
             ));
         }
+        let counts = [
+            ("at", self.at.len() as u64),
+            ("samples", self.samples as u64),
+        ];
+        check_samples("perplexity", &counts)?;
         if repeats(&self.at) {
             return Err(bad_input!(
                 "perplexity: a value stands twice in at, expected each once"
@@ -59,7 +64,8 @@ impl PerplexitySettings {
     }
 
     fn window(&self) -> usize {
-        self.at.iter().max().unwrap_or(&0) + self.continuation
+        let longest = self.at.iter().max().unwrap_or(&0);
+        longest.saturating_add(self.continuation)
     }
 }
 

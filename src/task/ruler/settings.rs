@@ -15,7 +15,9 @@ use crate::dataset::essay::Essay;
 use crate::dataset::texts;
 use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
-use crate::task::spec::{BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, repeats, settings};
+use crate::task::spec::{
+    BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, check_samples, repeats, settings,
+};
 
 pub const KIND: TaskKind = TaskKind {
     name: Cow::Borrowed("ruler"),
@@ -100,6 +102,11 @@ impl RulerSettings {
                 "ruler: lengths and seeds must not be empty or 0"
             ));
         }
+        let counts = [
+            ("lengths", self.lengths.len() as u64),
+            ("seeds", self.seeds),
+        ];
+        check_samples("ruler", &counts)?;
         if repeats(&self.lengths) || repeats(&self.tasks) {
             return Err(bad_input!(
                 "ruler: a value stands twice in lengths or tasks, expected each once"

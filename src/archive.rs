@@ -1,0 +1,185 @@
+//! Zip archives from elsewhere, read within bounds: in entries, in bytes, and in how far they were packed.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use zip::ZipArchive;
+
+use crate::bad_input;
+use crate::files;
+
+/// Files and folders in an archive, at most.
+const MOST_ENTRIES: usize = 10_000;
+/// How many times larger than packed an entry may be. Text that repeats one sentence stays below 300; the most that
+/// the format can do, of one letter, is 1,032.
+const MOST_RATIO: u64 = 400;
+/// Bytes from which on the ratio counts: less does no harm.
+const RATIO_FROM: u64 = 16 << 20;
+
+/// An open archive.
+pub struct Archive {
+    zip: ZipArchive<File>,
+    bytes: u64,
+    name: String,
+}
+
+/// A file in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    pub index: usize,
+    /// As it stands there.
+    pub name: String,
+    /// Where it belongs below the archive's folder; none for a name that leads out of it.
+    pub path: Option<PathBuf>,
+}
+
+impl Archive {
+    /// Opens the archive at `path`.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for a file that is no zip archive, or one with too many entries.
+    pub fn open(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let file = files::open(path)?;
+        let bytes = file.metadata().with_context(|| name.clone())?.len();
+        let zip = ZipArchive::new(file)
+            .map_err(|error| bad_input!("{name}: {error}, expected a zip archive"))?;
+        if zip.len() > MOST_ENTRIES {
+            return Err(bad_input!(
+                "{name}: {} entries, expected at most {MOST_ENTRIES}",
+                zip.len()
+            ));
+        }
+        Ok(Self { zip, bytes, name })
+    }
+
+    /// The files in it, without its folders.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for an entry that is damaged.
+    pub fn files(&mut self) -> Result<Vec<Packed>> {
+        let mut found = Vec::new();
+        for index in 0..self.zip.len() {
+            let entry = self.zip.by_index(index);
+            let entry =
+                entry.map_err(|error| bad_input!("{}: entry {index}: {error}", self.name))?;
+            if entry.is_file() {
+                found.push(Packed {
+                    index,
+                    name: entry.name().to_owned(),
+                    path: entry.enclosed_name(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Unpacks an entry into `out`, at most `most` bytes. What the archive says of sizes is not relied on. Returns how
+    /// many bytes there were.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for an entry that is damaged, too large, or packed further than files are;
+    /// any other error if `out` cannot be written to.
+    pub fn unpack(&mut self, packed: &Packed, most: u64, out: &mut impl Write) -> Result<u64> {
+        let name = format!("{}: {}", self.name, packed.name);
+        let entry = self.zip.by_index(packed.index);
+        let mut entry = entry.map_err(|error| bad_input!("{name}: {error}"))?;
+        let packed = entry.compressed_size().clamp(1, self.bytes.max(1));
+        let mut buffer = vec![0; 1 << 16];
+        let mut total = 0;
+        loop {
+            let read = entry.read(&mut buffer);
+            let read = read.map_err(|error| bad_input!("{name}: {error}"))?;
+            if read == 0 {
+                return Ok(total);
+            }
+            total += read as u64;
+            if total > most {
+                return Err(bad_input!("{name}: unpacks to more than {most} bytes"));
+            }
+            if total > RATIO_FROM && total / packed > MOST_RATIO {
+                return Err(bad_input!(
+                    "{name}: unpacks to more than {MOST_RATIO} times its {packed} bytes, expected less of a text or a \
+                     model"
+                ));
+            }
+            out.write_all(&buffer[..read])
+                .with_context(|| name.clone())?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+    use tempfile::NamedTempFile;
+    use zip::write::{SimpleFileOptions, ZipWriter};
+
+    use super::*;
+
+    fn archive(entries: &[(&str, &[u8])]) -> NamedTempFile {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in entries {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), zip.finish().unwrap().into_inner()).unwrap();
+        file
+    }
+
+    fn unpack(file: &NamedTempFile, most: u64) -> Result<Vec<u8>> {
+        let mut archive = Archive::open(file.path())?;
+        let first = archive.files()?.remove(0);
+        let mut out = Vec::new();
+        archive.unpack(&first, most, &mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_ratio_and_by_size() {
+        let zeros = vec![0; 32 << 20];
+        let bomb = archive(&[("zeros", &zeros)]);
+        let said = unpack(&bomb, u64::MAX).unwrap_err().to_string();
+        assert!(
+            said.contains("zeros: unpacks to more than 400 times its"),
+            "{said}"
+        );
+        let said = unpack(&bomb, 1000).unwrap_err().to_string();
+        assert!(
+            said.contains("zeros: unpacks to more than 1000 bytes"),
+            "{said}"
+        );
+        // A sentence again and again is no bomb.
+        let text = "The grass is green. The sky is blue. The sun is yellow. ".repeat(400_000);
+        let file = archive(&[("text", text.as_bytes())]);
+        assert_eq!(unpack(&file, u64::MAX).unwrap().len(), text.len());
+    }
+
+    #[test]
+    fn names_that_lead_out_have_no_path() {
+        let file = archive(&[("../up", b""), ("/root", b""), ("a/b", b"")]);
+        let files = Archive::open(file.path()).unwrap().files().unwrap();
+        let paths: Vec<_> = files.into_iter().map(|packed| packed.path).collect();
+        assert_eq!(paths[0], None);
+        assert!(paths[1].as_ref().is_none_or(|path| path.is_relative()));
+        assert_eq!(paths[2], Some(PathBuf::from("a/b")));
+    }
+
+    proptest! {
+        #[test]
+        fn damage_is_an_error_and_never_more(at in 0usize..200, to: u8, length in 0usize..200) {
+            let file = archive(&[("a.jsonl", b"{\"input\": \"q\"}\n{\"input\": \"q\"}\n"), ("b", b"2")]);
+            let mut bytes = std::fs::read(file.path()).unwrap();
+            let at = at % bytes.len();
+            bytes[at] = to;
+            bytes.truncate(bytes.len().saturating_sub(length / 4));
+            std::fs::write(file.path(), bytes).unwrap();
+            let _ = unpack(&file, 1 << 20);
+        }
+    }
+}
