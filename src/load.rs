@@ -7,6 +7,7 @@ use candle_core::Device;
 
 use crate::bad_input;
 use crate::files;
+use crate::model::chat::ChatOptions;
 use crate::model::config::DecoderConfig;
 use crate::model::decoder::Model;
 use crate::model::tokenizer::ModelTokenizer;
@@ -22,9 +23,11 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
+/// The model of `model_files`; `chat`: what the user chose about its chat template.
+///
 /// # Errors
 /// Files that are damaged, or of an architecture that is not supported, by name.
-pub fn load(model_files: &ModelFiles, device: &Device) -> Result<Loaded> {
+pub fn load(model_files: &ModelFiles, chat: &ChatOptions, device: &Device) -> Result<Loaded> {
     // Before the tokenizer: a file that is damaged, or a model that is not supported, is named as such.
     let (config, weights) = match &model_files.kind {
         ModelFileKind::Gguf(path) => {
@@ -42,11 +45,15 @@ pub fn load(model_files: &ModelFiles, device: &Device) -> Result<Loaded> {
             )
         }
     };
-    let tokenizer = Arc::new(ModelTokenizer::load(model_files)?);
+    let mut tokenizer = ModelTokenizer::load_with(model_files, chat)?;
+    tokenizer.set_embedding_rows(config.vocab);
+    // Once and here, not in every sample.
+    tokenizer.check_chat()?;
+    let notes = tokenizer.notes().to_vec();
     Ok(Loaded {
         model: Model::load(config, &weights, device)?,
-        tokenizer,
-        notes: Vec::new(),
+        tokenizer: Arc::new(tokenizer),
+        notes,
     })
 }
 

@@ -65,7 +65,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     };
     let (files, loaded) = stage(Stage::Load, || -> Result<_> {
         let files = source::resolve(&experiment.file.model.source, &source)?;
-        let loaded = load::load(&files, &device)?;
+        let loaded = load::load(&files, &experiment.chat, &device)?;
         Ok((files, loaded))
     })?;
     load::print_notes(&loaded.notes);

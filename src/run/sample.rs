@@ -155,7 +155,7 @@ impl Common<'_> {
             let Some((answer, likely)) = results.next() else {
                 anyhow::bail!("fewer answers than cells");
             };
-            let response = tokenizer.decode(&answer, true)?;
+            let response = tokenizer.decode_cleaned(&answer)?;
             Ok(Ok(Outcome {
                 held: cell.layers.iter().map(|layer| layer.footprint).sum(),
                 layers: cell.layers,

@@ -128,13 +128,8 @@ fn download(spec: &str, id: &HubId, client: &HFClient, cache: &Path) -> Result<M
     let kind = match choose(spec, id, &remote.names())? {
         Choice::Gguf(file) => gguf::inspect(&remote.fetch(&file)?)?,
         Choice::Folder => {
-            for name in [folder::CONFIG, folder::TOKENIZER]
-                .iter()
-                .chain(&folder::OPTIONAL)
-            {
-                if remote.size(name).is_some() {
-                    remote.fetch(name)?;
-                }
+            for name in folder::small_files(&remote.names()) {
+                remote.fetch(name)?;
             }
             if remote.size(folder::WEIGHTS).is_some() {
                 remote.fetch(folder::WEIGHTS)?;
@@ -181,17 +176,20 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
         ));
     }
     let weights = has(folder::WEIGHTS) || has(folder::INDEX);
-    if has(folder::CONFIG) && has(folder::TOKENIZER) && weights {
+    let tokenizer = folder::has_tokenizer(has);
+    if has(folder::CONFIG) && tokenizer && weights {
         return Ok(Choice::Folder);
     }
     match ggufs.as_slice() {
         [single] => Ok(Choice::Gguf(single.clone())),
         [] => {
-            let missing: Vec<_> = [folder::CONFIG, folder::TOKENIZER]
-                .into_iter()
-                .filter(|name| !has(name))
-                .chain((!weights).then_some(folder::WEIGHTS))
-                .collect();
+            let missing = [
+                (has(folder::CONFIG), folder::CONFIG),
+                (tokenizer, folder::NO_TOKENIZER),
+                (weights, folder::WEIGHTS),
+            ];
+            let missing: Vec<_> = missing.into_iter().filter(|(there, _)| !there).collect();
+            let missing: Vec<_> = missing.into_iter().map(|(_, name)| name).collect();
             Err(bad_input!(
                 "model `{spec}`: no {} and no .gguf file there",
                 missing.join(", ")

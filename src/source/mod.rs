@@ -41,14 +41,41 @@ pub struct ModelFiles {
 pub enum ModelFileKind {
     HfFolder {
         config: PathBuf,
-        tokenizer: PathBuf,
-        tokenizer_config: Option<PathBuf>,
         generation_config: Option<PathBuf>,
-        chat_template: Option<PathBuf>,
+        tokenizer: TokenizerFiles,
         /// Safetensors files, sorted by name.
         weights: Vec<PathBuf>,
     },
     Gguf(PathBuf),
+}
+
+/// The files of a folder in Hugging Face layout that say something about tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenizerFiles {
+    pub vocabulary: VocabularyFiles,
+    /// `tokenizer_config.json`.
+    pub config: Option<PathBuf>,
+    /// `special_tokens_map.json`.
+    pub special_tokens_map: Option<PathBuf>,
+    /// `added_tokens.json`.
+    pub added_tokens: Option<PathBuf>,
+    /// `chat_template.jinja`.
+    pub chat_template: Option<PathBuf>,
+    /// `additional_chat_templates/*.jinja`, sorted by name.
+    pub more_chat_templates: Vec<PathBuf>,
+    /// `chat_template.json`.
+    pub chat_template_json: Option<PathBuf>,
+}
+
+/// Where a folder's vocabulary stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VocabularyFiles {
+    /// `tokenizer.json`: all of the tokenizer.
+    Json(PathBuf),
+    /// `vocab.json` and `merges.txt` of a byte-level BPE.
+    Merges { vocab: PathBuf, merges: PathBuf },
+    /// `tokenizer.model` of SentencePiece.
+    SentencePiece(PathBuf),
 }
 
 impl ModelFileKind {

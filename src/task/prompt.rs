@@ -27,7 +27,7 @@ pub fn plain(
     let (tokens, spans) = tokenizer.encode_after("", &format!("{context}{question}"))?;
     let seam = spans.partition_point(|span| span.start < context.len());
     let mut before = if bos {
-        tokenizer.encode("", true)?
+        tokenizer.opening().to_vec()
     } else {
         Vec::new()
     };

@@ -46,8 +46,7 @@ fn folder_is_read_and_what_is_missing_is_named() {
     );
     let ModelFileKind::HfFolder {
         config,
-        tokenizer_config,
-        chat_template,
+        tokenizer,
         weights,
         ..
     } = files.kind
@@ -55,8 +54,8 @@ fn folder_is_read_and_what_is_missing_is_named() {
         panic!("not a folder")
     };
     assert_eq!(config, dir.join("config.json"));
-    assert_eq!(tokenizer_config, None);
-    assert_eq!(chat_template, Some(dir.join("chat_template.jinja")));
+    assert_eq!(tokenizer.config, None);
+    assert_eq!(tokenizer.chat_template, Some(dir.join("chat_template.jinja")));
     assert_eq!(weights, [dir.join("model.safetensors")]);
 }
 

@@ -61,13 +61,15 @@ fn cut_middle(
     max_length: usize,
     tokenizer: &ModelTokenizer,
 ) -> Result<(String, usize, usize)> {
-    let tokens = tokenizer.encode(&text, true)?;
+    let mut tokens = tokenizer.encode(&text, true)?;
+    // Counted and cut as there, where a model that ends its texts with a token has it here too.
+    tokens.extend(tokenizer.closing());
     if tokens.len() <= max_length {
         return Ok((text, question, 0));
     }
     let half = max_length / 2;
-    let head = tokenizer.decode(&tokens[..half], true)?;
-    let tail = tokenizer.decode(&tokens[tokens.len() - half..], true)?;
+    let head = tokenizer.decode_cleaned(&tokens[..half])?;
+    let tail = tokenizer.decode_cleaned(&tokens[tokens.len() - half..])?;
     // What is left of the question: all of it, unless it alone is longer than a half.
     let kept = common_end(&tail, &text[question..]);
     let cut = head + &tail;
