@@ -46,7 +46,11 @@ impl ChatFlags {
 
 /// A whole number, a number, true or false, else text.
 fn value_of(text: &str) -> toml::Value {
-    match (text.parse::<i64>(), text.parse::<f64>(), text.parse::<bool>()) {
+    match (
+        text.parse::<i64>(),
+        text.parse::<f64>(),
+        text.parse::<bool>(),
+    ) {
         (Ok(number), ..) => number.into(),
         (_, Ok(number), _) => number.into(),
         (.., Ok(flag)) => flag.into(),

@@ -153,19 +153,25 @@ impl ChatTemplate {
     ) -> Result<T> {
         let run = || {
             let made = guarded(|| {
-                let made = environment(&self.options).and_then(|mut environment| act(&mut environment));
+                let made =
+                    environment(&self.options).and_then(|mut environment| act(&mut environment));
                 made.map_err(|error| described(&error))
             });
             made.unwrap_or_else(Err)
         };
         let result = thread::scope(|scope| {
-            let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run)?;
+            let thread = thread::Builder::new()
+                .stack_size(STACK)
+                .spawn_scoped(scope, run)?;
             std::io::Result::Ok(thread.join())
         })?;
         // A panic of `run` itself cannot be: it is guarded.
         let result = result.unwrap_or_else(|_| Err("it panicked".to_owned()));
         result.map_err(|error| {
-            bad_input!("{}: the chat template cannot be rendered: {error}", self.origin)
+            bad_input!(
+                "{}: the chat template cannot be rendered: {error}",
+                self.origin
+            )
         })
     }
 }
@@ -195,13 +201,20 @@ fn described(error: &Error) -> String {
 
 fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
     environment.set_unknown_method_callback(python::method);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("joiner", minijinja_contrib::globals::joiner);
     environment.add_function("cycler", minijinja_contrib::globals::cycler);
     let date = options.date;
-    environment.add_function("strftime_now", move |format: &str| date::strftime(date, format));
+    environment.add_function("strftime_now", move |format: &str| {
+        date::strftime(date, format)
+    });
     environment.add_filter("tojson", json::tojson);
     Ok(environment)
 }

@@ -180,15 +180,16 @@ impl ModelTokenizer {
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
-    pub fn encode_spans(
-        &self,
-        text: &str,
-        opening: bool,
-    ) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+    pub fn encode_spans(&self, text: &str, opening: bool) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
         let encoding = self.encoding(text, true)?;
         let opening = if opening { &self.opening[..] } else { &[] };
         let mut spans = vec![0..0; opening.len()];
-        spans.extend(encoding.get_offsets().iter().map(|(start, end)| *start..*end));
+        spans.extend(
+            encoding
+                .get_offsets()
+                .iter()
+                .map(|(start, end)| *start..*end),
+        );
         Ok(([opening, encoding.get_ids()].concat(), spans))
     }
 
@@ -303,7 +304,8 @@ impl ModelTokenizer {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) with the template's file and key.
     pub fn check_chat(&self) -> Result<()> {
-        self.render_chat(&[Message::user("Hello.")], true).map(|_| ())
+        self.render_chat(&[Message::user("Hello.")], true)
+            .map(|_| ())
     }
 
     /// The conversation as the text the model was trained on. A model without a template gets the
@@ -350,5 +352,7 @@ fn cleaned(text: String) -> String {
         (" 've", "'ve"),
         (" 're", "'re"),
     ];
-    pairs.into_iter().fold(text, |text, (from, to)| text.replace(from, to))
+    pairs
+        .into_iter()
+        .fold(text, |text, (from, to)| text.replace(from, to))
 }

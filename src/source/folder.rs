@@ -34,7 +34,8 @@ pub(super) fn has_tokenizer(has: impl Fn(&str) -> bool) -> bool {
 }
 
 /// What is missing where [`has_tokenizer`] is false, in words.
-pub(super) const NO_TOKENIZER: &str = "tokenizer.json (or vocab.json with merges.txt, or tokenizer.model)";
+pub(super) const NO_TOKENIZER: &str =
+    "tokenizer.json (or vocab.json with merges.txt, or tokenizer.model)";
 
 /// Those of `names` that are read of a folder in this layout, but for the weights.
 pub(super) fn small_files(names: &[String]) -> impl Iterator<Item = &String> {
@@ -71,10 +72,9 @@ pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
     let vocabulary = match (optional(TOKENIZER), optional(VOCAB), optional(MERGES)) {
         (Some(json), ..) => VocabularyFiles::Json(json),
         (None, Some(vocab), Some(merges)) => VocabularyFiles::Merges { vocab, merges },
-        _ => VocabularyFiles::SentencePiece(
-            optional(SENTENCEPIECE)
-                .ok_or_else(|| bad_input!("{}: no {NO_TOKENIZER} in it{}", dir.display(), hint(dir)))?,
-        ),
+        _ => VocabularyFiles::SentencePiece(optional(SENTENCEPIECE).ok_or_else(|| {
+            bad_input!("{}: no {NO_TOKENIZER} in it{}", dir.display(), hint(dir))
+        })?),
     };
     let [
         generation_config,

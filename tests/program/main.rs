@@ -3,6 +3,7 @@
 mod bad_files;
 mod bad_flags;
 mod bad_toml;
+mod chats;
 #[path = "../common/mod.rs"]
 mod common;
 mod eval;

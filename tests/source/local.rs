@@ -55,7 +55,10 @@ fn folder_is_read_and_what_is_missing_is_named() {
     };
     assert_eq!(config, dir.join("config.json"));
     assert_eq!(tokenizer.config, None);
-    assert_eq!(tokenizer.chat_template, Some(dir.join("chat_template.jinja")));
+    assert_eq!(
+        tokenizer.chat_template,
+        Some(dir.join("chat_template.jinja"))
+    );
     assert_eq!(weights, [dir.join("model.safetensors")]);
 }
 

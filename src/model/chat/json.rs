@@ -1,6 +1,6 @@
 //! The filter `tojson`: Python's `json.dumps(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
 
-use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 /// Deepest nesting of lists and maps. Python's own limit is its stack's, some 1,000.
@@ -10,7 +10,8 @@ const WIDEST: i64 = 1000;
 /// Bytes of text that cost one unit of fuel.
 const BYTES_PER_FUEL: usize = 16;
 
-pub fn tojson(state: &State, value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
+pub fn tojson(state: &State, value: Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let arguments = arguments.into_values();
     let (positional, keywords): (&[Value], Kwargs) = from_args(&arguments)?;
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
     if positional.len() > names.len() {
@@ -51,7 +52,10 @@ fn indent(value: &Value) -> Result<Option<String>, Error> {
     if let Some(text) = value.as_str() {
         return match text.len() as i64 <= WIDEST {
             true => Ok(Some(text.to_owned())),
-            false => Err(refused(format!("tojson: an indent of {} bytes", text.len()))),
+            false => Err(refused(format!(
+                "tojson: an indent of {} bytes",
+                text.len()
+            ))),
         };
     }
     match i64::try_from(value.clone()) {

@@ -28,7 +28,9 @@ pub fn of_json(value: &Value, file: &str) -> Result<Vec<NamedTemplate>> {
     let named = |name: &str, source: &Value| {
         let origin = format!("{file}: chat_template");
         let Some(source) = source.as_str() else {
-            return Err(bad_input!("{origin}: `{name}` is no text, expected a template"));
+            return Err(bad_input!(
+                "{origin}: `{name}` is no text, expected a template"
+            ));
         };
         Ok(NamedTemplate {
             name: name.to_owned(),
@@ -39,7 +41,10 @@ pub fn of_json(value: &Value, file: &str) -> Result<Vec<NamedTemplate>> {
     match value {
         Value::Null => Ok(Vec::new()),
         Value::String(_) => Ok(vec![named(DEFAULT, value)?]),
-        Value::Object(map) => map.iter().map(|(name, source)| named(name, source)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, source)| named(name, source))
+            .collect(),
         Value::Array(list) => list
             .iter()
             .map(|entry| match entry["name"].as_str() {
@@ -59,10 +64,15 @@ pub fn of_json(value: &Value, file: &str) -> Result<Vec<NamedTemplate>> {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) with the names there are.
-pub fn choose(templates: Vec<NamedTemplate>, wanted: Option<&str>) -> Result<Option<NamedTemplate>> {
+pub fn choose(
+    templates: Vec<NamedTemplate>,
+    wanted: Option<&str>,
+) -> Result<Option<NamedTemplate>> {
     if templates.is_empty() {
         return match wanted {
-            Some(name) => Err(bad_input!("--chat-template {name}: the model has no chat template")),
+            Some(name) => Err(bad_input!(
+                "--chat-template {name}: the model has no chat template"
+            )),
             None => Ok(None),
         };
     }
@@ -71,7 +81,10 @@ pub fn choose(templates: Vec<NamedTemplate>, wanted: Option<&str>) -> Result<Opt
     if let Some(at) = templates.iter().rposition(|template| template.name == name) {
         return Ok(templates.into_iter().nth(at));
     }
-    let names: Vec<_> = templates.iter().map(|template| template.name.as_str()).collect();
+    let names: Vec<_> = templates
+        .iter()
+        .map(|template| template.name.as_str())
+        .collect();
     Err(match wanted {
         Some(name) => bad_input!(
             "--chat-template {name}: the model has no such template{}",
@@ -104,11 +117,19 @@ mod tests {
         assert_eq!(source(&json!("T"), Some("default"))?.as_deref(), Some("T"));
         assert_eq!(source(&Value::Null, None)?, None);
         for (value, wanted, says) in [
-            (json!({"rag": "R", "tool_use": "T"}), None, "one of rag, tool_use"),
+            (
+                json!({"rag": "R", "tool_use": "T"}),
+                None,
+                "one of rag, tool_use",
+            ),
             (json!({"rag": "R"}), Some("rga"), "did you mean \"rag\"?"),
             (Value::Null, Some("rag"), "no chat template"),
             (json!(7), None, "x.json: chat_template is a number"),
-            (json!({"default": 7}), None, "x.json: chat_template: `default`"),
+            (
+                json!({"default": 7}),
+                None,
+                "x.json: chat_template: `default`",
+            ),
             (json!([{"template": "T"}]), None, "without a name"),
         ] {
             let error = source(&value, wanted).expect_err(says).to_string();

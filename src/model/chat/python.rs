@@ -60,7 +60,10 @@ fn of_string(
                 _ => text.rfind(sought),
             };
             let Some(at) = found else {
-                return Err(Error::new(ErrorKind::InvalidOperation, "substring not found"));
+                return Err(Error::new(
+                    ErrorKind::InvalidOperation,
+                    "substring not found",
+                ));
             };
             text[..at].chars().count().into()
         }
@@ -112,7 +115,10 @@ fn rsplit(text: &str, arguments: &[Value]) -> Result<Value, Error> {
             let mut parts = Vec::new();
             let mut rest = text.trim();
             while !rest.is_empty() {
-                match rest.rfind(char::is_whitespace).filter(|_| parts.len() < cuts) {
+                match rest
+                    .rfind(char::is_whitespace)
+                    .filter(|_| parts.len() < cuts)
+                {
                     Some(at) => {
                         parts.push(rest[at..].trim_start());
                         rest = rest[..at].trim_end();

@@ -131,12 +131,30 @@ mod tests {
     #[test]
     fn generation_is_a_block_wherever_it_is_a_tag() -> Result<(), String> {
         for (template, expected) in [
-            ("a{% generation %}b{%- endgeneration -%}c", "a{% with %}b{%- endwith -%}c"),
-            ("{%generation%}{%+ endgeneration %}", "{%with%}{%+ endwith %}"),
-            ("{{ '{% generation %}' }}{# {% generation %} #}", "{{ '{% generation %}' }}{# {% generation %} #}"),
-            ("{% raw %}{% generation %}{%- endraw %}", "{% raw %}{% generation %}{%- endraw %}"),
-            ("{% if generation %}{{ generation }}", "{% if generation %}{{ generation }}"),
-            ("{{ {'a': {'b': '}}'}} }}{% generation\n%}", "{{ {'a': {'b': '}}'}} }}{% with\n%}"),
+            (
+                "a{% generation %}b{%- endgeneration -%}c",
+                "a{% with %}b{%- endwith -%}c",
+            ),
+            (
+                "{%generation%}{%+ endgeneration %}",
+                "{%with%}{%+ endwith %}",
+            ),
+            (
+                "{{ '{% generation %}' }}{# {% generation %} #}",
+                "{{ '{% generation %}' }}{# {% generation %} #}",
+            ),
+            (
+                "{% raw %}{% generation %}{%- endraw %}",
+                "{% raw %}{% generation %}{%- endraw %}",
+            ),
+            (
+                "{% if generation %}{{ generation }}",
+                "{% if generation %}{{ generation }}",
+            ),
+            (
+                "{{ {'a': {'b': '}}'}} }}{% generation\n%}",
+                "{{ {'a': {'b': '}}'}} }}{% with\n%}",
+            ),
             ("{ {% generation", "{ {% generation"),
             ("é{{ 'é\\'' }}{%", "é{{ 'é\\'' }}{%"),
         ] {
@@ -147,10 +165,17 @@ mod tests {
 
     #[test]
     fn what_nests_too_deeply_or_is_too_large_is_refused() {
-        for (sign, most) in [("-", "{{ - - 1 - -1 }}"), ("not ", "{% if not not a %}{% endif %}")] {
+        for (sign, most) in [
+            ("-", "{{ - - 1 - -1 }}"),
+            ("not ", "{% if not not a %}{% endif %}"),
+        ] {
             assert!(prepare(most).is_ok());
             let deep = format!("{{{{ {}1 }}}}", sign.repeat(101));
-            assert!(prepare(&deep).expect_err(sign).contains("nested too deeply"));
+            assert!(
+                prepare(&deep)
+                    .expect_err(sign)
+                    .contains("nested too deeply")
+            );
             let spread = format!("{{{{ {}1 }}}}", format!("{sign} \n").repeat(101));
             assert!(prepare(&spread).is_err());
         }

@@ -84,7 +84,9 @@ fn templates(metadata: &Metadata, file: &str) -> Vec<NamedTemplate> {
         })
     };
     let more = metadata.template_names();
-    let more = more.iter().filter_map(|name| template(name, format!("tokenizer.chat_template.{name}")));
+    let more = more
+        .iter()
+        .filter_map(|name| template(name, format!("tokenizer.chat_template.{name}")));
     template("default", "tokenizer.chat_template".to_owned())
         .into_iter()
         .chain(more)
@@ -104,19 +106,25 @@ fn byte_level(
         "default"
     });
     let Some(pre) = pre::named(name) else {
-        return Err(bad_input!("tokenizer.ggml.pre is `{name}`, expected {}", pre::NAMES));
+        return Err(bad_input!(
+            "tokenizer.ggml.pre is `{name}`, expected {}",
+            pre::NAMES
+        ));
     };
     let vocab: Vocab = tokens.iter().cloned().zip(0u32..).collect();
     let pair = |merge: String| {
-        merges::pair(&merge)
-            .ok_or_else(|| bad_input!("tokenizer.ggml.merges: `{merge}`, expected two parts of a merge"))
+        merges::pair(&merge).ok_or_else(|| {
+            bad_input!("tokenizer.ggml.merges: `{merge}`, expected two parts of a merge")
+        })
     };
     let merges = metadata.strings("merges")?.into_iter().map(pair);
     let mut tokenizer = byte_level::build(vocab, merges.collect::<Result<_>>()?, &pre)?;
 
     let kinds = metadata.kinds(tokens.len());
     // Tokens that other keys name are special whatever their kind.
-    let named = SPECIAL.iter().filter_map(|(_, key)| metadata.token(key, tokens));
+    let named = SPECIAL
+        .iter()
+        .filter_map(|(_, key)| metadata.token(key, tokens));
     let named: BTreeSet<u32> = named.map(|(_, id)| id).collect();
     let mut special = Vec::new();
     let mut visible = Vec::new();

@@ -89,7 +89,9 @@ pub(super) struct Vocabulary {
 
 /// SHA-256 of a tokenizer in the format of `tokenizer.json`.
 pub(super) fn digest(tokenizer: &Tokenizer) -> Result<String> {
-    let definition = tokenizer.to_string(false).map_err(anyhow::Error::from_boxed)?;
+    let definition = tokenizer
+        .to_string(false)
+        .map_err(anyhow::Error::from_boxed)?;
     Ok(format!("{:x}", Sha256::digest(definition)))
 }
 
@@ -154,7 +156,10 @@ fn regexes(part: &Value, found: &mut Vec<String>) {
 /// The templates of a model. As in `transformers`, files of their own stand before what `tokenizer_config.json` has;
 /// `chat_template.json`, which it reads for processors alone, is the last resort.
 fn templates(files: &TokenizerFiles, of_tokenizer: &Value) -> Result<Vec<NamedTemplate>> {
-    let default = files.chat_template.iter().map(|path| ("default".to_owned(), path));
+    let default = files
+        .chat_template
+        .iter()
+        .map(|path| ("default".to_owned(), path));
     let more = files.more_chat_templates.iter().map(|path| {
         let name = path.file_stem().unwrap_or_default();
         (name.to_string_lossy().into_owned(), path)
@@ -171,7 +176,10 @@ fn templates(files: &TokenizerFiles, of_tokenizer: &Value) -> Result<Vec<NamedTe
         return of_files.into_iter().map(read).collect();
     }
     let origin = |path: &Option<std::path::PathBuf>| {
-        path.as_deref().unwrap_or(Path::new("")).display().to_string()
+        path.as_deref()
+            .unwrap_or(Path::new(""))
+            .display()
+            .to_string()
     };
     let templates = of_json(&of_tokenizer["chat_template"], &origin(&files.config))?;
     match &files.chat_template_json {

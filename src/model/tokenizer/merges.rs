@@ -64,8 +64,7 @@ fn class(file: &str, config: &Value, model: &Value, declared: &mut Declared) -> 
 }
 
 /// What writes a `tokenizer.json`.
-pub(super) const WRITE_JSON: &str =
-    "python -c \"from transformers import AutoTokenizer as A; A.from_pretrained('.').save_pretrained('.')\"";
+pub(super) const WRITE_JSON: &str = "python -c \"from transformers import AutoTokenizer as A; A.from_pretrained('.').save_pretrained('.')\"";
 
 /// Pairs of `merges.txt`, a line each, after a line that names the version.
 fn parse(text: &str, file: &str) -> Result<Vec<(String, String)>> {
@@ -76,7 +75,10 @@ fn parse(text: &str, file: &str) -> Result<Vec<(String, String)>> {
         }
         let Some((left, right)) = pair(line) else {
             let shown: String = line.chars().take(60).collect();
-            return Err(bad_input!("{file}:{}: `{shown}`, expected two parts of a merge", number + 1));
+            return Err(bad_input!(
+                "{file}:{}: `{shown}`, expected two parts of a merge",
+                number + 1
+            ));
         };
         pairs.push((left, right));
     }

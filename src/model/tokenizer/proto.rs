@@ -72,7 +72,9 @@ const BPE: i32 = 2;
 pub(super) fn load(path: &Path, config: &Value, declared: &mut Declared) -> Result<Vocabulary> {
     let file = path.display().to_string();
     let bytes = files::read(path)?;
-    let model = ModelProto::decode(&*bytes).ok().filter(|model| !model.pieces.is_empty());
+    let model = ModelProto::decode(&*bytes)
+        .ok()
+        .filter(|model| !model.pieces.is_empty());
     let Some(model) = model else {
         return Err(bad_input!(
             "{file}: not a SentencePiece model, expected one, or a tokenizer.json beside it ({WRITE_JSON})"
@@ -87,24 +89,40 @@ pub(super) fn load(path: &Path, config: &Value, declared: &mut Declared) -> Resu
             "it puts spaces after words",
         ),
         (
-            normalizer.precompiled_charsmap.is_some_and(|map| !map.is_empty()),
+            normalizer
+                .precompiled_charsmap
+                .is_some_and(|map| !map.is_empty()),
             "it maps characters to others",
         ),
         (
             normalizer.remove_extra_whitespaces.unwrap_or(true),
             "it takes extra spaces away",
         ),
-        (normalizer.escape_whitespaces == Some(false), "it keeps spaces as they are"),
+        (
+            normalizer.escape_whitespaces == Some(false),
+            "it keeps spaces as they are",
+        ),
     ];
     if let Some((_, what)) = found.iter().find(|(is_so, _)| *is_so) {
         return Err(bad_input!(
             "{file}: {what}, expected a BPE model of the text as it is, or a tokenizer.json beside it ({WRITE_JSON})"
         ));
     }
-    let kinds: Vec<i64> = model.pieces.iter().map(|piece| piece.kind.unwrap_or(1).into()).collect();
-    let scores: Vec<f32> = model.pieces.iter().map(|piece| piece.score.unwrap_or(0.0)).collect();
-    let tokens: Vec<String> =
-        model.pieces.into_iter().map(|piece| piece.piece.unwrap_or_default()).collect();
+    let kinds: Vec<i64> = model
+        .pieces
+        .iter()
+        .map(|piece| piece.kind.unwrap_or(1).into())
+        .collect();
+    let scores: Vec<f32> = model
+        .pieces
+        .iter()
+        .map(|piece| piece.score.unwrap_or(0.0))
+        .collect();
+    let tokens: Vec<String> = model
+        .pieces
+        .into_iter()
+        .map(|piece| piece.piece.unwrap_or_default())
+        .collect();
     let tokenizer = sentencepiece::build(&Pieces {
         tokens: &tokens,
         scores: &scores,
@@ -120,7 +138,10 @@ pub(super) fn load(path: &Path, config: &Value, declared: &mut Declared) -> Resu
         }
     }
     let named = |id: i32| tokens.get(usize::try_from(id).ok()?);
-    let unknown = kinds.iter().position(|kind| *kind == UNKNOWN).map(|at| &tokens[at]);
+    let unknown = kinds
+        .iter()
+        .position(|kind| *kind == UNKNOWN)
+        .map(|at| &tokens[at]);
     for (name, token) in [
         ("unk_token", unknown),
         ("bos_token", named(trainer.bos_id.unwrap_or(1))),

@@ -96,8 +96,13 @@ pub fn build(pieces: &Pieces) -> Result<Tokenizer> {
     tokenizer.with_decoder(Some(DecoderSequence::new(decoders)));
 
     let of_kinds = |wanted: &[i64], special: bool| {
-        let chosen = tokens.iter().zip(*kinds).filter(|(_, kind)| wanted.contains(kind));
-        chosen.map(|(token, _)| added(token, special)).collect::<Vec<_>>()
+        let chosen = tokens
+            .iter()
+            .zip(*kinds)
+            .filter(|(_, kind)| wanted.contains(kind));
+        chosen
+            .map(|(token, _)| added(token, special))
+            .collect::<Vec<_>>()
     };
     tokenizer
         .add_special_tokens(of_kinds(&[UNKNOWN, CONTROL], true))

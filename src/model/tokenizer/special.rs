@@ -59,7 +59,10 @@ impl Written {
 /// [`BadInput`](crate::error::BadInput) with file and key of a token that is none.
 pub(super) fn read(files: &TokenizerFiles, config: &Value) -> Result<Declared> {
     let mut declared = Declared::default();
-    let file = files.config.as_deref().map(|path| path.display().to_string());
+    let file = files
+        .config
+        .as_deref()
+        .map(|path| path.display().to_string());
     let file = file.unwrap_or_default();
     declared.names(config, &file)?;
     if let Some(decoder) = config.get("added_tokens_decoder") {
@@ -120,12 +123,18 @@ impl Declared {
 
     /// What a class of tokenizers has where no file says otherwise.
     pub fn default_name(&mut self, name: &str, token: &str) {
-        self.named.entry(name.to_owned()).or_insert_with(|| token.to_owned());
+        self.named
+            .entry(name.to_owned())
+            .or_insert_with(|| token.to_owned());
     }
 
     /// A special token without a name, where it is not known.
     pub fn default_extra(&mut self, token: AddedToken) {
-        if self.extra.iter().all(|known| known.content != token.content) {
+        if self
+            .extra
+            .iter()
+            .all(|known| known.content != token.content)
+        {
             self.extra.push(token);
         }
     }
@@ -160,7 +169,10 @@ impl Declared {
         }
         let known = tokenizer.get_added_vocabulary().get_vocab().clone();
         let missing = |token: &AddedToken| !known.contains_key(&token.content);
-        let all = named.iter().map(|token| added(token, true)).chain(self.extra.iter().cloned());
+        let all = named
+            .iter()
+            .map(|token| added(token, true))
+            .chain(self.extra.iter().cloned());
         tokenizer
             .add_tokens(all.filter(missing).collect::<Vec<_>>())
             .map_err(failed)?;
@@ -189,7 +201,9 @@ fn token_of(value: &Value, special: bool, at: &str) -> Result<AddedToken> {
     }
     let written = Written::deserialize(value).map_err(|error| {
         let shown: String = value.to_string().chars().take(60).collect();
-        bad_input!("{at} is {shown}, expected a token's text or an object with its `content`: {error}")
+        bad_input!(
+            "{at} is {shown}, expected a token's text or an object with its `content`: {error}"
+        )
     })?;
     Ok(written.token(special))
 }

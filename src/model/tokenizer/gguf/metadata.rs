@@ -51,7 +51,10 @@ impl Metadata {
     }
 
     pub fn strings(&self, key: &str) -> Result<Vec<String>> {
-        let texts = self.list(key)?.iter().map(|value| value.to_string().cloned());
+        let texts = self
+            .list(key)?
+            .iter()
+            .map(|value| value.to_string().cloned());
         texts
             .collect::<Result<_, _>>()
             .map_err(|e| bad_input!("tokenizer.ggml.{key}: {e}"))
