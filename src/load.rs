@@ -47,8 +47,6 @@ pub fn load(model_files: &ModelFiles, chat: &ChatOptions, device: &Device) -> Re
     };
     let mut tokenizer = ModelTokenizer::load_with(model_files, chat)?;
     tokenizer.set_embedding_rows(config.vocab);
-    // Once and here, not in every sample.
-    tokenizer.check_chat()?;
     let notes = tokenizer.notes().to_vec();
     Ok(Loaded {
         model: Model::load(config, &weights, device)?,

@@ -146,7 +146,8 @@ def cases():
             "added_tokens.json": {"<|im_end|>": size + 1, "<|im_start|>": size, "<extra>": size + 2},
             "special_tokens_map.json": {
                 "bos_token": written("<|im_start|>"),
-                "additional_special_tokens": ["<|im_end|>", "<|im_start|>"],
+                "eos_token": "<|im_end|>",
+                "additional_special_tokens": ["<pad>", "<|im_start|>"],
             },
         },
     )

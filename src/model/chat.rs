@@ -15,7 +15,8 @@ mod python;
 mod scan;
 
 use std::collections::BTreeMap;
-use std::thread;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use minijinja::syntax::SyntaxConfig;
@@ -23,7 +24,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 
 use crate::bad_input;
-use crate::guard::guarded;
+use crate::guard::{Limits, within};
 
 pub(super) use named::{NamedTemplate, choose, of_json};
 pub use options::ChatOptions;
@@ -33,8 +34,12 @@ pub use options::ChatOptions;
 const FUEL: u64 = 1_000_000;
 /// More fuel for each byte of the messages: that a template may copy a long text 32 times.
 const FUEL_PER_BYTE: f64 = 0.5;
-/// Bytes of stack, of which only what is used takes memory.
-const STACK: usize = 512 << 20;
+/// What fuel does not bound: parsing, and values that stand for more than they hold.
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(8),
+    memory: 512 << 20,
+    stack: 512 << 20,
+};
 /// Names of the context that an argument cannot replace.
 const RESERVED: [&str; 2] = ["messages", "add_generation_prompt"];
 
@@ -79,18 +84,23 @@ impl ChatTemplate {
         named: NamedTemplate,
         tokens: BTreeMap<String, String>,
         options: &ChatOptions,
-    ) -> Result<Self> {
+    ) -> Result<Arc<Self>> {
         let NamedTemplate { source, origin, .. } = named;
         let prepared = scan::prepare(&source).map_err(|error| bad_input!("{origin}: {error}"))?;
-        let template = Self {
+        let template = Arc::new(Self {
             source,
             prepared,
             origin,
             tokens,
             options: options.clone(),
-        };
+        });
         template.check_arguments()?;
         Ok(template)
+    }
+
+    /// The file and key that the template stands in.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The template as its file has it.
@@ -99,9 +109,9 @@ impl ChatTemplate {
     }
 
     /// That the template parses and uses each argument given.
-    fn check_arguments(&self) -> Result<()> {
-        let used = self.apart(|environment| {
-            let template = environment.template_from_named_str(NAME, &self.prepared)?;
+    fn check_arguments(self: &Arc<Self>) -> Result<()> {
+        let used = self.apart(0, |environment, own| {
+            let template = environment.template_from_named_str(NAME, &own.prepared)?;
             Ok(template.undeclared_variables(false))
         })?;
         for name in self.options.arguments.keys() {
@@ -120,15 +130,18 @@ impl ChatTemplate {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) with file and key: the template refuses the messages (`raise_exception`),
     /// fails on them, or runs too long.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-        let fuel = FUEL + (bytes as f64 * FUEL_PER_BYTE) as u64;
-        self.apart(|environment| {
-            environment.set_fuel(Some(fuel));
-            let messages: Vec<_> = messages
-                .iter()
-                .map(|message| context! { role => message.role.clone(), content => message.content.clone() })
-                .collect();
+    pub fn render(
+        self: &Arc<Self>,
+        messages: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<String> {
+        let bytes = messages.iter().map(|message| message.content.len()).sum();
+        let messages: Vec<_> = messages
+            .iter()
+            .map(|message| context! { role => message.role.clone(), content => message.content.clone() })
+            .collect();
+        self.apart(bytes, move |environment, own| {
+            environment.set_fuel(Some(FUEL + (bytes as f64 * FUEL_PER_BYTE) as u64));
             let mut values: BTreeMap<&str, Value> = BTreeMap::from([
                 ("messages", messages.into()),
                 ("add_generation_prompt", add_generation_prompt.into()),
@@ -136,38 +149,34 @@ impl ChatTemplate {
                 ("tools", ().into()),
                 ("documents", ().into()),
             ]);
-            let tokens = self.tokens.iter();
+            let tokens = own.tokens.iter();
             values.extend(tokens.map(|(name, token)| (name.as_str(), token.clone().into())));
-            let arguments = self.options.arguments.iter();
-            values.extend(
-                arguments.map(|(name, value)| (name.as_str(), Value::from(Serde(value)))),
-            );
-            environment.template_from_named_str(NAME, &self.prepared)?.render(values)
+            let arguments = own.options.arguments.iter();
+            values
+                .extend(arguments.map(|(name, value)| (name.as_str(), Value::from(Serde(value)))));
+            environment
+                .template_from_named_str(NAME, &own.prepared)?
+                .render(values)
         })
     }
 
-    /// What `act` makes of an environment, on a stack of its own.
-    fn apart<T: Send>(
-        &self,
-        act: impl FnOnce(&mut Environment) -> Result<T, Error> + Send,
+    /// What `act` makes of an environment and the template, within limits.
+    fn apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        bytes: usize,
+        act: impl FnOnce(&mut Environment, &Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T> {
-        let run = || {
-            let made = guarded(|| {
-                let made =
-                    environment(&self.options).and_then(|mut environment| act(&mut environment));
-                made.map_err(|error| described(&error))
-            });
-            made.unwrap_or_else(Err)
+        let limits = Limits {
+            memory: LIMITS.memory + 8 * bytes as u64,
+            ..LIMITS
         };
-        let result = thread::scope(|scope| {
-            let thread = thread::Builder::new()
-                .stack_size(STACK)
-                .spawn_scoped(scope, run)?;
-            std::io::Result::Ok(thread.join())
-        })?;
-        // A panic of `run` itself cannot be: it is guarded.
-        let result = result.unwrap_or_else(|_| Err("it panicked".to_owned()));
-        result.map_err(|error| {
+        let template = self.clone();
+        let made = within(limits, move || {
+            let environment = environment(&template.options);
+            let made = environment.and_then(|mut environment| act(&mut environment, &template));
+            made.map_err(|error| described(&error))
+        });
+        made.unwrap_or_else(Err).map_err(|error| {
             bad_input!(
                 "{}: the chat template cannot be rendered: {error}",
                 self.origin

@@ -40,7 +40,7 @@ pub struct ModelTokenizer {
     closing: Vec<u32>,
     stop_ids: Vec<u32>,
     bos: Option<u32>,
-    template: Option<ChatTemplate>,
+    template: Option<Arc<ChatTemplate>>,
     clean_up: bool,
     /// Tokens that the model has no embedding for: those from this id on.
     rows: u32,
@@ -292,7 +292,7 @@ impl ModelTokenizer {
 
     /// The chat template's source, if the model has one.
     pub fn chat_template(&self) -> Option<&str> {
-        self.template.as_ref().map(ChatTemplate::source)
+        self.template.as_ref().map(|template| template.source())
     }
 
     pub fn has_chat_template(&self) -> bool {
@@ -304,8 +304,20 @@ impl ModelTokenizer {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) with the template's file and key.
     pub fn check_chat(&self) -> Result<()> {
-        self.render_chat(&[Message::user("Hello.")], true)
-            .map(|_| ())
+        let text = self.render_chat(&[Message::user("Hello.")], true)?;
+        match text.contains("Hello.") {
+            true => Ok(()),
+            false => Err(self.not_shown()),
+        }
+    }
+
+    /// The error of a chat template that leaves out what the user says.
+    pub fn not_shown(&self) -> anyhow::Error {
+        let origin = self
+            .template
+            .as_ref()
+            .map_or("", |template| template.origin());
+        bad_input!("{origin}: the chat template does not show what the user says")
     }
 
     /// The conversation as the text the model was trained on. A model without a template gets the

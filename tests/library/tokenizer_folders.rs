@@ -272,7 +272,7 @@ fn no_prompt_holds_the_token_that_ends_a_text() {
         "name = 'needle-published'\nlengths = [1500]\ndepths = [50]",
         "name = 'needle-original'\nlengths = [1500]\ndepths = [50]",
         "name = 'perplexity'\nat = [200, 400]\ncontinuation = 50\nsamples = 2",
-        "name = 'vt'\nlengths = [3000]\nseeds = 1",
+        "name = 'ruler'\ntasks = ['vt', 'niah_single_2']\nlengths = [6000]\nseeds = 1",
         "name = 'mini-qa'\nlengths = [3000]\nsamples = 1",
     ];
     for template in [true, false] {

@@ -113,7 +113,7 @@ fn flags_that_no_template_takes_are_refused() {
         (&["--date", "tomorrow"], "expected a day"),
         (
             &["--chat-template", "rag"],
-            "--chat-template rag: the model has no such template, expected one of default",
+            "chat template rag: the model has no such template, expected one of default",
         ),
         (
             &["--template-arg", "x"],
@@ -163,7 +163,7 @@ fn hostile_templates_are_refused_soon_by_file_and_key() {
     for (source, says) in [
         (
             format!("{{{{ {}1 }}}}", "-".repeat(50_000)),
-            "nested too deeply",
+            "200 operators",
         ),
         (loops, "it ran too long"),
         (
@@ -183,7 +183,7 @@ fn hostile_templates_are_refused_soon_by_file_and_key() {
             "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}".to_owned(),
             "recursion",
         ),
-        (" ".repeat(300_000), "300000 bytes"),
+        (" ".repeat(140_000), "140000 bytes"),
         ("{{ raise_exception('not\nthis') }}".to_owned(), "not this"),
         ("{% for %}".to_owned(), "syntax error"),
         ("{{ messages | nonsense }}".to_owned(), "nonsense"),
@@ -199,6 +199,18 @@ fn hostile_templates_are_refused_soon_by_file_and_key() {
         world.refused(&["eval", "tiny.toml"], &says);
         assert!(start.elapsed() < Duration::from_secs(10), "{says:?}");
     }
+    template(&world, "no message");
+    let says = [
+        "model/tokenizer_config.json: chat_template: ",
+        "does not show what the user says",
+    ];
+    world.refused(&["eval", "tiny.toml"], &says);
+    // What no task asks for is no fault.
+    world.write("text.txt", "The ship left at noon. ".repeat(40));
+    let text = "name = 'text'\n[model]\nsource = 'model'\n[[task]]\nname = 'perplexity'\ntext = 'text.txt'\nat = [100]\n\
+                continuation = 20\nsamples = 1\n[[method]]\nname = 'full'\n";
+    world.write("text.toml", text);
+    world.good(&["eval", "text.toml", "--out", "text"]);
     edit(
         &world,
         "model/tokenizer_config.json",
@@ -262,33 +274,33 @@ fn ends_beyond_the_vocabulary_are_never_met() {
 #[test]
 fn tokenizers_that_fail_are_refused_by_file() {
     let world = World::new();
-    let text = world.read("model/tokenizer.json");
-    for (old, new, says) in [
+    let file = "model/tokenizer.json";
+    let text = world.read(file);
+    let charsmap = json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"});
+    let pattern = json!({"type": "Split", "pattern": {"Regex": "(([a-z ]+)*)*~"}, "behavior": "Isolated",
+                         "invert": false});
+    let mut random: Value = serde_json::from_str::<Value>(&text).unwrap()["model"].clone();
+    random["dropout"] = 0.1.into();
+    for (key, value, says) in [
+        ("normalizer", charsmap, "not a tokenizer"),
         (
-            r#""normalizer":null"#,
-            r#""normalizer":{"type":"Precompiled","precompiled_charsmap":"AAAA"}"#,
-            "not a tokenizer",
-        ),
-        (
-            r#""decoder":{"type":"ByteLevel""#,
-            r#""decoder":{"type":"ByteLevel","x":nope"#,
-            "not a tokenizer",
-        ),
-        (
-            r#""pre_tokenizer":{"#,
-            r#""pre_tokenizer":{"type":"Split","pattern":{"Regex":"(([a-z ]+)*)*~"},"behavior":"Isolated","invert":false},"x":{"#,
+            "pre_tokenizer",
+            pattern,
             "its patterns are `(([a-z ]+)*)*~`",
         ),
-        (
-            r#""dropout":null"#,
-            r#""dropout":0.1"#,
-            "model.dropout is 0.1",
-        ),
+        ("model", random, "model.dropout is 0.1"),
+        ("decoder", json!({"type": "Nonsense"}), "not a tokenizer"),
     ] {
-        assert!(text.contains(old), "{old} in {text}");
-        world.write("model/tokenizer.json", text.replacen(old, new, 1));
+        edit(&world, file, key, value);
         let start = Instant::now();
         world.refused(&["eval", "tiny.toml"], &["model/tokenizer.json: ", says]);
         assert!(start.elapsed() < Duration::from_secs(10), "{says}");
+        world.write(file, &text);
     }
+    world.write(
+        file,
+        text.replacen("\"decoder\":{", "\"decoder\":{\"x\":nope,", 1),
+    );
+    let says = ["model/tokenizer.json: not a tokenizer", "line 1"];
+    world.refused(&["eval", "tiny.toml"], &says);
 }

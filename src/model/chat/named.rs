@@ -71,7 +71,7 @@ pub fn choose(
     if templates.is_empty() {
         return match wanted {
             Some(name) => Err(bad_input!(
-                "--chat-template {name}: the model has no chat template"
+                "chat template {name}: the model has no chat template"
             )),
             None => Ok(None),
         };
@@ -87,7 +87,7 @@ pub fn choose(
         .collect();
     Err(match wanted {
         Some(name) => bad_input!(
-            "--chat-template {name}: the model has no such template{}",
+            "chat template {name}: the model has no such template{}",
             nearest(name, names.into_iter())
         ),
         None => bad_input!(

@@ -51,7 +51,7 @@ pub(super) fn load(
 
     let mut eos_ids = ids(&generation["eos_token_id"]);
     eos_ids.extend(ids(&model["eos_token_id"]));
-    let mut special = declared.named;
+    let mut special = declared.texts();
     // Without a file that names them the ids of config.json are all there is.
     if files.config.is_none() && files.special_tokens_map.is_none() {
         for name in ["bos_token", "eos_token"] {

@@ -19,13 +19,24 @@ use crate::source::TokenizerFiles;
 /// What the files name.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
-    /// Special tokens by name, `bos_token` and the like: what a chat template may ask for.
-    pub named: BTreeMap<String, String>,
+    /// Special tokens by name, `bos_token` and the like, in the order in which they are added.
+    named: Vec<(String, AddedToken)>,
     /// Special tokens without a name.
     extra: Vec<AddedToken>,
     /// Added tokens by id, with the file and key they stand in.
     added: BTreeMap<u32, (AddedToken, String)>,
 }
+
+/// The names that every tokenizer may have, in the order in which they are added; others come after them.
+const NAMES: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
 
 /// A token as an object of its text and how it is found in a text.
 #[derive(Deserialize)]
@@ -85,7 +96,7 @@ pub(super) fn read(files: &TokenizerFiles, config: &Value) -> Result<Declared> {
     if let Some(path) = &files.added_tokens {
         let file = path.display().to_string();
         let extra = declared.extra.iter().map(|token| token.content.clone());
-        let special: BTreeSet<_> = declared.named.values().cloned().chain(extra).collect();
+        let special: BTreeSet<_> = declared.texts().into_values().chain(extra).collect();
         for (text, id) in json(path)?.as_object().into_iter().flatten() {
             let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
             let Some(id) = id else {
@@ -113,7 +124,7 @@ impl Declared {
                 ("extra_special_tokens", Value::Object(_)) => self.names(value, &at())?,
                 (name, _) if name.ends_with("_token") => {
                     let token = token_of(value, true, &at())?;
-                    self.named.insert(key.clone(), token.content);
+                    self.name(name, token);
                 }
                 _ => {}
             }
@@ -121,11 +132,31 @@ impl Declared {
         Ok(())
     }
 
+    /// Gives a name to a token, in place of another.
+    fn name(&mut self, name: &str, token: AddedToken) {
+        self.named.retain(|(known, _)| known != name);
+        self.named.push((name.to_owned(), token));
+        let rank = |name: &str| NAMES.iter().position(|known| *known == name);
+        self.named
+            .sort_by_key(|(name, _)| rank(name).unwrap_or(NAMES.len()));
+    }
+
     /// What a class of tokenizers has where no file says otherwise.
     pub fn default_name(&mut self, name: &str, token: &str) {
-        self.named
-            .entry(name.to_owned())
-            .or_insert_with(|| token.to_owned());
+        if self.named(name).is_none() {
+            self.name(name, added(token, true));
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<&AddedToken> {
+        let found = self.named.iter().find(|(known, _)| known == name);
+        found.map(|(_, token)| token)
+    }
+
+    /// The text of each token that has a name: what a chat template may ask for.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let text = |(name, token): &(String, AddedToken)| (name.clone(), token.content.clone());
+        self.named.iter().map(text).collect()
     }
 
     /// A special token without a name, where it is not known.
@@ -145,7 +176,7 @@ impl Declared {
     /// [`BadInput`](crate::error::BadInput): a token that would get another id than the one given.
     pub fn add(&self, tokenizer: &mut Tokenizer, file: &str) -> Result<Vec<String>> {
         let failed = |error: tokenizers::Error| bad_input!("{file}: {error}");
-        let named: BTreeSet<_> = self.named.values().cloned().collect();
+        let named: BTreeSet<_> = self.texts().into_values().collect();
         let mut notes = Vec::new();
         for (&id, (token, place)) in &self.added {
             let mut token = token.clone();
@@ -169,10 +200,8 @@ impl Declared {
         }
         let known = tokenizer.get_added_vocabulary().get_vocab().clone();
         let missing = |token: &AddedToken| !known.contains_key(&token.content);
-        let all = named
-            .iter()
-            .map(|token| added(token, true))
-            .chain(self.extra.iter().cloned());
+        let all = self.named.iter().map(|(_, token)| token);
+        let all = all.chain(&self.extra).cloned();
         tokenizer
             .add_tokens(all.filter(missing).collect::<Vec<_>>())
             .map_err(failed)?;
@@ -185,8 +214,11 @@ impl Declared {
     /// As [`ends::set`].
     pub fn surround(&self, tokenizer: &mut Tokenizer, config: &Value) -> Result<()> {
         let wanted = |key: &str, name: &str| -> Option<Token> {
-            let token = self.named.get(name).filter(|_| config[key] == true)?;
-            Some((token.clone(), tokenizer.token_to_id(token)?))
+            let token = self.named(name).filter(|_| config[key] == true)?;
+            Some((
+                token.content.clone(),
+                tokenizer.token_to_id(&token.content)?,
+            ))
         };
         let bos = wanted("add_bos_token", "bos_token");
         let eos = wanted("add_eos_token", "eos_token");

@@ -1,18 +1,20 @@
 //! A tokenizer tried before it is used: one that fails or does not end shows it here, by file.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
 use tokenizers::Tokenizer;
 
 use crate::bad_input;
-use crate::guard::guarded;
+use crate::guard::{Limits, within};
 
-/// Time for the trial; a thousandth of it is usual.
-const LIMIT: Duration = Duration::from_secs(5);
+/// What the trial may take; a thousandth of it is usual.
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(8),
+    memory: 512 << 20,
+    stack: 16 << 20,
+};
 /// Characters of a pattern that a message shows.
 const SHOWN: usize = 120;
 
@@ -39,17 +41,10 @@ pub fn ends(
     file: &str,
     patterns: &[String],
 ) -> Result<(Vec<u32>, Vec<u32>)> {
-    let (sender, receiver) = channel();
     let own = tokenizer.clone();
-    thread::Builder::new().spawn(move || {
-        // Nobody listens any more when it took too long.
-        let _ = sender.send(guarded(|| ends_of(&own)).unwrap_or_else(Err));
-    })?;
-    let failed = match receiver.recv_timeout(LIMIT) {
-        Ok(Ok(ends)) => return Ok(ends),
-        Ok(Err(error)) => error,
-        Err(RecvTimeoutError::Timeout) => format!("it takes longer than {} s", LIMIT.as_secs()),
-        Err(RecvTimeoutError::Disconnected) => "it was stopped".to_owned(),
+    let failed = match within(LIMITS, move || ends_of(&own)).unwrap_or_else(Err) {
+        Ok(ends) => return Ok(ends),
+        Err(error) => error,
     };
     let patterns = match patterns {
         [] => String::new(),

@@ -1,6 +1,6 @@
 //! A record's text to the tokens of a prompt, as LongBench's `pred.py` does it.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::model::chat::Message;
 use crate::model::tokenizer::ModelTokenizer;
@@ -91,9 +91,7 @@ fn as_turn(text: &str, question: usize, tokenizer: &ModelTokenizer) -> Result<(S
     let rendered = tokenizer.render_chat(&[Message::user(text)], true)?;
     // Some templates trim what they show.
     let shown = text.trim();
-    let start = rendered
-        .rfind(shown)
-        .context("the chat template does not show the message")?;
+    let start = rendered.rfind(shown).ok_or_else(|| tokenizer.not_shown())?;
     let before = text.len() - text.trim_start().len();
     let question = question.saturating_sub(before).min(shown.len());
     Ok((rendered, start + question))
