@@ -1,5 +1,5 @@
-//! Panics, as errors: the tokenizer and regular expression crates panic on some damaged files, and what nobody thought
-//! of is said in a line.
+//! What files can do to the libraries that read them, as errors: the tokenizer and regular expression crates panic on
+//! some, and a pattern or a template may run without an end. What nobody thought of is said in a line.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -7,7 +7,11 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::memory;
 use crate::terminal;
 
 thread_local! {
@@ -56,6 +60,51 @@ pub fn say_faults() {
 /// What `act` returns; none if it panicked, which has been said.
 pub fn caught<T>(act: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(act)).ok()
+}
+
+/// What an act may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub time: Duration,
+    /// Bytes by which the program's memory may grow meanwhile.
+    pub memory: u64,
+    /// Bytes of stack, of which only what is used takes memory.
+    pub stack: usize,
+}
+
+/// How often an act is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// What `act` returns on a thread of its own, or in words why it was given up: it panicked, or passed a limit. An act
+/// that passed a limit cannot be stopped. It is left to run, so that the program should end soon.
+pub fn within<T: Send + 'static>(
+    limits: Limits,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let (sender, receiver) = channel();
+    let before = memory::used();
+    let start = Instant::now();
+    thread::Builder::new()
+        .stack_size(limits.stack)
+        .spawn(move || {
+            // Nobody listens any more once it was given up.
+            let _ = sender.send(guarded(act));
+        })
+        .map_err(|error| format!("no thread for it: {error}"))?;
+    loop {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => return Err("it was stopped".to_owned()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if start.elapsed() > limits.time {
+            return Err(format!("it takes longer than {} s", limits.time.as_secs()));
+        }
+        if memory::used().saturating_sub(before) > limits.memory {
+            let megabytes = limits.memory >> 20;
+            return Err(format!("it takes more than {megabytes} MB of memory"));
+        }
+    }
 }
 
 /// The text that a panic was started with.
@@ -116,5 +165,33 @@ mod tests {
             "a backtrace if asked for"
         );
         Ok(())
+    }
+
+    #[test]
+    fn an_act_is_given_up_at_a_limit() {
+        let limits = Limits {
+            time: Duration::from_millis(100),
+            memory: 1 << 40,
+            stack: 1 << 20,
+        };
+        assert_eq!(within(limits, || 3), Ok(3));
+        assert_eq!(
+            within(limits, || -> () { panic!("no") }),
+            Err("no".to_owned())
+        );
+        let slow = || thread::sleep(Duration::from_secs(20));
+        let error = within(limits, slow).expect_err("slow");
+        assert!(error.contains("longer than"), "{error}");
+        let large = Limits {
+            time: Duration::from_secs(20),
+            memory: 64 << 20,
+            ..limits
+        };
+        let error = within(large, || {
+            let held = vec![1u8; 256 << 20];
+            thread::sleep(Duration::from_secs(20));
+            held
+        });
+        assert_eq!(error, Err("it takes more than 64 MB of memory".to_owned()));
     }
 }

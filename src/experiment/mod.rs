@@ -1,6 +1,7 @@
 //! What is run: an experiment file, validated, as cells and tasks in a stable order.
 
 mod built_in;
+mod chat;
 mod expand;
 mod file;
 mod overrides;
@@ -11,12 +12,14 @@ use std::path::Path;
 use anyhow::Result;
 
 pub use built_in::built_in;
-pub use file::{CompressAt, ExperimentFile};
+pub use chat::{ChatFlags, options as chat_options};
+pub use file::{CompressAt, ExperimentFile, ModelTable};
 pub use overrides::{Overrides, cells_of_flags};
 
 use crate::cache::StoreType;
 use crate::error::nearest;
 use crate::generate::Cell;
+use crate::model::chat::ChatOptions;
 use crate::task::{TaskSpec, spec};
 use crate::{bad_input, files};
 
@@ -26,6 +29,8 @@ pub struct Experiment {
     /// The file's text, or what it became by flags of the command line.
     pub text: String,
     pub store: StoreType,
+    /// What is chosen about the model's chat template.
+    pub chat: ChatOptions,
     pub tasks: Vec<Box<dyn TaskSpec>>,
     /// `full` among them, in the order of the file.
     pub cells: Vec<Cell>,
@@ -71,6 +76,7 @@ impl Experiment {
             .kv_dtype
             .parse()
             .map_err(|e: anyhow::Error| e.context(origin.to_string()))?;
+        let chat = chat::options(&file.model, origin)?;
         let tasks = file
             .tasks
             .iter()
@@ -89,6 +95,7 @@ impl Experiment {
             file,
             text,
             store,
+            chat,
             tasks,
             cells,
         })

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::chat::ChatFlags;
 use super::expand::{cells, check_distinct};
 use super::file::{CompressAt, ModelTable};
 use super::{ExperimentFile, tasks};
@@ -22,6 +23,8 @@ pub struct Overrides {
     /// Model: a folder, a .gguf file, a hub id owner/name[@revision], or wheel:NAME==VERSION
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    #[command(flatten)]
+    pub chat: ChatFlags,
     /// A method with settings; lists make the product of their values. May be repeated:
     /// --method 'spindle:retention=0.2,0.4;window=8'
     #[arg(long = "method", value_name = "NAME[:KEY=VALUE,...;...]")]
@@ -104,11 +107,14 @@ impl Overrides {
             file.name.clone_from(name);
         }
         if let Some(source) = &self.model {
+            // What is said of another model does not hold for this one, but for the day.
             file.model = ModelTable {
                 source: source.clone(),
-                sha256: None,
+                date: file.model.date.take(),
+                ..ModelTable::default()
             };
         }
+        self.chat.apply(&mut file.model)?;
         if let Some(kv_dtype) = &self.kv_dtype {
             file.kv_dtype.clone_from(kv_dtype);
         }

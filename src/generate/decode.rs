@@ -84,11 +84,13 @@ pub fn decode(
     }
 }
 
-/// Logits `[vocab]` with `tokens` made impossible.
+/// Logits `[vocab]` with `tokens` made impossible. One beyond the vocabulary is so already.
 fn without(logits: &Tensor, tokens: &[u32]) -> candle_core::Result<Tensor> {
     let mut values = logits.to_vec1::<f32>()?;
     for &token in tokens {
-        values[token as usize] = f32::NEG_INFINITY;
+        if let Some(value) = values.get_mut(token as usize) {
+            *value = f32::NEG_INFINITY;
+        }
     }
     Tensor::new(values, logits.device())
 }

@@ -80,7 +80,13 @@ impl Prompt {
                 let name = format!("{name} in the chat template");
                 (name, tokens.context("the prompt")?)
             }
-            Self::Text { name, text, .. } => (name.clone(), tokenizer.encode(text, true)?),
+            Self::Text { name, text, .. } => {
+                let tokens = tokenizer.encode(text, true);
+                (
+                    name.clone(),
+                    tokens.with_context(|| format!("prompt {name}"))?,
+                )
+            }
         };
         let fits = |most: usize| match tokens.len() {
             len if len > WINDOW && len <= most => Ok(()),
@@ -90,9 +96,6 @@ impl Prompt {
             )),
         };
         loaded.within_context(fits)?;
-        loaded
-            .check_tokens(&tokens)
-            .with_context(|| format!("prompt {name}"))?;
         Ok((name, tokens))
     }
 }

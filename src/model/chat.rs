@@ -1,17 +1,47 @@
 //! A model's own chat template, rendered as `transformers` renders it.
 //!
-//! The reference is `transformers.utils.chat_template_utils`: Jinja2 with `trim_blocks`,
-//! `lstrip_blocks` and loop controls, the functions `raise_exception` and `strftime_now`, a `tojson`
-//! that does not escape HTML, and Python's string and dict methods.
+//! The reference is `transformers.utils.chat_template_utils`: Jinja2 with `trim_blocks`, `lstrip_blocks` and loop
+//! controls, the tag `generation`, the functions `raise_exception` and `strftime_now`, a `tojson` that does not escape
+//! HTML, and Python's string and dict methods.
+//!
+//! A template is a program from a file that nobody has read. It runs with a limit on its work and output, on a stack
+//! that is large enough for what the limits let through.
 
-use std::fmt::Write;
+mod date;
+mod json;
+mod named;
+mod options;
+mod python;
+mod scan;
 
-use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Kwargs;
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
-use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+use crate::bad_input;
+use crate::guard::{Limits, within};
+
+pub(super) use named::{NamedTemplate, choose, of_json};
+pub use options::ChatOptions;
+
+/// Fuel of a rendering, minijinja's measure of instructions and bytes: some 0.2 s, or 64 MB of values. The templates of
+/// published models take a few thousand.
+const FUEL: u64 = 1_000_000;
+/// More fuel for each byte of the messages: that a template may copy a long text 32 times.
+const FUEL_PER_BYTE: f64 = 0.5;
+/// What fuel does not bound: parsing, and values that stand for more than they hold.
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(8),
+    memory: 512 << 20,
+    stack: 512 << 20,
+};
+/// Names of the context that an argument cannot replace.
+const RESERVED: [&str; 2] = ["messages", "add_generation_prompt"];
 
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,46 +61,154 @@ impl Message {
     }
 }
 
-/// A chat template and the special tokens it may name.
+/// A chat template and what it may name.
 #[derive(Debug, Clone)]
 pub(super) struct ChatTemplate {
-    pub source: String,
-    pub bos: Option<String>,
-    pub eos: Option<String>,
+    /// As the file has it.
+    source: String,
+    /// In the syntax that minijinja knows.
+    prepared: String,
+    /// The file and key that it stands in.
+    origin: String,
+    /// `bos_token`, `pad_token` and the like. A token that the model lacks is undefined, not none: it prints as
+    /// nothing.
+    tokens: BTreeMap<String, String>,
+    options: ChatOptions,
 }
 
 impl ChatTemplate {
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) with file and key: a template that does not parse, is too large or nests
+    /// too deeply; an argument that it does not use.
+    pub fn new(
+        named: NamedTemplate,
+        tokens: BTreeMap<String, String>,
+        options: &ChatOptions,
+    ) -> Result<Arc<Self>> {
+        let NamedTemplate { source, origin, .. } = named;
+        let prepared = scan::prepare(&source).map_err(|error| bad_input!("{origin}: {error}"))?;
+        let template = Arc::new(Self {
+            source,
+            prepared,
+            origin,
+            tokens,
+            options: options.clone(),
+        });
+        template.check_arguments()?;
+        Ok(template)
+    }
+
+    /// The file and key that the template stands in.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The template as its file has it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// That the template parses and uses each argument given.
+    fn check_arguments(self: &Arc<Self>) -> Result<()> {
+        let used = self.apart(0, |environment, own| {
+            let template = environment.template_from_named_str(NAME, &own.prepared)?;
+            Ok(template.undeclared_variables(false))
+        })?;
+        for name in self.options.arguments.keys() {
+            if RESERVED.contains(&name.as_str()) || !used.contains(name) {
+                return Err(bad_input!(
+                    "template argument {name}: {} does not use it; expected a name that the template asks for",
+                    self.origin
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Renders `messages`; with `add_generation_prompt` up to where the assistant's answer starts.
     ///
     /// # Errors
-    /// If the template does not parse, or refuses the messages (`raise_exception`).
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        let environment = environment()?;
+    /// [`BadInput`](crate::error::BadInput) with file and key: the template refuses the messages (`raise_exception`),
+    /// fails on them, or runs too long.
+    pub fn render(
+        self: &Arc<Self>,
+        messages: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<String> {
+        let bytes = messages.iter().map(|message| message.content.len()).sum();
         let messages: Vec<_> = messages
             .iter()
             .map(|message| context! { role => message.role.clone(), content => message.content.clone() })
             .collect();
-        let values = context! {
-            messages,
-            add_generation_prompt,
-            // Defined, but none: templates test for both.
-            tools => (),
-            documents => (),
-            bos_token => defined(&self.bos),
-            eos_token => defined(&self.eos),
+        self.apart(bytes, move |environment, own| {
+            environment.set_fuel(Some(FUEL + (bytes as f64 * FUEL_PER_BYTE) as u64));
+            let mut values: BTreeMap<&str, Value> = BTreeMap::from([
+                ("messages", messages.into()),
+                ("add_generation_prompt", add_generation_prompt.into()),
+                // Defined, but none: templates test for both.
+                ("tools", ().into()),
+                ("documents", ().into()),
+            ]);
+            let tokens = own.tokens.iter();
+            values.extend(tokens.map(|(name, token)| (name.as_str(), token.clone().into())));
+            let arguments = own.options.arguments.iter();
+            values
+                .extend(arguments.map(|(name, value)| (name.as_str(), Value::from(Serde(value)))));
+            environment
+                .template_from_named_str(NAME, &own.prepared)?
+                .render(values)
+        })
+    }
+
+    /// What `act` makes of an environment and the template, within limits.
+    fn apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        bytes: usize,
+        act: impl FnOnce(&mut Environment, &Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T> {
+        let limits = Limits {
+            memory: LIMITS.memory + 8 * bytes as u64,
+            ..LIMITS
         };
-        environment
-            .render_str(&self.source, values)
-            .context("the model's chat template cannot be rendered")
+        let template = self.clone();
+        let made = within(limits, move || {
+            let environment = environment(&template.options);
+            let made = environment.and_then(|mut environment| act(&mut environment, &template));
+            made.map_err(|error| described(&error))
+        });
+        made.unwrap_or_else(Err).map_err(|error| {
+            bad_input!(
+                "{}: the chat template cannot be rendered: {error}",
+                self.origin
+            )
+        })
     }
 }
 
-/// A token the model lacks is undefined, not `none`: it prints as nothing.
-fn defined(token: &Option<String>) -> Value {
-    token.clone().map_or(Value::UNDEFINED, Value::from)
+/// The template's name in error messages.
+const NAME: &str = "chat_template";
+/// Characters of an error's text that are shown.
+const SHOWN: usize = 300;
+
+/// An error with its causes in one line.
+fn described(error: &Error) -> String {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return "it ran too long, or made too much text".to_owned();
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    let text = text.replace(['\n', '\r'], " ");
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
-fn environment() -> Result<Environment<'static>> {
+fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(
         SyntaxConfig::builder()
@@ -78,84 +216,18 @@ fn environment() -> Result<Environment<'static>> {
             .lstrip_blocks(true)
             .build()?,
     );
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(python::method);
     environment.add_function("raise_exception", raise_exception);
-    environment.add_function("strftime_now", strftime_now);
-    environment.add_filter("tojson", tojson);
+    environment.add_function("joiner", minijinja_contrib::globals::joiner);
+    environment.add_function("cycler", minijinja_contrib::globals::cycler);
+    let date = options.date;
+    environment.add_function("strftime_now", move |format: &str| {
+        date::strftime(date, format)
+    });
+    environment.add_filter("tojson", json::tojson);
     Ok(environment)
 }
 
 fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
-}
-
-fn strftime_now(format: String) -> Result<String, Error> {
-    let mut text = String::new();
-    // An unknown specifier is a formatting error; `to_string` would panic on it.
-    write!(text, "{}", chrono::Local::now().format(&format)).map_err(|_| {
-        let message = format!("strftime_now: {format:?} is not a time format");
-        Error::new(ErrorKind::InvalidOperation, message)
-    })?;
-    Ok(text)
-}
-
-/// `json.dumps(value, ensure_ascii=False, indent=indent)`.
-fn tojson(value: Value, options: Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
-    options.assert_all_used()?;
-    if ensure_ascii == Some(true) {
-        let message = "tojson: ensure_ascii=True is not supported";
-        return Err(Error::new(ErrorKind::InvalidOperation, message));
-    }
-    let mut bytes = Vec::new();
-    let result = match indent {
-        Some(width) => {
-            let indent = " ".repeat(width);
-            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
-            value.serialize(&mut Serializer::with_formatter(&mut bytes, formatter))
-        }
-        None => value.serialize(&mut Serializer::with_formatter(&mut bytes, PythonSpacing)),
-    };
-    result
-        .map_err(|error| error.to_string())
-        .and_then(|()| String::from_utf8(bytes).map_err(|error| error.to_string()))
-        .map(Value::from)
-        .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("tojson: {error}")))
-}
-
-/// JSON on one line with a space after each comma and colon.
-struct PythonSpacing;
-
-impl Formatter for PythonSpacing {
-    fn begin_array_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-    ) -> std::io::Result<()> {
-        writer.write_all(b": ")
-    }
 }

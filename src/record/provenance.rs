@@ -25,6 +25,9 @@ pub struct Provenance {
     pub model_revision: String,
     pub tokenizer_sha256: String,
     pub template_sha256: Option<String>,
+    /// The day that the chat template was told it is.
+    #[serde(default)]
+    pub template_date: Option<String>,
     /// Per task, of the texts its samples are made from.
     pub data_sha256: Vec<(String, String)>,
     /// Per task that has a template of its own, where that is from and its SHA-256.

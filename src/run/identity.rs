@@ -41,6 +41,7 @@ pub fn provenance(
         model_revision: files.revision.clone(),
         tokenizer_sha256: loaded.tokenizer.sha256().into(),
         template_sha256: loaded.tokenizer.chat_template().map(sha256),
+        template_date: Some(experiment.chat.date.to_string()),
         data_sha256: tasks
             .iter()
             .map(|built| (name(built), built.data_sha256.clone()))

@@ -69,7 +69,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     };
     let (files, loaded) = stage(Stage::Load, || -> Result<_> {
         let files = source::resolve(&experiment.file.model.source, &source)?;
-        let loaded = load::load(&files, &device)?;
+        let loaded = load::load(&files, &experiment.chat, &device)?;
         Ok((files, loaded))
     })?;
     let tasks = stage(Stage::Tokenise, || tasks::build(experiment, &loaded))?;
@@ -127,7 +127,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
         let wanted: Vec<usize> = (0..count(task)).filter(unfinished).collect();
         progress.inc((count(task) - wanted.len()) as u64);
         let Ordered { samples, failures } =
-            stage(Stage::Tokenise, || in_token_order(&loaded, task, &wanted));
+            stage(Stage::Tokenise, || in_token_order(task, &wanted));
         for (id, error) in failures {
             for &at in compress {
                 let identity = of_sample(&identity, &id, at);

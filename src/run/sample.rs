@@ -171,7 +171,7 @@ impl Common<'_> {
             if let Some(fault) = fault {
                 return Ok(Err(fault));
             }
-            let response = tokenizer.decode(&answer, true)?;
+            let response = tokenizer.decode_cleaned(&answer)?;
             Ok(self.outcome(cell, response, answer.len(), likely, decode_ms))
         };
         made.into_iter().map(outcome).collect()

@@ -5,20 +5,59 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 
-use super::ModelFileKind;
+use super::{ModelFileKind, TokenizerFiles, VocabularyFiles};
 use crate::bad_input;
 use crate::files;
 
 pub(super) const CONFIG: &str = "config.json";
-pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
+const TOKENIZER: &str = "tokenizer.json";
+const VOCAB: &str = "vocab.json";
+const MERGES: &str = "merges.txt";
+const SENTENCEPIECE: &str = "tokenizer.model";
 /// Files read when they are there.
-pub(super) const OPTIONAL: [&str; 3] = [
-    "tokenizer_config.json",
+const OPTIONAL: [&str; 6] = [
     "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
+    "chat_template.json",
 ];
+/// The folder of chat templates that have names.
+const TEMPLATES: &str = "additional_chat_templates";
+
+/// Whether files of these names hold a tokenizer.
+pub(super) fn has_tokenizer(has: impl Fn(&str) -> bool) -> bool {
+    has(TOKENIZER) || (has(VOCAB) && has(MERGES)) || has(SENTENCEPIECE)
+}
+
+/// What is missing where [`has_tokenizer`] is false, in words.
+pub(super) const NO_TOKENIZER: &str =
+    "tokenizer.json (or vocab.json with merges.txt, or tokenizer.model)";
+
+/// Those of `names` that are read of a folder in this layout, but for the weights.
+pub(super) fn small_files(names: &[String]) -> impl Iterator<Item = &String> {
+    let has = |name: &str| names.iter().any(|other| other == name);
+    let vocabulary: &[&str] = match () {
+        () if has(TOKENIZER) => &[TOKENIZER],
+        () if has(VOCAB) && has(MERGES) => &[VOCAB, MERGES],
+        () => &[SENTENCEPIECE],
+    };
+    names.iter().filter(move |name| {
+        let name = name.as_str();
+        let template = name
+            .strip_prefix(TEMPLATES)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(is_template);
+        template || name == CONFIG || vocabulary.contains(&name) || OPTIONAL.contains(&name)
+    })
+}
+
+fn is_template(name: &str) -> bool {
+    name.ends_with(".jinja") && is_plain(name)
+}
 
 /// Reads the layout of `dir`.
 ///
@@ -29,15 +68,47 @@ pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
     let needed = |name: &str| {
         optional(name).ok_or_else(|| bad_input!("{}: no {name} in it{}", dir.display(), hint(dir)))
     };
-    let [tokenizer_config, generation_config, chat_template] = OPTIONAL.map(optional);
-    Ok(ModelFileKind::HfFolder {
-        config: needed(CONFIG)?,
-        tokenizer: needed(TOKENIZER)?,
-        tokenizer_config,
+    let config = needed(CONFIG)?;
+    let vocabulary = match (optional(TOKENIZER), optional(VOCAB), optional(MERGES)) {
+        (Some(json), ..) => VocabularyFiles::Json(json),
+        (None, Some(vocab), Some(merges)) => VocabularyFiles::Merges { vocab, merges },
+        _ => VocabularyFiles::SentencePiece(optional(SENTENCEPIECE).ok_or_else(|| {
+            bad_input!("{}: no {NO_TOKENIZER} in it{}", dir.display(), hint(dir))
+        })?),
+    };
+    let [
         generation_config,
+        config_of_tokenizer,
+        special_tokens_map,
+        added_tokens,
         chat_template,
+        chat_template_json,
+    ] = OPTIONAL.map(optional);
+    Ok(ModelFileKind::HfFolder {
+        config,
+        generation_config,
+        tokenizer: TokenizerFiles {
+            vocabulary,
+            config: config_of_tokenizer,
+            special_tokens_map,
+            added_tokens,
+            chat_template,
+            more_chat_templates: templates(&dir.join(TEMPLATES)),
+            chat_template_json,
+        },
         weights: weights(dir)?,
     })
+}
+
+/// The templates of a folder, sorted; none where there is no such folder.
+fn templates(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file() && path.extension().is_some_and(|end| end == "jinja"))
+        .collect();
+    paths.sort();
+    paths
 }
 
 fn weights(dir: &Path) -> Result<Vec<PathBuf>> {

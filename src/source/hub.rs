@@ -143,13 +143,8 @@ fn download(spec: &str, remote: &Remote, hub: &Hub) -> Result<ModelFiles> {
             gguf::inspect(&first.context("a GGUF file has a part")?)?
         }
         Choice::Folder => {
-            for name in [folder::CONFIG, folder::TOKENIZER]
-                .iter()
-                .chain(&folder::OPTIONAL)
-            {
-                if remote.has(name) {
-                    remote.fetch(name)?;
-                }
+            for name in folder::small_files(&remote.names()) {
+                remote.fetch(name)?;
             }
             if remote.has(folder::WEIGHTS) {
                 remote.fetch_weights(folder::WEIGHTS)?;
@@ -196,18 +191,21 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
         ));
     }
     let weights = has(folder::WEIGHTS) || has(folder::INDEX);
-    if has(folder::CONFIG) && has(folder::TOKENIZER) && weights {
+    let tokenizer = folder::has_tokenizer(has);
+    if has(folder::CONFIG) && tokenizer && weights {
         return Ok(Choice::Folder);
     }
     match ggufs.as_slice() {
         // All of them parts of one.
         [first, ..] if gguf::parts(first) == ggufs => Ok(Choice::Gguf(first.clone())),
         [] => {
-            let missing: Vec<_> = [folder::CONFIG, folder::TOKENIZER]
-                .into_iter()
-                .filter(|name| !has(name))
-                .chain((!weights).then_some(folder::WEIGHTS))
-                .collect();
+            let missing = [
+                (has(folder::CONFIG), folder::CONFIG),
+                (tokenizer, folder::NO_TOKENIZER),
+                (weights, folder::WEIGHTS),
+            ];
+            let missing: Vec<_> = missing.into_iter().filter(|(there, _)| !there).collect();
+            let missing: Vec<_> = missing.into_iter().map(|(_, name)| name).collect();
             Err(bad_input!(
                 "model `{spec}`: no {} and no .gguf file there",
                 missing.join(", ")

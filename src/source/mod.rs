@@ -44,15 +44,71 @@ pub struct ModelFiles {
 pub enum ModelFileKind {
     HfFolder {
         config: PathBuf,
-        tokenizer: PathBuf,
-        tokenizer_config: Option<PathBuf>,
         generation_config: Option<PathBuf>,
-        chat_template: Option<PathBuf>,
+        tokenizer: TokenizerFiles,
         /// Safetensors files, sorted by name.
         weights: Vec<PathBuf>,
     },
     /// The parts of one GGUF file, in order: one, where it is not split.
     Gguf(Vec<PathBuf>),
+}
+
+/// The files of a folder in Hugging Face layout that say something about tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenizerFiles {
+    pub vocabulary: VocabularyFiles,
+    /// `tokenizer_config.json`.
+    pub config: Option<PathBuf>,
+    /// `special_tokens_map.json`.
+    pub special_tokens_map: Option<PathBuf>,
+    /// `added_tokens.json`.
+    pub added_tokens: Option<PathBuf>,
+    /// `chat_template.jinja`.
+    pub chat_template: Option<PathBuf>,
+    /// `additional_chat_templates/*.jinja`, sorted by name.
+    pub more_chat_templates: Vec<PathBuf>,
+    /// `chat_template.json`.
+    pub chat_template_json: Option<PathBuf>,
+}
+
+/// Where a folder's vocabulary stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VocabularyFiles {
+    /// `tokenizer.json`: all of the tokenizer.
+    Json(PathBuf),
+    /// `vocab.json` and `merges.txt` of a byte-level BPE.
+    Merges { vocab: PathBuf, merges: PathBuf },
+    /// `tokenizer.model` of SentencePiece.
+    SentencePiece(PathBuf),
+}
+
+impl VocabularyFiles {
+    /// The file that messages name.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Json(path) | Self::SentencePiece(path) | Self::Merges { vocab: path, .. } => path,
+        }
+    }
+}
+
+impl TokenizerFiles {
+    /// Every file.
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let merges = match &self.vocabulary {
+            VocabularyFiles::Merges { merges, .. } => Some(merges),
+            VocabularyFiles::Json(_) | VocabularyFiles::SentencePiece(_) => None,
+        };
+        let optional = [
+            &self.config,
+            &self.special_tokens_map,
+            &self.added_tokens,
+            &self.chat_template,
+            &self.chat_template_json,
+        ];
+        let optional = optional.into_iter().flatten().chain(merges);
+        let others = optional.chain(&self.more_chat_templates);
+        std::iter::once(self.vocabulary.path()).chain(others.map(PathBuf::as_path))
+    }
 }
 
 impl ModelFileKind {
@@ -61,16 +117,14 @@ impl ModelFileKind {
         let mut files: Vec<&Path> = self.weights().iter().map(PathBuf::as_path).collect();
         if let Self::HfFolder {
             config,
-            tokenizer,
-            tokenizer_config,
             generation_config,
-            chat_template,
+            tokenizer,
             ..
         } = self
         {
-            files.extend([config.as_path(), tokenizer]);
-            let optional = [tokenizer_config, generation_config, chat_template];
-            files.extend(optional.into_iter().flatten().map(PathBuf::as_path));
+            files.push(config);
+            files.extend(generation_config.as_deref());
+            files.extend(tokenizer.files());
         }
         files
     }

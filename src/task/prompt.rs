@@ -2,7 +2,7 @@
 //!
 //! The text is encoded whole, so that what a model reads does not depend on where the parts meet.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::model::chat::Message;
 use crate::model::tokenizer::ModelTokenizer;
@@ -27,7 +27,7 @@ pub fn plain(
     let (tokens, spans) = tokenizer.encode_after("", &format!("{context}{question}"))?;
     let seam = spans.partition_point(|span| span.start < context.len());
     let mut before = if bos {
-        tokenizer.encode("", true)?
+        tokenizer.opening().to_vec()
     } else {
         Vec::new()
     };
@@ -52,7 +52,7 @@ pub fn turn(tokenizer: &ModelTokenizer, context: &str, question: &str, cue: &str
     let rendered = tokenizer.render_chat(&[Message::user(MESSAGE_MARK)], true)?;
     let (opening, ending) = rendered
         .split_once(MESSAGE_MARK)
-        .context("the chat template does not show the message")?;
+        .ok_or_else(|| tokenizer.not_shown())?;
     let context = format!("{opening}{context}");
     plain(
         tokenizer,

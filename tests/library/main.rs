@@ -31,4 +31,7 @@ mod rouge1;
 mod ruler;
 mod tiny_models;
 mod tokenizer;
+mod tokenizer_damage;
+mod tokenizer_folders;
+mod tokenizer_pre;
 mod unfolding;

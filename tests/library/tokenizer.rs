@@ -271,12 +271,14 @@ fn gguf_splits_text_as_the_published_tokenizers_do() {
         assert_eq!(tokenizer.stop_ids(), [1, 5]);
     }
     let mut metadata = base.clone();
-    metadata.insert("ggml.pre", string("tekken"));
+    metadata.insert("ggml.pre", string("falcon"));
     let error = load(&write_gguf(folder.path(), &Vec::from_iter(metadata)))
         .err()
         .unwrap();
     assert_eq!(exit_code(&error), 2);
-    assert!(format!("{error:#}").contains("tokenizer.ggml.pre is `tekken`, expected smollm"));
+    assert!(
+        format!("{error:#}").contains("tokenizer.ggml.pre is `falcon`, expected default, gpt-2")
+    );
 }
 
 #[test]

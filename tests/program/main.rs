@@ -5,6 +5,7 @@ mod bad_files;
 mod bad_flags;
 mod bad_models;
 mod bad_toml;
+mod chats;
 #[path = "../common/mod.rs"]
 mod common;
 mod eval;

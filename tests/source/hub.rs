@@ -53,7 +53,7 @@ fn downloads_what_is_needed_once() {
     assert_eq!(weights(&files), FILES[4].1);
     let ModelFileKind::HfFolder {
         config,
-        tokenizer_config,
+        tokenizer,
         generation_config,
         ..
     } = &files.kind
@@ -61,7 +61,7 @@ fn downloads_what_is_needed_once() {
         panic!("not a folder")
     };
     assert_eq!(*config, snapshot(cache.path(), COMMIT).join("config.json"));
-    assert!(tokenizer_config.is_some() && generation_config.is_none());
+    assert!(tokenizer.config.is_some() && generation_config.is_none());
     let seen = hub.take_seen();
     let blobs = |name: &str| {
         let path = format!("/tiny/model/resolve/{COMMIT}/{name}");

@@ -47,8 +47,7 @@ fn folder_is_read_and_what_is_missing_is_named() {
     );
     let ModelFileKind::HfFolder {
         config,
-        tokenizer_config,
-        chat_template,
+        tokenizer,
         weights,
         ..
     } = files.kind
@@ -56,8 +55,11 @@ fn folder_is_read_and_what_is_missing_is_named() {
         panic!("not a folder")
     };
     assert_eq!(config, dir.join("config.json"));
-    assert_eq!(tokenizer_config, None);
-    assert_eq!(chat_template, Some(dir.join("chat_template.jinja")));
+    assert_eq!(tokenizer.config, None);
+    assert_eq!(
+        tokenizer.chat_template,
+        Some(dir.join("chat_template.jinja"))
+    );
     assert_eq!(weights, [dir.join("model.safetensors")]);
 }
 

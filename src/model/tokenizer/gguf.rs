@@ -1,219 +1,182 @@
 //! The tokenizer in the metadata of a `.gguf` file.
-//!
-//! Byte-level BPE goes through candle, which knows the pre-tokenizers of Qwen2 and Llama 3 but takes
-//! every other name for GPT-2's, with a space put in front of the text. llama.cpp, which writes these
-//! files, says `llama-bpe` for Llama 3 and `smollm` for SmolLM2, so both are corrected here and a
-//! name that is not known is refused.
 
-use std::collections::HashMap;
-use std::fs::File;
+mod metadata;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use candle_core::quantized::gguf_file::{Content, Value};
-use candle_core::quantized::tokenizer::TokenizerFromGguf;
-use sha2::{Digest, Sha256};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::{AddedToken, PreTokenizerWrapper, Tokenizer};
+use candle_core::quantized::gguf_file::Content;
+use tokenizers::Tokenizer;
+use tokenizers::models::bpe::Vocab;
 
-use super::{Definition, sentencepiece};
+use super::ends::Token;
+use super::sentencepiece::{CONTROL, Pieces, UNKNOWN, USER_DEFINED};
+use super::{Definition, byte_level, ends, hf, merges, pre, sentencepiece};
 use crate::bad_input;
+use crate::files;
+use crate::guard::guarded;
+use crate::model::chat::NamedTemplate;
 use crate::model::weights::cause;
+use metadata::Metadata;
 
-/// Kinds of token that llama.cpp tells apart (`llama_token_type`).
-pub(super) const NORMAL: i64 = 1;
-pub(super) const UNKNOWN: i64 = 2;
-pub(super) const CONTROL: i64 = 3;
-pub(super) const USER_DEFINED: i64 = 4;
+/// Names of special tokens, and the keys of their ids.
+const SPECIAL: [(&str, &str); 7] = [
+    ("bos_token", "bos_token_id"),
+    ("eos_token", "eos_token_id"),
+    ("unk_token", "unknown_token_id"),
+    // As llama.cpp spells it.
+    ("sep_token", "seperator_token_id"),
+    ("pad_token", "padding_token_id"),
+    ("cls_token", "cls_token_id"),
+    ("mask_token", "mask_token_id"),
+];
+/// Keys of tokens that end an answer.
+const ENDS: [&str; 3] = ["eos_token_id", "eot_token_id", "eom_token_id"];
 
 pub(super) fn load(path: &Path) -> Result<Definition> {
-    let reading = || format!("cannot read {}", path.display());
-    let mut reader = BufReader::new(File::open(path).with_context(reading)?);
-    let content = Content::read(&mut reader)
-        .map_err(|error| bad_input!("{}: not a GGUF file: {}", path.display(), cause(error)))?;
+    let file = path.display().to_string();
+    let reading = || format!("cannot read {file}");
+    let mut reader = BufReader::new(files::open(path)?);
+    let content = guarded(|| Content::read(&mut reader).map_err(|error| cause(error).to_string()))
+        .unwrap_or_else(Err)
+        .map_err(|error| bad_input!("{file}: not a GGUF file: {error}"))?;
     let metadata = Metadata(content.metadata);
     let tokens = metadata.strings("tokens").with_context(reading)?;
-    let token = |key: &str| {
-        let id = metadata
-            .integer(key)
-            .and_then(|id| u32::try_from(id).ok())?;
-        tokens.get(id as usize).map(|token| (id, token.clone()))
-    };
-    let (bos, eos, eot) = (
-        token("bos_token_id"),
-        token("eos_token_id"),
-        token("eot_token_id"),
-    );
-    let eos_ids = eos.iter().chain(&eot).map(|(id, _)| *id).collect();
-    let chat_template = metadata.template();
-
+    let special: BTreeMap<_, _> = SPECIAL
+        .iter()
+        .filter_map(|(name, key)| Some(((*name).to_owned(), metadata.token(key, &tokens)?.0)))
+        .collect();
+    let eos_ids = ENDS.iter().filter_map(|key| metadata.token(key, &tokens));
+    let eos_ids = eos_ids.map(|(_, id)| id).collect();
+    let mut notes = Vec::new();
     let tokenizer = match metadata.string("model").unwrap_or_default() {
-        "gpt2" => byte_level(metadata, &tokens),
-        "llama" => sentencepiece::build(&metadata, &tokens),
+        "gpt2" => byte_level(&metadata, &tokens, &file, &mut notes),
+        "llama" => of_pieces(&metadata, &tokens),
         other => Err(bad_input!(
             "tokenizer.ggml.model is `{other}`, expected `gpt2` (byte-level BPE) or `llama` \
              (SentencePiece)"
         )),
     };
     let tokenizer = tokenizer.with_context(reading)?;
-    let definition = tokenizer
-        .to_string(false)
-        .map_err(|error| anyhow!("{error}"))?;
     Ok(Definition {
+        sha256: hf::digest(&tokenizer)?,
         tokenizer,
-        bos_token: bos.map(|(_, token)| token),
-        eos_token: eos.map(|(_, token)| token),
+        patterns: Vec::new(),
+        special,
         eos_ids,
-        chat_template,
-        sha256: format!("{:x}", Sha256::digest(definition)),
+        templates: templates(&metadata, &file),
+        clean_up: false,
+        file,
+        notes,
     })
 }
 
-/// The `tokenizer.*` part of a GGUF file's metadata; keys here are without `tokenizer.ggml.`.
-pub(super) struct Metadata(HashMap<String, Value>);
-
-impl Metadata {
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(&format!("tokenizer.ggml.{key}"))
-    }
-
-    fn set(&mut self, key: &str, value: Value) {
-        self.0.insert(format!("tokenizer.ggml.{key}"), value);
-    }
-
-    fn template(&self) -> Option<String> {
-        self.0
-            .get("tokenizer.chat_template")?
-            .to_string()
-            .ok()
-            .cloned()
-    }
-
-    fn string(&self, key: &str) -> Option<&str> {
-        self.get(key)?.to_string().ok().map(String::as_str)
-    }
-
-    pub(super) fn boolean(&self, key: &str) -> Option<bool> {
-        self.get(key)?.to_bool().ok()
-    }
-
-    pub(super) fn integer(&self, key: &str) -> Option<i64> {
-        integer(self.get(key)?)
-    }
-
-    fn list(&self, key: &str) -> Result<&[Value]> {
-        let list = self.get(key).and_then(|value| value.to_vec().ok());
-        list.map(Vec::as_slice)
-            .ok_or_else(|| bad_input!("no array tokenizer.ggml.{key} in it"))
-    }
-
-    fn strings(&self, key: &str) -> Result<Vec<String>> {
-        let texts = self
-            .list(key)?
-            .iter()
-            .map(|value| value.to_string().cloned());
-        texts
-            .collect::<Result<_, _>>()
-            .map_err(|e| bad_input!("tokenizer.ggml.{key}: {e}"))
-    }
-
-    pub(super) fn floats(&self, key: &str) -> Result<Vec<f32>> {
-        let numbers = self.list(key)?.iter().map(Value::to_f32);
-        numbers
-            .collect::<Result<_, _>>()
-            .map_err(|e| bad_input!("tokenizer.ggml.{key}: {e}"))
-    }
-
-    /// The kind of each token; all are [`NORMAL`] in a file that does not say.
-    pub(super) fn kinds(&self, count: usize) -> Vec<i64> {
-        let list = self.list("token_type").unwrap_or_default();
-        let mut kinds: Vec<_> = list
-            .iter()
-            .map(|value| integer(value).unwrap_or(NORMAL))
-            .collect();
-        kinds.resize(count, NORMAL);
-        kinds
-    }
-}
-
-fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::I8(v) => Some((*v).into()),
-        Value::U8(v) => Some((*v).into()),
-        Value::I16(v) => Some((*v).into()),
-        Value::U16(v) => Some((*v).into()),
-        Value::I32(v) => Some((*v).into()),
-        Value::U32(v) => Some((*v).into()),
-        Value::I64(v) => Some(*v),
-        Value::U64(v) => i64::try_from(*v).ok(),
-        _ => None,
-    }
-}
-
-fn byte_level(mut metadata: Metadata, tokens: &[String]) -> Result<Tokenizer> {
-    let pre = metadata.string("pre").unwrap_or_default().to_string();
-    let replacement: Option<PreTokenizerWrapper> = match pre.as_str() {
-        // Split pattern and NFC as in the published tokenizer.json of Qwen2, 2.5 and 3.
-        "qwen2" | "deepseek-r1-qwen" => {
-            metadata.set("pre", Value::String("qwen2".to_string()));
-            None
-        }
-        "llama3" | "llama-v3" | "llama-bpe" => {
-            metadata.set("pre", Value::String("llama3".to_string()));
-            // Neither is in the file: llama.cpp derives both from the name, and the published
-            // tokenizer.json has both.
-            metadata.set("ignore_merges", Value::Bool(true));
-            if metadata.boolean("add_bos_token").is_none() {
-                metadata.set("add_bos_token", Value::Bool(true));
-            }
-            None
-        }
-        "smollm" => {
-            let parts = vec![
-                Digits::new(true).into(),
-                ByteLevel::new(false, true, true).into(),
-            ];
-            Some(Sequence::new(parts).into())
-        }
-        "gpt-2" | "gpt2" => Some(ByteLevel::new(false, true, true).into()),
-        other => {
-            return Err(bad_input!(
-                "tokenizer.ggml.pre is `{other}`, expected smollm, llama-bpe, qwen2 or gpt-2"
-            ));
-        }
+/// `tokenizer.chat_template`, and those that `tokenizer.chat_templates` names.
+fn templates(metadata: &Metadata, file: &str) -> Vec<NamedTemplate> {
+    let template = |name: &str, key: String| {
+        let source = metadata.template(&key)?;
+        Some(NamedTemplate {
+            name: name.to_owned(),
+            source,
+            origin: format!("{file}: {key}"),
+        })
     };
+    let more = metadata.template_names();
+    let more = more
+        .iter()
+        .filter_map(|name| template(name, format!("tokenizer.chat_template.{name}")));
+    template("default", "tokenizer.chat_template".to_owned())
+        .into_iter()
+        .chain(more)
+        .collect()
+}
 
-    // Candle marks user-defined tokens (`<think>`) as special, so they would vanish from decoded
-    // text. They are found in text like special ones but stay visible.
-    let mut kinds = metadata.kinds(tokens.len());
+fn byte_level(
+    metadata: &Metadata,
+    tokens: &[String],
+    file: &str,
+    notes: &mut Vec<String>,
+) -> Result<Tokenizer> {
+    let name = metadata.string("pre").unwrap_or_else(|| {
+        notes.push(format!(
+            "{file}: no tokenizer.ggml.pre, which says how a text is split: `default` is taken, as llama.cpp does"
+        ));
+        "default"
+    });
+    let Some(pre) = pre::named(name) else {
+        return Err(bad_input!(
+            "tokenizer.ggml.pre is `{name}`, expected {}",
+            pre::NAMES
+        ));
+    };
+    let vocab: Vocab = tokens.iter().cloned().zip(0u32..).collect();
+    let pair = |merge: String| {
+        merges::pair(&merge).ok_or_else(|| {
+            bad_input!("tokenizer.ggml.merges: `{merge}`, expected two parts of a merge")
+        })
+    };
+    let merges = metadata.strings("merges")?.into_iter().map(pair);
+    let mut tokenizer = byte_level::build(vocab, merges.collect::<Result<_>>()?, &pre)?;
+
+    let kinds = metadata.kinds(tokens.len());
+    // Tokens that other keys name are special whatever their kind.
+    let named = SPECIAL
+        .iter()
+        .filter_map(|(_, key)| metadata.token(key, tokens));
+    let named: BTreeSet<u32> = named.map(|(_, id)| id).collect();
+    let mut special = Vec::new();
     let mut visible = Vec::new();
-    for (kind, token) in kinds.iter_mut().zip(tokens) {
-        if *kind == USER_DEFINED {
-            *kind = NORMAL;
-            visible.push(AddedToken::from(token.as_str(), false).normalized(false));
+    for ((token, kind), id) in tokens.iter().zip(kinds).zip(0u32..) {
+        match kind {
+            UNKNOWN | CONTROL => special.push(byte_level::added(token, true)),
+            _ if named.contains(&id) => special.push(byte_level::added(token, true)),
+            // `<think>`: found in a text like a special one, but shown.
+            USER_DEFINED => visible.push(byte_level::added(token, false)),
+            _ => {}
         }
     }
-    metadata.set(
-        "token_type",
-        Value::Array(kinds.into_iter().map(Value::I64).collect()),
-    );
-
-    let content = Content {
-        magic: candle_core::quantized::gguf_file::VersionedMagic::GgufV3,
-        metadata: metadata.0,
-        tensor_infos: HashMap::new(),
-        tensor_data_offset: 0,
-    };
-    let mut tokenizer = Tokenizer::from_gguf(&content)
-        .map_err(|error| bad_input!("the tokenizer in it cannot be built: {error}"))?;
     tokenizer
-        .add_tokens(visible)
+        .add_tokens(special.into_iter().chain(visible).collect::<Vec<_>>())
         .map_err(|error| anyhow!("{error}"))?;
-    if let Some(pre_tokenizer) = replacement {
-        tokenizer.with_pre_tokenizer(Some(pre_tokenizer));
-    }
+    surround(metadata, tokens, (pre.bos, false), &mut tokenizer)?;
     Ok(tokenizer)
+}
+
+fn of_pieces(metadata: &Metadata, tokens: &[String]) -> Result<Tokenizer> {
+    let scores = metadata.floats("scores")?;
+    if scores.len() != tokens.len() {
+        return Err(bad_input!(
+            "tokenizer.ggml.scores has {} entries, expected {}",
+            scores.len(),
+            tokens.len()
+        ));
+    }
+    let mut tokenizer = sentencepiece::build(&Pieces {
+        tokens,
+        scores: &scores,
+        kinds: &metadata.kinds(tokens.len()),
+        prefix: metadata.boolean("add_space_prefix").unwrap_or(true),
+        every_part: true,
+        byte_fallback: true,
+    })?;
+    surround(metadata, tokens, (true, false), &mut tokenizer)?;
+    Ok(tokenizer)
+}
+
+/// BOS before and EOS after the text, as the file asks, or as its kind of tokenizer has it where it does not say.
+fn surround(
+    metadata: &Metadata,
+    tokens: &[String],
+    (bos, eos): (bool, bool),
+    tokenizer: &mut Tokenizer,
+) -> Result<()> {
+    let wanted = |key: &str, default: bool, id: &str| -> Option<Token> {
+        let wanted = metadata.boolean(key).unwrap_or(default);
+        metadata.token(id, tokens).filter(|_| wanted)
+    };
+    let bos = wanted("add_bos_token", bos, "bos_token_id");
+    let eos = wanted("add_eos_token", eos, "eos_token_id");
+    ends::set(tokenizer, bos, eos)
 }

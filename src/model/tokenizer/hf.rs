@@ -1,89 +1,204 @@
 //! The tokenizer of a folder in Hugging Face layout.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
-use super::Definition;
+use super::{Definition, merges, proto, special};
 use crate::bad_input;
+use crate::files;
+use crate::guard::guarded;
+use crate::model::chat::{NamedTemplate, of_json};
+use crate::source::{TokenizerFiles, VocabularyFiles};
 
-/// The files that say something about tokens.
-pub(super) struct Files<'a> {
-    pub config: &'a Path,
-    pub tokenizer: &'a Path,
-    pub tokenizer_config: &'a Option<PathBuf>,
-    pub generation_config: &'a Option<PathBuf>,
-    pub chat_template: &'a Option<PathBuf>,
-}
-
-impl Files<'_> {
-    pub(super) fn load(&self) -> Result<Definition> {
-        let bytes = std::fs::read(self.tokenizer)
-            .with_context(|| format!("cannot read {}", self.tokenizer.display()))?;
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| {
-            bad_input!("{}: not a tokenizer: {error}", self.tokenizer.display())
-        })?;
-        // Settings for batches of training examples; a prompt is never cut or filled up here.
-        tokenizer.with_padding(None);
-        tokenizer
-            .with_truncation(None)
-            .map_err(|error| bad_input!("{}: {error}", self.tokenizer.display()))?;
-
-        let config = json(self.config)?;
-        let of = |path: &Option<PathBuf>| path.as_deref().map_or(Ok(Value::Null), json);
-        let tokenizer_config = of(self.tokenizer_config)?;
-        let generation_config = of(self.generation_config)?;
-
-        let mut eos_ids = ids(&generation_config["eos_token_id"]);
-        eos_ids.extend(ids(&config["eos_token_id"]));
-        let first = |key: &str| {
-            let id = *ids(&config[key]).first()?;
-            tokenizer.id_to_token(id)
-        };
-        // Without a tokenizer_config.json the ids of config.json are all there is.
-        let alone = self.tokenizer_config.is_none();
-        let name = |token: &str, id: &str| {
-            text(&tokenizer_config[token]).or_else(|| if alone { first(id) } else { None })
-        };
-        Ok(Definition {
-            bos_token: name("bos_token", "bos_token_id"),
-            eos_token: name("eos_token", "eos_token_id"),
-            eos_ids,
-            chat_template: self.chat_template(&tokenizer_config["chat_template"])?,
-            sha256: format!("{:x}", Sha256::digest(&bytes)),
-            tokenizer,
-        })
-    }
-
-    /// `chat_template.jinja` if there is one, else the template of `tokenizer_config.json`; of
-    /// several named ones `default`.
-    fn chat_template(&self, configured: &Value) -> Result<Option<String>> {
-        if let Some(path) = self.chat_template {
-            let source = std::fs::read_to_string(path);
-            return Ok(Some(
-                source.with_context(|| format!("cannot read {}", path.display()))?,
-            ));
+pub(super) fn load(
+    config: &Path,
+    generation_config: Option<&Path>,
+    files: &TokenizerFiles,
+) -> Result<Definition> {
+    let of = |path: Option<&Path>| path.map_or(Ok(Value::Null), json);
+    let (model, generation) = (json(config)?, of(generation_config)?);
+    let of_tokenizer = of(files.config.as_deref())?;
+    let mut declared = special::read(files, &of_tokenizer)?;
+    let Vocabulary {
+        mut tokenizer,
+        bytes,
+        patterns,
+        file,
+    } = match &files.vocabulary {
+        VocabularyFiles::Json(path) => of_json_file(path)?,
+        VocabularyFiles::Merges { vocab, merges } => {
+            merges::load(vocab, merges, &of_tokenizer, &model, &mut declared)?
         }
-        let Some(named) = configured.as_array() else {
-            return Ok(configured.as_str().map(str::to_string));
-        };
-        let default = named
-            .iter()
-            .find(|entry| entry["name"] == "default")
-            .or(named.first());
-        Ok(default
-            .and_then(|entry| entry["template"].as_str())
-            .map(str::to_string))
+        VocabularyFiles::SentencePiece(path) => proto::load(path, &of_tokenizer, &mut declared)?,
+    };
+    // Settings for batches of training examples; a prompt is never cut or filled up here.
+    tokenizer.with_padding(None);
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| bad_input!("{file}: {error}"))?;
+    let notes = declared.add(&mut tokenizer, &file)?;
+    if !matches!(files.vocabulary, VocabularyFiles::Json(_)) {
+        declared.surround(&mut tokenizer, &of_tokenizer)?;
+    }
+    if of_tokenizer["split_special_tokens"] == true {
+        tokenizer.set_encode_special_tokens(true);
+    }
+
+    let mut eos_ids = ids(&generation["eos_token_id"]);
+    eos_ids.extend(ids(&model["eos_token_id"]));
+    let mut special = declared.texts();
+    // Without a file that names them the ids of config.json are all there is.
+    if files.config.is_none() && files.special_tokens_map.is_none() {
+        for name in ["bos_token", "eos_token"] {
+            let id = ids(&model[format!("{name}_id")]).first().copied();
+            let token = id.and_then(|id| tokenizer.id_to_token(id));
+            special.extend(token.map(|token| (name.to_owned(), token)));
+        }
+    }
+    let sha256 = match bytes {
+        Some(bytes) => format!("{:x}", Sha256::digest(bytes)),
+        None => digest(&tokenizer)?,
+    };
+    Ok(Definition {
+        tokenizer,
+        file,
+        patterns,
+        special,
+        eos_ids,
+        templates: templates(files, &of_tokenizer)?,
+        clean_up: of_tokenizer["clean_up_tokenization_spaces"] == true,
+        sha256,
+        notes,
+    })
+}
+
+/// A tokenizer as its own files have it, before tokens are added that others name.
+pub(super) struct Vocabulary {
+    pub tokenizer: Tokenizer,
+    /// Of `tokenizer.json`, which is a definition by itself.
+    pub bytes: Option<Vec<u8>>,
+    /// The regular expressions that the file splits and normalises with.
+    pub patterns: Vec<String>,
+    pub file: String,
+}
+
+/// SHA-256 of a tokenizer in the format of `tokenizer.json`.
+pub(super) fn digest(tokenizer: &Tokenizer) -> Result<String> {
+    let definition = tokenizer
+        .to_string(false)
+        .map_err(anyhow::Error::from_boxed)?;
+    Ok(format!("{:x}", Sha256::digest(definition)))
+}
+
+fn of_json_file(path: &Path) -> Result<Vocabulary> {
+    /// The parts of `tokenizer.json` that hold regular expressions.
+    #[derive(Deserialize)]
+    struct Parts {
+        #[serde(default)]
+        normalizer: Value,
+        #[serde(default)]
+        pre_tokenizer: Value,
+        #[serde(default)]
+        model: ModelPart,
+    }
+    #[derive(Deserialize, Default)]
+    struct ModelPart {
+        #[serde(default)]
+        dropout: Option<f64>,
+    }
+    let file = path.display().to_string();
+    let bytes = files::read(path)?;
+    let parts: Parts = serde_json::from_slice(&bytes)
+        .map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
+    if let Some(dropout) = parts.model.dropout.filter(|dropout| *dropout > 0.0) {
+        return Err(bad_input!(
+            "{file}: model.dropout is {dropout}, expected null: it leaves out merges at random, so that a text has no \
+             tokens of its own"
+        ));
+    }
+    // The crate panics on some damaged definitions.
+    let tokenizer = guarded(|| Tokenizer::from_bytes(&bytes).map_err(|error| error.to_string()))
+        .unwrap_or_else(Err)
+        .map_err(|error| bad_input!("{file}: not a tokenizer: {}", error.replace('\n', " ")))?;
+    let mut patterns = Vec::new();
+    for part in [&parts.normalizer, &parts.pre_tokenizer] {
+        regexes(part, &mut patterns);
+    }
+    Ok(Vocabulary {
+        tokenizer,
+        bytes: Some(bytes),
+        patterns,
+        file,
+    })
+}
+
+/// Every `{"Regex": ..}` in a part.
+fn regexes(part: &Value, found: &mut Vec<String>) {
+    match part {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value.as_str().filter(|_| key == "Regex") {
+                    Some(pattern) => found.push(format!("`{pattern}`")),
+                    None => regexes(value, found),
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| regexes(value, found)),
+        _ => {}
     }
 }
 
-fn json(path: &Path) -> Result<Value> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| bad_input!("{}: not JSON: {error}", path.display()))
+/// The templates of a model. As in `transformers`, files of their own stand before what `tokenizer_config.json` has;
+/// `chat_template.json`, which it reads for processors alone, is the last resort.
+fn templates(files: &TokenizerFiles, of_tokenizer: &Value) -> Result<Vec<NamedTemplate>> {
+    let default = files
+        .chat_template
+        .iter()
+        .map(|path| ("default".to_owned(), path));
+    let more = files.more_chat_templates.iter().map(|path| {
+        let name = path.file_stem().unwrap_or_default();
+        (name.to_string_lossy().into_owned(), path)
+    });
+    let of_files: Vec<_> = default.chain(more).collect();
+    if !of_files.is_empty() {
+        let read = |(name, path): (String, &std::path::PathBuf)| {
+            Ok(NamedTemplate {
+                name,
+                source: files::read_text(path)?,
+                origin: path.display().to_string(),
+            })
+        };
+        return of_files.into_iter().map(read).collect();
+    }
+    let origin = |path: &Option<std::path::PathBuf>| {
+        path.as_deref()
+            .unwrap_or(Path::new(""))
+            .display()
+            .to_string()
+    };
+    let templates = of_json(&of_tokenizer["chat_template"], &origin(&files.config))?;
+    match &files.chat_template_json {
+        Some(path) if templates.is_empty() => {
+            of_json(&json(path)?["chat_template"], &path.display().to_string())
+        }
+        _ => Ok(templates),
+    }
+}
+
+/// A JSON object.
+pub(super) fn json(path: &Path) -> Result<Value> {
+    let file = path.display();
+    let value: Value = serde_json::from_str(&files::read_text(path)?)
+        .map_err(|error| bad_input!("{file}: not JSON: {error}"))?;
+    match value {
+        Value::Object(_) => Ok(value),
+        _ => Err(bad_input!("{file}: not a JSON object, expected one")),
+    }
 }
 
 /// One id or a list of ids.
@@ -93,12 +208,4 @@ fn ids(value: &Value) -> Vec<u32> {
         Some(list) => list.iter().filter_map(one).collect(),
         None => one(value).into_iter().collect(),
     }
-}
-
-/// A token as `tokenizer_config.json` writes it: its text, or an object with its text.
-fn text(value: &Value) -> Option<String> {
-    value
-        .as_str()
-        .or_else(|| value["content"].as_str())
-        .map(str::to_string)
 }

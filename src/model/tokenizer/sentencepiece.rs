@@ -1,6 +1,6 @@
-//! SentencePiece BPE in GGUF metadata: Llama 2, Mistral, TinyLlama.
+//! SentencePiece BPE from pieces and scores: Llama 2, Mistral, TinyLlama.
 //!
-//! The file holds pieces and scores but no merges. As in `transformers` (`generate_merges`), every
+//! The files hold pieces and scores but no merges. As in `transformers` (`generate_merges`), every
 //! way to split a piece into two pieces becomes a merge, ranked by the score of the whole.
 
 use std::cmp::Reverse;
@@ -13,74 +13,103 @@ use tokenizers::decoders::sequence::Sequence as DecoderSequence;
 use tokenizers::decoders::strip::Strip;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::{Prepend, Replace, Sequence as NormalizerSequence};
-use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer};
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, Tokenizer};
 
-use super::gguf::{CONTROL, Metadata, NORMAL, UNKNOWN, USER_DEFINED};
+use super::byte_level::added;
 use crate::bad_input;
 
-/// What SentencePiece writes for a space.
-const SPACE: &str = "▁";
+/// Kinds of piece, the same numbers in SentencePiece's files and in GGUF (`llama_token_type`).
+pub const NORMAL: i64 = 1;
+pub const UNKNOWN: i64 = 2;
+pub const CONTROL: i64 = 3;
+pub const USER_DEFINED: i64 = 4;
 
-pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Tokenizer> {
+/// What SentencePiece writes for a space.
+const SPACE: char = '▁';
+/// Bytes of a piece. Each is split in every way, so a long one takes long; those of published models have at most 64.
+const LONGEST: usize = 512;
+
+/// What a SentencePiece model consists of.
+pub struct Pieces<'a> {
+    pub tokens: &'a [String],
+    pub scores: &'a [f32],
+    pub kinds: &'a [i64],
+    /// Whether a space is put before a text.
+    pub prefix: bool,
+    /// Whether that is so for each part between special tokens, as in SentencePiece, or for the first alone: `legacy`
+    /// in `transformers`.
+    pub every_part: bool,
+    /// Whether a character that is no piece becomes its bytes.
+    pub byte_fallback: bool,
+}
+
+/// The tokenizer, without tokens around a text.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput): a piece that is too long.
+pub fn build(pieces: &Pieces) -> Result<Tokenizer> {
     let failed = |error| anyhow!("the tokenizer cannot be built: {error}");
-    let scores = metadata.floats("scores")?;
-    if scores.len() != tokens.len() {
+    let Pieces {
+        tokens,
+        scores,
+        kinds,
+        ..
+    } = pieces;
+    if let Some(id) = tokens.iter().position(|token| token.len() > LONGEST) {
         return Err(bad_input!(
-            "tokenizer.ggml.scores has {} entries, expected {}",
-            scores.len(),
-            tokens.len()
+            "piece {id} has {} bytes, expected at most {LONGEST}",
+            tokens[id].len()
         ));
     }
-    let kinds = metadata.kinds(tokens.len());
     let vocab: Vocab = tokens.iter().cloned().zip(0u32..).collect();
-    let merges = merges(tokens, &scores, &kinds);
     let mut bpe = BPE::builder()
-        .vocab_and_merges(vocab, merges)
+        .vocab_and_merges(vocab, merges(tokens, scores, kinds))
         .fuse_unk(true)
-        .byte_fallback(true);
-    if let Some((token, _)) = tokens
-        .iter()
-        .zip(&kinds)
-        .find(|(_, kind)| **kind == UNKNOWN)
-    {
+        .byte_fallback(pieces.byte_fallback);
+    let unknown = kinds.iter().position(|kind| *kind == UNKNOWN);
+    if let Some(token) = unknown.and_then(|id| tokens.get(id)) {
         bpe = bpe.unk_token(token.clone());
     }
     let mut tokenizer = Tokenizer::new(bpe.build().map_err(failed)?);
-
-    let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
-    if metadata.boolean("add_space_prefix").unwrap_or(true) {
-        normalizers.push(Prepend::new(SPACE.to_string()).into());
+    let spaces = SPACE.to_string();
+    if pieces.prefix && !pieces.every_part {
+        tokenizer.with_pre_tokenizer(Some(Metaspace::new(SPACE, PrependScheme::First, false)));
+    } else {
+        let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
+        if pieces.prefix {
+            normalizers.push(Prepend::new(spaces.clone()).into());
+        }
+        normalizers.push(Replace::new(" ", spaces.clone()).map_err(failed)?.into());
+        tokenizer
+            .with_normalizer(Some(NormalizerSequence::new(normalizers)))
+            .map_err(failed)?;
     }
-    normalizers.push(Replace::new(" ", SPACE).map_err(failed)?.into());
-    tokenizer
-        .with_normalizer(Some(NormalizerSequence::new(normalizers)))
-        .map_err(failed)?;
-    tokenizer.with_decoder(Some(DecoderSequence::new(vec![
-        Replace::new(SPACE, " ").map_err(failed)?.into(),
+    let mut decoders: Vec<DecoderWrapper> = vec![
+        Replace::new(spaces, " ").map_err(failed)?.into(),
         ByteFallback::new().into(),
         Fuse::new().into(),
-        Strip::new(' ', 1, 0).into(),
-    ])));
+    ];
+    if pieces.prefix {
+        decoders.push(Strip::new(' ', 1, 0).into());
+    }
+    tokenizer.with_decoder(Some(DecoderSequence::new(decoders)));
 
-    let added = |wanted: &[i64], special: bool| {
+    let of_kinds = |wanted: &[i64], special: bool| {
         let chosen = tokens
             .iter()
-            .zip(&kinds)
+            .zip(*kinds)
             .filter(|(_, kind)| wanted.contains(kind));
-        let token =
-            |(token, _): (&String, _)| AddedToken::from(token.as_str(), special).normalized(false);
-        chosen.map(token).collect::<Vec<_>>()
+        chosen
+            .map(|(token, _)| added(token, special))
+            .collect::<Vec<_>>()
     };
     tokenizer
-        .add_special_tokens(added(&[UNKNOWN, CONTROL], true))
+        .add_special_tokens(of_kinds(&[UNKNOWN, CONTROL], true))
         .map_err(failed)?;
     tokenizer
-        .add_tokens(added(&[USER_DEFINED], false))
+        .add_tokens(of_kinds(&[USER_DEFINED], false))
         .map_err(failed)?;
-    if let Some(template) = ends(metadata, tokens)? {
-        tokenizer.with_post_processor(Some(template));
-    }
     Ok(tokenizer)
 }
 
@@ -116,32 +145,4 @@ fn merges(tokens: &[String], scores: &[f32], kinds: &[i64]) -> Vec<(String, Stri
         .into_iter()
         .map(|(_, left, right)| (left.to_string(), right.to_string()))
         .collect()
-}
-
-/// BOS before and EOS after the text, as the file asks; SentencePiece models start with BOS unless
-/// it says otherwise.
-fn ends(metadata: &Metadata, tokens: &[String]) -> Result<Option<TemplateProcessing>> {
-    let wanted = |key: &str, default: bool, id: &str| {
-        let id = metadata
-            .integer(id)
-            .filter(|_| metadata.boolean(key).unwrap_or(default))?;
-        let token = tokens.get(usize::try_from(id).ok()?)?;
-        Some((token.clone(), u32::try_from(id).ok()?))
-    };
-    let bos = wanted("add_bos_token", true, "bos_token_id");
-    let eos = wanted("add_eos_token", false, "eos_token_id");
-    if bos.is_none() && eos.is_none() {
-        return Ok(None);
-    }
-    let name = |end: &Option<(String, u32)>| end.iter().map(|(token, _)| token.clone()).collect();
-    let mut sequence: Vec<String> = name(&bos);
-    sequence.push("$0".to_string());
-    sequence.extend::<Vec<String>>(name(&eos));
-    let specials: Vec<_> = bos.into_iter().chain(eos).collect();
-    let template = TemplateProcessing::builder()
-        .try_single(sequence)
-        .map_err(|error| anyhow!("{error}"))?
-        .special_tokens(specials)
-        .build();
-    Ok(Some(template.map_err(|error| anyhow!("{error}"))?))
 }

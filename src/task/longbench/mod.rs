@@ -75,6 +75,10 @@ impl LongBench {
                  {max_context}"
             ));
         }
+        if definition.chat {
+            // Once and here, not in every sample.
+            tokenizer.check_chat()?;
+        }
         let last = |text: &String| Ok(tokenizer.encode(text, false)?.last().copied());
         let stops = definition
             .stops

@@ -1,6 +1,6 @@
 //! A record's text to the tokens of a prompt, as LongBench's `pred.py` does it.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::model::chat::Message;
 use crate::model::tokenizer::ModelTokenizer;
@@ -61,13 +61,15 @@ fn cut_middle(
     max_length: usize,
     tokenizer: &ModelTokenizer,
 ) -> Result<(String, usize, usize)> {
-    let tokens = tokenizer.encode(&text, true)?;
+    let mut tokens = tokenizer.encode(&text, true)?;
+    // Counted and cut as there, where a model that ends its texts with a token has it here too.
+    tokens.extend(tokenizer.closing());
     if tokens.len() <= max_length {
         return Ok((text, question, 0));
     }
     let half = max_length / 2;
-    let head = tokenizer.decode(&tokens[..half], true)?;
-    let tail = tokenizer.decode(&tokens[tokens.len() - half..], true)?;
+    let head = tokenizer.decode_cleaned(&tokens[..half])?;
+    let tail = tokenizer.decode_cleaned(&tokens[tokens.len() - half..])?;
     // What is left of the question: all of it, unless it alone is longer than a half.
     let kept = common_end(&tail, &text[question..]);
     let cut = head + &tail;
@@ -89,9 +91,7 @@ fn as_turn(text: &str, question: usize, tokenizer: &ModelTokenizer) -> Result<(S
     let rendered = tokenizer.render_chat(&[Message::user(text)], true)?;
     // Some templates trim what they show.
     let shown = text.trim();
-    let start = rendered
-        .rfind(shown)
-        .context("the chat template does not show the message")?;
+    let start = rendered.rfind(shown).ok_or_else(|| tokenizer.not_shown())?;
     let before = text.len() - text.trim_start().len();
     let question = question.saturating_sub(before).min(shown.len());
     Ok((rendered, start + question))

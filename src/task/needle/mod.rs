@@ -186,7 +186,7 @@ impl Needle {
         let rendered = tokenizer.render_chat(&[Message::user(content)], true)?;
         let (opening, ending) = rendered
             .split_once(HAYSTACK_MARK)
-            .context("the chat template does not show the message")?;
+            .ok_or_else(|| tokenizer.not_shown())?;
         let mut ending = ending.to_owned();
         if settings.cue {
             // Without a template there is no turn to begin, only a new line.

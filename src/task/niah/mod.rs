@@ -94,7 +94,7 @@ impl Niah {
         let haystack = self.haystack.cut(room);
         let planted = plant(haystack, &self.needles, depth, &self.full_stops);
         let wrapper = protocol.wrapper();
-        let text = tokenizer.decode(&planted, true)?;
+        let text = tokenizer.decode_cleaned(&planted)?;
         let context = format!("{}{text}{}", wrapper.opening, wrapper.closing);
         let (context, question) = if wrapper.chat {
             prompt::turn(tokenizer, &context, wrapper.question, "")?

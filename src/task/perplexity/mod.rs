@@ -96,7 +96,7 @@ impl Perplexity {
                 "perplexity: at and continuation make {window} tokens, more than the model's context of {max_context}"
             ));
         }
-        let opening = tokenizer.encode("", true)?;
+        let opening = tokenizer.opening().to_vec();
         if let Some(at) = settings.at.iter().find(|&&at| at <= opening.len()) {
             return Err(bad_input!(
                 "perplexity: at {at}, expected more than the {} tokens that every text begins with",

@@ -1,0 +1,81 @@
+//! A tokenizer tried before it is used: one that fails or does not end shows it here, by file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokenizers::Tokenizer;
+
+use crate::bad_input;
+use crate::guard::{Limits, within};
+
+/// What the trial may take; a thousandth of it is usual.
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(8),
+    memory: 512 << 20,
+    stack: 16 << 20,
+};
+/// Characters of a pattern that a message shows.
+const SHOWN: usize = 120;
+
+/// Runs of every class of characters that patterns tell apart, and what runs of repetition are slow on.
+fn text() -> String {
+    let mut text = String::from(
+        "The ship left harbour at 10:45, 3 hours late; \"we'll see\", said O'Neil (aged 52)...\n\n\tif (x_1 != 2) { y += 0.5e-3; }\r\n \
+         Ça déjà vu, naïve Straße; 你好，世界！ こんにちは 안녕 привет мир שלום नमस्ते 🚀👩‍💻 e\u{301}\u{a0}\u{2028}#$%&*+=<>|~^`\\/@[]\n",
+    );
+    for run in ["a", "A", " ", "1", "-", "\n", "é", "a ", "a1", "ab, "] {
+        text += &run.repeat(60);
+        text.push('!');
+    }
+    text
+}
+
+/// Token ids before and after a text that the tokenizer adds of its own.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) with `file`, and the regular expressions in it, of a tokenizer that panics,
+/// fails or takes too long.
+pub fn ends(
+    tokenizer: &Arc<Tokenizer>,
+    file: &str,
+    patterns: &[String],
+) -> Result<(Vec<u32>, Vec<u32>)> {
+    let own = tokenizer.clone();
+    let failed = match within(LIMITS, move || ends_of(&own)).unwrap_or_else(Err) {
+        Ok(ends) => return Ok(ends),
+        Err(error) => error,
+    };
+    let patterns = match patterns {
+        [] => String::new(),
+        some => format!("; its patterns are {}", shown(&some.join(", "))),
+    };
+    Err(bad_input!(
+        "{file}: the tokenizer fails on a test text: {}{patterns}",
+        shown(&failed)
+    ))
+}
+
+fn ends_of(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), String> {
+    let words = |error: tokenizers::Error| error.to_string();
+    let text = text();
+    let encoding = tokenizer.encode_fast(&*text, true).map_err(words)?;
+    let ids = encoding.get_ids();
+    tokenizer.decode(ids, true).map_err(words)?;
+    tokenizer.decode(ids, false).map_err(words)?;
+    let added = encoding.get_special_tokens_mask();
+    let own = |mask: &u32| *mask == 0;
+    match (added.iter().position(own), added.iter().rposition(own)) {
+        (Some(first), Some(last)) => Ok((ids[..first].to_vec(), ids[last + 1..].to_vec())),
+        _ => Err("it finds no token in it".to_owned()),
+    }
+}
+
+/// A text in one line of bounded length.
+fn shown(text: &str) -> String {
+    let line = text.replace(['\n', '\r'], " ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
