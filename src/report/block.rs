@@ -35,7 +35,7 @@ impl std::fmt::Display for Setup<'_> {
     }
 }
 
-/// The records of one task under one setup.
+/// The records of one task under one setup, scored by one metric.
 #[derive(Debug, Clone)]
 pub struct Block<'a> {
     pub setup: Setup<'a>,
@@ -62,7 +62,7 @@ pub fn blocks(records: &[Record]) -> Vec<Block<'_>> {
         let setup = Setup::of(record);
         let at = blocks
             .iter()
-            .position(|b| b.setup == setup && b.task == record.task)
+            .position(|b| b.setup == setup && b.task == record.task && b.metric == record.metric)
             .unwrap_or_else(|| {
                 blocks.push(Block {
                     setup,

@@ -22,17 +22,21 @@ pub use row::{Difference, Fidelity, Row};
 pub use splice::splice;
 pub use text::wrap;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use self::table::Table;
 use crate::record::Record;
+use crate::task::longbench;
 
 /// The tables of one results folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// What differences are from.
     pub baseline: Baseline,
-    /// One per task and setup, and after the tasks of a setup their macro average if there are several.
+    /// One per task and setup, and after the tasks of a setup a macro average over those of each metric, if there are
+    /// several.
     pub sections: Vec<Section>,
 }
 
@@ -77,9 +81,9 @@ impl Report {
                 .collect();
             let of_task = |block: &&Block| Section::of_task(block, &baseline);
             let mut sections: Vec<Section> = tasks.iter().map(of_task).collect();
-            if tasks.len() > 1 {
-                sections.push(Section::of_macro_average(&tasks, &baseline));
-            }
+            let means = comparable(&tasks).into_iter();
+            sections
+                .extend(means.map(|(of, tasks)| Section::of_macro_average(of, &tasks, &baseline)));
             sections
         });
         Self {
@@ -126,6 +130,9 @@ impl Report {
             ),
         ];
         let row_has = |has: fn(&Row) -> bool| self.sections.iter().any(|s| s.rows.iter().any(has));
+        if row_has(|row| row.likelihoods < row.n && row.nll.is_some()) {
+            notes.push("nll of k: the right answer of k of the n samples has tokens.".into());
+        }
         if row_has(|row| row.cut.is_some()) {
             notes.push("cut: prompts that were too long and lost their middle.".into());
         }
@@ -155,8 +162,9 @@ impl Section {
         }
     }
 
-    /// The mean over tasks of each cell that every task has; the bootstrap resamples within tasks.
-    fn of_macro_average(tasks: &[&Block], baseline: &Baseline) -> Self {
+    /// The mean over tasks of each cell that every task has; the bootstrap resamples within tasks. `of` is what the tasks
+    /// have in common.
+    fn of_macro_average(of: &str, tasks: &[&Block], baseline: &Baseline) -> Self {
         let cells = tasks.iter().flat_map(|block| &block.cells).fold(
             Vec::<&Cell>::new(),
             |mut cells, cell| {
@@ -173,7 +181,7 @@ impl Section {
         });
         let names: Vec<&str> = tasks.iter().map(|block| block.task).collect();
         Self {
-            title: format!("macro average over {} tasks", tasks.len()),
+            title: format!("macro average over {} tasks of {of}", tasks.len()),
             subtitle: format!("{}, tasks {}", tasks[0].setup, names.join(" ")),
             rows: rows.collect(),
             areas: Areas::over(tasks, baseline),
@@ -196,4 +204,27 @@ impl Section {
             .chain(areas)
             .collect()
     }
+}
+
+/// The tasks that a mean may be over, several each, by name, with what they have in common: one metric, and so one kind
+/// of likelihood, of an answer or of a text. The exception is LongBench, whose published average is over its tasks each
+/// by its own metric, all of answers.
+fn comparable<'a, 'b>(tasks: &[&'b Block<'a>]) -> Vec<(&'a str, Vec<&'b Block<'a>>)> {
+    let mut groups: BTreeMap<&str, Vec<&Block>> = BTreeMap::new();
+    for &block in tasks {
+        let of = match longbench::is_task(block.task) {
+            true => "LongBench",
+            false => block.metric,
+        };
+        groups.entry(of).or_default().push(block);
+    }
+    let mut groups: Vec<_> = groups
+        .into_iter()
+        .filter(|(_, tasks)| tasks.len() > 1)
+        .collect();
+    // Neither the mean nor its interval depends on the order of the tables.
+    for (_, tasks) in &mut groups {
+        tasks.sort_by_key(|block| block.task);
+    }
+    groups
 }

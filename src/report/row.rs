@@ -22,6 +22,8 @@ pub struct Row {
     pub score: Option<f64>,
     /// Mean negative log-likelihood of the right answer, nats per token.
     pub nll: Option<f64>,
+    /// Samples that have a likelihood: an answer that comes to no token has none.
+    pub likelihoods: usize,
     /// Closeness to the full cache over the right answer and over the full cache's own.
     pub fidelity: [Fidelity; 2],
     /// exp of `nll` where that is the metric.
@@ -89,6 +91,10 @@ impl Row {
             retention: mean(|record| record.retention),
             score: bootstrap::mean_of_means(&scores).map(|mean| mean * 100.0),
             nll,
+            likelihoods: tasks
+                .iter()
+                .map(|(_, cell)| cell.values(|record| record.nll).len())
+                .sum(),
             fidelity: [
                 Fidelity {
                     kl: mean(|record| record.kl),
@@ -130,7 +136,10 @@ impl Row {
                 row.n.to_string(),
                 table::or_empty(row.retention.map(|share| format!("{:.1} %", share * 100.0))),
                 table::or_empty(row.score.map(|score| format!("{score:.1}"))),
-                table::or_empty(row.nll.map(|nll| format!("{nll:.2}"))),
+                table::or_empty(row.nll.map(|nll| match row.likelihoods {
+                    k if k == row.n => format!("{nll:.2}"),
+                    k => format!("{nll:.2} of {k}"),
+                })),
                 table::or_empty(row.perplexity.map(|perplexity| format!("{perplexity:.2}"))),
                 table::or_empty(
                     row.difference

@@ -42,12 +42,32 @@ pub(super) fn difference(difference: &Difference, n: usize, decimals: usize) -> 
     text
 }
 
-/// With its sign; a value that rounds to zero has none.
+/// With its sign; a value that rounds to zero has none. NaN and infinity are written whole.
 fn signed(value: f64, decimals: usize) -> String {
     let text = format!("{value:+.decimals$}");
-    if text.contains(|c| ('1'..='9').contains(&c)) {
+    if !value.is_finite() || text.contains(|c| ('1'..='9').contains(&c)) {
         text
     } else {
         text[1..].to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_whole_with_their_sign_and_zero_without() {
+        for (value, text) in [
+            (1.26, "+1.3"),
+            (-1.26, "-1.3"),
+            (0.04, "0.0"),
+            (-0.04, "0.0"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(signed(value, 1), text);
+        }
     }
 }

@@ -31,9 +31,10 @@ pub struct Sample {
     pub question: Vec<u32>,
     /// What a right answer contains.
     pub answers: Vec<String>,
-    /// The right answer as the model would write it, after the generation prompt.
+    /// The right answer as the model would write it, after the generation prompt. Empty where no right answer comes to
+    /// any token.
     pub reference: Vec<u32>,
-    /// Which tokens of `reference` carry the answer.
+    /// Which tokens of `reference` carry the answer. Where there are none, no likelihood is asked for.
     pub reference_scored: Range<usize>,
     /// Tokens of the text that were taken out because there were too many.
     pub cut: usize,

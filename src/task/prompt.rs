@@ -61,3 +61,22 @@ pub fn turn(tokenizer: &ModelTokenizer, context: &str, question: &str, cue: &str
         false,
     )
 }
+
+/// Tokens of the first of `texts`, each as it goes on after `before`, that has tokens beside those of white space. None
+/// where no text has any: then there is no answer whose likelihood could be asked for.
+///
+/// # Errors
+/// If the tokenizer fails on a text.
+pub fn reference(
+    tokenizer: &ModelTokenizer,
+    before: &str,
+    texts: impl IntoIterator<Item = String>,
+) -> Result<Vec<u32>> {
+    for text in texts {
+        let (tokens, _) = tokenizer.encode_after(before, &text)?;
+        if !tokens.is_empty() && !tokenizer.encode(text.trim(), false)?.is_empty() {
+            return Ok(tokens);
+        }
+    }
+    Ok(Vec::new())
+}

@@ -111,6 +111,70 @@ fn tasks_count_alike_in_the_macro_average_and_incomplete_methods_have_none() {
     );
 }
 
+/// A mean is over tasks of one metric, and so of one kind of likelihood, whatever the order of the tables.
+#[test]
+fn what_differs_is_not_averaged() {
+    let of = |task: &str, metric: &str, sample, score, nll| Record {
+        metric: metric.into(),
+        score,
+        nll: Some(nll),
+        ..record(task, sample, "full", 0.0)
+    };
+    let mut records = Vec::new();
+    for sample in 0..3 {
+        let nll = f64::from(sample as u8);
+        records.push(of("text", "perplexity", sample, None, 3.0 + nll));
+        records.push(of("needle", "recall", sample, Some(1.0), 0.125));
+        records.push(of("far", "recall", sample, Some(0.5), 0.375 + nll));
+        records.push(of("qasper", "qa_f1", sample, Some(0.25), 1.0));
+        records.push(of("samsum", "rouge", sample, Some(0.75), 2.0));
+    }
+    let means = |records: &[Record]| {
+        let sections = Report::new(records).sections.into_iter();
+        let means = sections.filter(|section| section.title.starts_with("macro average"));
+        means.collect::<Vec<_>>()
+    };
+    let found = means(&records);
+    let of_title = |title: &str| {
+        let section = found.iter().find(|section| section.title == title);
+        let row = &section.unwrap_or_else(|| panic!("{found:?}")).rows[0];
+        (row.score, row.nll, row.perplexity)
+    };
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(
+        of_title("macro average over 2 tasks of recall"),
+        (Some(75.0), Some(0.75), None)
+    );
+    // LongBench's own average is over tasks each by its metric.
+    assert_eq!(
+        of_title("macro average over 2 tasks of LongBench"),
+        (Some(50.0), Some(1.5), None)
+    );
+    records.reverse();
+    assert_eq!(means(&records), found);
+    // Alone, each of two metrics has no mean.
+    records.retain(|record| ["text", "needle"].contains(&record.task.as_str()));
+    assert_eq!(means(&records), []);
+}
+
+#[test]
+fn samples_without_a_likelihood_are_counted() {
+    let of = |sample, nll| Record {
+        nll,
+        ..record("t", sample, "full", 1.0)
+    };
+    let report = Report::new(&[of(0, Some(1.0)), of(1, None), of(2, Some(2.0))]);
+    let row = &report.sections[0].rows[0];
+    assert_eq!((row.n, row.likelihoods, row.nll), (3, 2, Some(1.5)));
+    let text = report.text();
+    assert!(
+        text.contains("1.50 of 2") && text.contains("nll of k"),
+        "{text}"
+    );
+    let report = Report::new(&[of(0, Some(1.0))]);
+    assert!(!report.text().contains(" of k: "), "{}", report.text());
+}
+
 fn sized(sample: usize, method: &str, settings: &str, retention: f64, score: f64) -> Record {
     Record {
         settings: settings.into(),

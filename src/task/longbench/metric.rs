@@ -86,6 +86,11 @@ impl Metric {
             Self::RetrievalZh => retrieval_zh(response, answer),
             Self::CodeSim => code_sim(response, answer, rules),
         };
-        record.answers.iter().map(of).fold(0.0, f64::max)
+        // A maximum would pass over NaN, which is then refused as no score.
+        let better = |best: f64, score: f64| match score > best || score.is_nan() {
+            true => score,
+            false => best,
+        };
+        record.answers.iter().map(of).fold(0.0, better)
     }
 }

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 
 use self::prompt::Prompt;
 use super::metric::Rules;
+use super::prompt::reference;
 use super::{Sample, Task};
 use crate::bad_input;
 use crate::dataset::longbench::LongBenchRecord;
@@ -22,7 +23,7 @@ use crate::model::tokenizer::ModelTokenizer;
 
 pub use definition::{Definition, names};
 pub use metric::Metric;
-pub use spec::kinds;
+pub use spec::{is_task, kinds};
 pub use template::Template;
 
 /// Of the first answer, for teacher forcing.
@@ -93,11 +94,6 @@ impl LongBench {
     }
 
     fn reference(&self, record: &LongBenchRecord, prompt: &Prompt) -> Result<Vec<u32>> {
-        let answer = record
-            .answers
-            .iter()
-            .find(|answer| !answer.trim().is_empty());
-        let answer = answer.context("a record without an answer")?;
         // After `Answer:` an English answer follows a space, after a line of code another.
         let joined = prompt.turn || self.definition.language == "zh";
         let before = match self.definition.metric {
@@ -105,8 +101,11 @@ impl LongBench {
             Metric::CodeSim => "\n",
             _ => " ",
         };
-        let text = format!("{before}{answer}");
-        let (mut reference, _) = self.tokenizer.encode_after(&prompt.last, &text)?;
+        let texts = record
+            .answers
+            .iter()
+            .map(|answer| format!("{before}{answer}"));
+        let mut reference = reference(&self.tokenizer, &prompt.last, texts)?;
         reference.truncate(MOST_REFERENCE_TOKENS);
         Ok(reference)
     }

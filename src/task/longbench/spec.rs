@@ -66,6 +66,20 @@ pub fn kinds() -> Vec<TaskKind> {
     definitions.flat_map(of).collect()
 }
 
+/// Whether rows of a task of this name are of LongBench or LongBench-E, of all lengths or of some.
+pub fn is_task(name: &str) -> bool {
+    let name = name
+        .rsplit_once(BY_LENGTH)
+        .map_or(name, |(dataset, parts)| {
+            let known = parts.is_empty()
+                || BUCKETS
+                    .iter()
+                    .any(|(bucket, _)| parts.strip_prefix('-') == Some(bucket));
+            if known { dataset } else { name }
+        });
+    super::names().contains(&name)
+}
+
 fn parse(name: &str, table: toml::Table) -> Result<Box<dyn TaskSpec>> {
     let dataset = name.strip_suffix(BY_LENGTH);
     let definition = Definition::built_in(dataset.unwrap_or(name))?;
@@ -180,5 +194,26 @@ impl TaskSpec for LongBenchSpec {
             }
         }
         Ok(tasks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_known_whole_and_by_length() {
+        for name in [
+            "qasper",
+            "qasper_e",
+            "qasper_e-0-4k",
+            "multifieldqa_en",
+            "multifieldqa_en_e-8k+",
+        ] {
+            assert!(is_task(name), "{name}");
+        }
+        for name in ["needle", "qasper_e-0-5k", "qasper_f", "multifieldqa", "_e"] {
+            assert!(!is_task(name), "{name}");
+        }
     }
 }

@@ -75,11 +75,15 @@ impl Generator for CommonWords {
             context,
             question,
             cue,
-            reference,
+            references,
             ..
         } = example;
         Draft {
-            context: format!("{context}{question} {cue}{reference}\n{}", asked.context),
+            context: format!(
+                "{context}{question} {cue}{}\n{}",
+                references.concat(),
+                asked.context
+            ),
             ..asked
         }
     }
@@ -100,6 +104,6 @@ fn list(rng: &mut ChaCha8Rng, words: usize, common: usize, uncommon: usize) -> D
         question: format!("Question: Which {COMMON} words stand most often in the list above?"),
         cue: format!("Answer: The {COMMON} words that stand most often in the list above are:"),
         answers: asked.iter().map(ToString::to_string).collect(),
-        reference: format!(" {}", numbered(asked)),
+        references: vec![format!(" {}", numbered(asked))],
     }
 }

@@ -16,8 +16,8 @@ pub struct Draft {
     pub cue: String,
     /// What it should contain.
     pub answers: Vec<String>,
-    /// A right answer, as it goes on after the cue.
-    pub reference: String,
+    /// Right answers, each as it goes on after the cue.
+    pub references: Vec<String>,
 }
 
 /// What a draft depends on.

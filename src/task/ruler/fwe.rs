@@ -77,7 +77,7 @@ impl Generator for FrequentWords {
                        stand most often in the text above?"
                 .into(),
             cue: "Answer: By the text above, the three code words that stand in it most often are:".into(),
-            reference: format!(" {}", answers.join(" ")),
+            references: vec![format!(" {}", answers.join(" "))],
             answers,
         }
     }

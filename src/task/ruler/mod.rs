@@ -104,7 +104,7 @@ impl Ruler {
                 self.name
             ));
         };
-        let (reference, _) = self.tokenizer.encode_after(&draft.cue, &draft.reference)?;
+        let reference = prompt::reference(&self.tokenizer, &draft.cue, draft.references)?;
         Ok(Sample {
             id: id(length, seed),
             context,

@@ -209,7 +209,7 @@ impl Generator for Niah {
                 true => format!("The special magic {many} for {query} in the text above are"),
             },
             answers,
-            reference: format!(" {answer}."),
+            references: vec![format!(" {answer}.")],
         }
     }
 }

@@ -63,7 +63,7 @@ impl Generator for Qa {
                 question.text
             ),
             cue: "Answer:".into(),
-            reference: format!(" {}", question.answers[0]),
+            references: question.answers.iter().map(|a| format!(" {a}")).collect(),
             answers: question.answers.clone(),
         }
     }

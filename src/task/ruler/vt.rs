@@ -39,11 +39,15 @@ impl Generator for VariableTracking {
             context,
             question,
             cue,
-            reference,
+            references,
             ..
         } = example;
         Draft {
-            context: format!("{context}{question} {cue}{reference}\n\n{}", asked.context),
+            context: format!(
+                "{context}{question} {cue}{}\n\n{}",
+                references.concat(),
+                asked.context
+            ),
             ..asked
         }
     }
@@ -83,7 +87,7 @@ fn chain(rng: &mut ChaCha8Rng, length: usize, units: usize) -> Draft {
             "Answer: By the assignments in the text above, {} variables hold the value {value}, they are:",
             HOPS + 1
         ),
-        reference: format!(" {}", variables.join(" ")),
+        references: vec![format!(" {}", variables.join(" "))],
         answers: variables,
     }
 }
