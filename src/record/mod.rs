@@ -3,6 +3,7 @@
 //! The CSV is the only link between running and reporting: `report` and `plot` read these rows and
 //! nothing else. No aggregate is stored. A value that is not known is empty, never a made-up number.
 
+mod check;
 mod predictions;
 mod provenance;
 mod reader;
@@ -12,6 +13,7 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::Checked;
 pub use predictions::{Prediction, PredictionWriter};
 pub use provenance::{Provenance, machine, program_dirty, program_version};
 pub use reader::{read_layers, read_records};

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::check::Checked;
 use crate::bad_input;
 
 /// The column names of `T`, taken from its serde fields so that header and rows cannot drift apart.
@@ -41,8 +42,8 @@ fn complete_len(bytes: &[u8]) -> usize {
 ///
 /// # Errors
 /// A [`BadInput`](crate::error::BadInput) naming file and line if the columns are not those of `T`
-/// or a value does not parse.
-pub(super) fn read<T: Serialize + DeserializeOwned + Default>(
+/// or a value does not parse or is one that no run comes to.
+pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
     path: &Path,
 ) -> Result<Vec<(u64, T)>> {
     let bytes = fs::read(path)
@@ -69,9 +70,11 @@ pub(super) fn read<T: Serialize + DeserializeOwned + Default>(
         .map_err(|error| unreadable(path, &error))?
     {
         let line = raw.position().map_or(0, csv::Position::line);
-        let row = raw
+        let row: T = raw
             .deserialize(Some(&found))
             .map_err(|error| unparsable(path, &found, &raw, &error))?;
+        row.check()
+            .map_err(|reason| bad_input!("{}:{line}: {reason}", path.display()))?;
         rows.push((line, row));
     }
     Ok(rows)
