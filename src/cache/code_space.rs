@@ -249,7 +249,7 @@ impl CodedKv {
     }
 
     /// Those of a token's keys that are coded, before or after RoPE.
-    fn keys_of<'a>(&self, unrotated: &'a [f32], rotated: &'a [f32]) -> &'a [f32] {
+    pub(super) fn keys_of<'a>(&self, unrotated: &'a [f32], rotated: &'a [f32]) -> &'a [f32] {
         match self.books[0].heads[0].positions {
             Some(_) => unrotated,
             None => rotated,

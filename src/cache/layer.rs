@@ -7,9 +7,11 @@ use super::code_space::CodedKv;
 use super::column_sums::column_sums;
 use super::dense::DenseKv;
 use super::evicted::EvictedKv;
+use super::fault::Fault;
 use super::footprint::Footprint;
 use super::rows::StoreType;
 use super::softmax::Attending;
+use crate::kernel::simd;
 use crate::model::rope::Rope;
 
 /// Tokens whose queries one task attends with, so that a long prefill has many tasks.
@@ -179,6 +181,41 @@ impl LayerCache {
         self.attend_rows(new.queries, new.pass, rope, |t| before + t + 1, Some(sums))
     }
 
+    /// The first of the new tokens with a key or a value that is not finite or that this cache cannot hold. Where they
+    /// are coded, their norms are what must be held.
+    pub fn fault(&self, new: &NewTokens<'_>) -> Option<Fault> {
+        let Geometry {
+            kv_heads, head_dim, ..
+        } = self.geometry;
+        let store = self.tail.keys[0].store();
+        let stored =
+            |what, rows: &[f32], width| Fault::of_stored(what, rows, width, new.position, store);
+        match &self.prefix {
+            Prefix::Coded(coded) if coded.codes_decoded => {
+                let keys = norms(coded.keys_of(new.unrotated_keys, new.keys), head_dim);
+                stored("norms of keys", &keys, kv_heads)
+                    .or_else(|| stored("norms of values", &norms(new.values, head_dim), kv_heads))
+            }
+            _ => {
+                let width = kv_heads * head_dim;
+                stored("keys", new.keys, width).or_else(|| stored("values", new.values, width))
+            }
+        }
+    }
+
+    /// The first of the new tokens whose attention output, of `[n, heads * head_dim]`, is not finite.
+    pub fn fault_of_output(&self, new: &NewTokens<'_>, output: &[f32]) -> Option<Fault> {
+        let Geometry {
+            heads,
+            kv_heads,
+            head_dim,
+            ..
+        } = self.geometry;
+        // Only the last of the tokens may attend.
+        let first = new.keys.len() / (kv_heads * head_dim) - self.tokens(output);
+        Fault::of_rows("attention", output, heads * head_dim, new.position + first)
+    }
+
     /// Tokens of queries `[n, heads, head_dim]`.
     fn tokens(&self, queries: &[f32]) -> usize {
         queries.len() / (self.geometry.heads * self.geometry.head_dim)
@@ -321,4 +358,10 @@ impl LayerCache {
         values.extend(self.tail.values[kv_head].to_f32());
         (keys, values)
     }
+}
+
+/// The norm of each vector of `rows`, `[n, head_dim]`.
+fn norms(rows: &[f32], head_dim: usize) -> Vec<f32> {
+    let norm = |row: &[f32]| simd::dot(row, row).sqrt();
+    rows.chunks_exact(head_dim).map(norm).collect()
 }

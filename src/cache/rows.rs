@@ -26,6 +26,25 @@ impl StoreType {
         }
     }
 
+    /// The least magnitude that does not round to a finite number of this type.
+    pub fn limit(self) -> f32 {
+        match self {
+            // Half a step above the largest: a tie, which rounds to the even neighbour, infinity.
+            Self::F16 => 65_520.0,
+            Self::BF16 => f32::from_bits(0x7f7f_8000),
+            Self::F32 => f32::INFINITY,
+        }
+    }
+
+    /// The largest finite number of this type.
+    pub fn largest(self) -> f32 {
+        match self {
+            Self::F16 => f16::MAX.to_f32(),
+            Self::BF16 => bf16::MAX.to_f32(),
+            Self::F32 => f32::MAX,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::F16 => "f16",
@@ -204,6 +223,21 @@ impl Rows {
         Self {
             dim: self.dim,
             elements,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_the_limit_is_held_and_the_limit_is_not() {
+        for store in [StoreType::F16, StoreType::BF16, StoreType::F32] {
+            let limit = store.limit();
+            let held = Rows::from_f32(1, store, &[limit.next_down(), -store.largest()]).to_f32();
+            assert_eq!(held, [store.largest(), -store.largest()]);
+            assert!(Rows::from_f32(1, store, &[limit]).to_f32()[0].is_infinite());
         }
     }
 }

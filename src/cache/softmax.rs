@@ -304,6 +304,10 @@ fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
     }
     let max = state.max[row].max(simd::max(scores));
     if max == f32::NEG_INFINITY {
+        // Minus infinity is an entry that the row does not see; NaN must not pass for one.
+        if scores.iter().any(|score| score.is_nan()) {
+            state.sum[row] = f32::NAN;
+        }
         return scores.fill(0.0);
     }
     if max > state.max[row] {

@@ -8,6 +8,7 @@ use super::eviction::Eviction;
 use super::learn::Recipe;
 use super::method::{Knob, Method, Plan};
 use super::view::LayerView;
+use crate::cache::Fault;
 use crate::model::observe::Observe;
 
 /// How far the thresholds are from 1, in multiples of the settings', at which all layers are measured in one pass
@@ -74,7 +75,14 @@ impl Method for Spindle {
         }
     }
 
-    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {
-        Box::new(CodingPlan::new(self, layer))
+    fn least(&self, len: usize) -> usize {
+        match &self.eviction {
+            Some(eviction) => eviction.least(len),
+            None => len,
+        }
+    }
+
+    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault> {
+        Ok(Box::new(CodingPlan::new(self, layer)?))
     }
 }

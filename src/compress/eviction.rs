@@ -15,6 +15,7 @@ use super::ranking::Ranking;
 use super::score::{Normalisation, WindowShape, key_norms, window_attention};
 use super::select::Ranked;
 use super::view::LayerView;
+use crate::cache::Fault;
 use crate::model::observe::Observe;
 
 /// How entries before the recent window are scored; the higher are kept.
@@ -30,7 +31,7 @@ pub enum Scorer {
     ColumnSums,
     /// The smaller the norm of its key, the better (Knorm).
     KeyNorm,
-    /// Chance, by KV head (a control).
+    /// Chance, by KV head (a control). `seed` is the method's own, see [`LayerView::seed`].
     Random { seed: u64 },
     /// The first `sinks` entries, then the latest (StreamingLLM).
     Age { sinks: usize },
@@ -97,11 +98,22 @@ pub struct Eviction {
 }
 
 impl Eviction {
+    /// Entries that each query head keeps under every budget, where the prompt has as many, and the setting that says so.
+    pub fn always(&self) -> Option<(usize, &'static str)> {
+        let always = match (self.scorer, self.recent) {
+            (Scorer::Age { sinks }, _) => (sinks, "sinks"),
+            (Scorer::ColumnSums, Recent::Tokens(recent)) => (recent, "recent"),
+            (_, Recent::Tokens(window)) => (window, "window"),
+            (_, Recent::Half) => (0, "recent"),
+        };
+        (always.0 > 0).then_some(always)
+    }
+
     /// Entries each query head keeps in this layer, the recent ones included, for a mean share of the prompt.
     pub fn budget(&self, share: f64, layer: LayerView<'_>) -> usize {
         let (len, layers) = (layer.len(), layer.geometry().layers);
-        let window = self.recent.least(len);
-        let capacity = ((share * len as f64).round() as usize).clamp(window, len);
+        let (window, least) = (self.recent.least(len), self.least(len));
+        let capacity = ((share * len as f64).round() as usize).clamp(least, len);
         let budgets = match self.shape {
             Shape::Uniform => budget::uniform(capacity, len, layers),
             Shape::PyramidKvcf { beta } => {
@@ -114,18 +126,24 @@ impl Eviction {
                 budget::spindle_linear(share, len, window, layers, beta)
             }
         };
-        budgets[layer.layer].clamp(window, len)
+        budgets[layer.layer].clamp(least, len)
     }
 
     /// Rankings, per KV head, of the entries that some budget could drop: those before the least recent window.
-    pub fn rank(&self, layer: LayerView<'_>) -> Vec<Ranked> {
+    ///
+    /// # Errors
+    /// A score that is not finite.
+    pub fn rank(&self, layer: LayerView<'_>) -> Result<Vec<Ranked>, Fault> {
         let geometry = layer.geometry();
         let n = layer.len() - self.recent.least(layer.len());
         let scores: Vec<Vec<f32>> = (0..geometry.kv_heads)
             .map(|kv_head| self.scores(kv_head, n, layer))
             .collect();
+        if let Some(fault) = scores.iter().find_map(|row| Fault::of_scores(row, n)) {
+            return Err(fault.in_layer(layer.layer));
+        }
         if !self.scores_query_heads() {
-            return scores.iter().map(|row| Ranked::new(row, 1)).collect();
+            return Ok(scores.iter().map(|row| Ranked::new(row, 1)).collect());
         }
         let ranked = |scores: &[f32], of: usize| {
             let reduced = group::reduce(scores, of, self.grouping);
@@ -133,7 +151,7 @@ impl Eviction {
             let pooled: Vec<f32> = rows.flat_map(|row| self.pooled(row)).collect();
             Ranked::new(&pooled, self.grouping.rows(of))
         };
-        match self.grouping {
+        Ok(match self.grouping {
             Grouping::Layer => {
                 vec![ranked(&scores.concat(), geometry.heads); geometry.kv_heads]
             }
@@ -141,7 +159,7 @@ impl Eviction {
                 let of_group = |scores: &Vec<f32>| ranked(scores, geometry.group());
                 scores.iter().map(of_group).collect()
             }
-        }
+        })
     }
 
     fn scores_query_heads(&self) -> bool {
@@ -180,12 +198,11 @@ impl Eviction {
                 norms[..n].iter().map(|norm| -norm).collect()
             }
             Scorer::Random { seed } => {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                rng.set_stream((layer.layer * geometry.kv_heads + kv_head) as u64);
+                let mut rng = ChaCha8Rng::seed_from_u64(layer.seed(seed, kv_head));
                 (0..n).map(|_| rng.random()).collect()
             }
             Scorer::Age { sinks } => {
-                let age = |i: usize| if i < sinks { f32::INFINITY } else { i as f32 };
+                let age = |i: usize| if i < sinks { f32::MAX } else { i as f32 };
                 (0..n).map(age).collect()
             }
             Scorer::First => (0..n).map(|i| -(i as f32)).collect(),
@@ -217,7 +234,11 @@ impl Method for Eviction {
         }
     }
 
-    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {
-        Box::new(Ranking::new(self, layer))
+    fn least(&self, len: usize) -> usize {
+        self.always().map_or(1, |(always, _)| always).min(len)
+    }
+
+    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault> {
+        Ok(Box::new(Ranking::new(self, layer)?))
     }
 }

@@ -79,13 +79,14 @@ pub struct Learnt {
 impl Recipe {
     /// Which of the vectors at `places` (ascending) of the `heads` are codewords, and which stands for each, by their
     /// order there. `weights`: how many query heads keep each; `alike`: the graph over all vectors, for a learner that takes a
-    /// threshold.
+    /// threshold; `seed`: of the draws of a learner that makes any.
     pub fn codebook(
         self,
         heads: &[Rows],
         places: &[u32],
         weights: &[u32],
         alike: Option<&BitGraph>,
+        seed: u64,
     ) -> Codebook {
         match (self.learner, alike) {
             (Learner::Greedy, Some(graph)) => among(places, graph.len(), weights, |weights| {
@@ -95,7 +96,7 @@ impl Recipe {
             (Learner::SphericalKMeans { codewords }, _) => {
                 let k = (codewords * places.len() as f64).ceil() as usize;
                 let kept = Vectors::at(heads, places);
-                spherical_k_means(&kept.units, kept.dim, weights, k.max(1), 0, ROUNDS)
+                spherical_k_means(&kept.units, kept.dim, weights, k.max(1), seed, ROUNDS)
             }
             (_, None) => panic!("{:?} needs a graph of what is alike", self.learner),
         }

@@ -2,7 +2,7 @@
 
 use super::codebook::Cosines;
 use super::view::LayerView;
-use crate::cache::{Footprint, Prefix};
+use crate::cache::{Fault, Footprint, Prefix};
 use crate::model::decoder::PrunedLayer;
 use crate::model::observe::Observe;
 
@@ -15,8 +15,14 @@ pub trait Method: Send + Sync {
     /// The range of its knob. Bytes rise from the first end to the second.
     fn knob(&self) -> Knob;
 
+    /// Fewest entries that each query head keeps in each layer of a prompt of `len` tokens, whatever the knob.
+    fn least(&self, len: usize) -> usize;
+
     /// Everything about a layer that does not depend on the knob (scores, rankings), so that a sweep pays for it once.
-    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a>;
+    ///
+    /// # Errors
+    /// A score, or the norm of a vector that is coded, that is not finite or cannot be held.
+    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault>;
 }
 
 /// A way to make the cache smaller while the prompt is processed: tokens drop out on their way through the layers, so
@@ -29,7 +35,10 @@ pub trait Pruning: Send + Sync {
     fn lengths(&self, knob: f64, prompt: usize, layers: usize) -> Vec<usize>;
 
     /// Which `count` of a layer's tokens go on, ascending.
-    fn keep(&self, layer: &PrunedLayer<'_>, count: usize) -> Vec<u32>;
+    ///
+    /// # Errors
+    /// A score that is not finite; its token is the place among those that are left.
+    fn keep(&self, layer: &PrunedLayer<'_>, count: usize) -> Result<Vec<u32>, Fault>;
 }
 
 /// A method's size knob.
@@ -52,7 +61,11 @@ pub trait Plan: Send + Sync {
     /// What [`Plan::build`] would hold.
     fn footprint(&self, knob: f64) -> Footprint;
 
-    fn build(&self, knob: f64) -> Compressed;
+    /// The layer at this size.
+    ///
+    /// # Errors
+    /// A value made on the way that is not finite or cannot be held.
+    fn build(&self, knob: f64) -> Result<Compressed, Fault>;
 }
 
 /// One compressed layer and what there is to tell of it.

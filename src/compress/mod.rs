@@ -5,6 +5,7 @@
 pub mod budget;
 pub mod codebook;
 pub mod coding;
+pub mod draws;
 pub mod eviction;
 pub mod group;
 pub mod learn;

@@ -6,7 +6,7 @@ use super::eviction::{Eviction, Recent, Store};
 use super::method::{Compressed, Plan};
 use super::select::Ranked;
 use super::view::LayerView;
-use crate::cache::{EvictedKv, Footprint, Indices, Prefix, places};
+use crate::cache::{EvictedKv, Fault, Footprint, Indices, Prefix, places};
 
 /// A layer's rankings.
 pub struct Ranking<'a> {
@@ -24,12 +24,14 @@ pub struct Budget {
 }
 
 impl<'a> Ranking<'a> {
-    pub fn new(eviction: &'a Eviction, layer: LayerView<'a>) -> Self {
-        Self {
+    /// # Errors
+    /// A score that is not finite.
+    pub fn new(eviction: &'a Eviction, layer: LayerView<'a>) -> Result<Self, Fault> {
+        Ok(Self {
             eviction,
             layer,
-            ranked: eviction.rank(layer),
-        }
+            ranked: eviction.rank(layer)?,
+        })
     }
 
     pub fn budget(&self, share: f64) -> Budget {
@@ -165,7 +167,7 @@ impl Plan for Ranking<'_> {
         footprint
     }
 
-    fn build(&self, share: f64) -> Compressed {
+    fn build(&self, share: f64) -> Result<Compressed, Fault> {
         let (full, heads) = (self.layer.kv(), self.layer.geometry().heads);
         let selected = self.selected(share);
         let (evicted, kept) = match self.eviction.store {
@@ -178,10 +180,10 @@ impl Plan for Ranking<'_> {
                 (EvictedKv::repeated(full, &kept), kept)
             }
         };
-        Compressed {
+        Ok(Compressed {
             prefix: Prefix::Evicted(evicted),
             kept: Some(kept),
             cosines: None,
-        }
+        })
     }
 }

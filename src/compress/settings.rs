@@ -134,17 +134,45 @@ impl MethodInfo {
                 .or_else(|| info.default.map(Default::value))
                 .map(|value| (info.name, value))
         };
-        Ok(Settings(
-            self.settings.iter().filter_map(value_of).collect(),
-        ))
+        Ok(Settings {
+            method: self.name,
+            values: self.settings.iter().filter_map(value_of).collect(),
+            given: given.iter().map(|(name, _)| name.clone()).collect(),
+        })
     }
 }
 
 /// The settings of one cell, defaults included, in the order of the method's list.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings(Vec<(&'static str, Value)>);
+pub struct Settings {
+    method: &'static str,
+    values: Vec<(&'static str, Value)>,
+    /// Names of those that are not defaults.
+    given: Vec<String>,
+}
 
 impl Settings {
+    /// The method whose they are.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// That the text `other` has one of `values`, where `name` is given: with any other the method does not heed `name`.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) naming both.
+    pub fn heeds(&self, name: &str, other: &str, values: &[&str]) -> anyhow::Result<()> {
+        let found = self.text(other);
+        if values.contains(&found) || !self.given.iter().any(|given| given == name) {
+            return Ok(());
+        }
+        Err(bad_input!(
+            "method {}: {name} is given, but {other} = {found} does not heed it: expected {other} = {}",
+            self.method,
+            values.join(" or ")
+        ))
+    }
+
     /// `name=value;...`, every setting, floats in their shortest form.
     pub fn canonical(&self) -> String {
         self.canonical_without(&[])
@@ -152,14 +180,14 @@ impl Settings {
 
     /// As [`Settings::canonical`], some names left out.
     pub fn canonical_without(&self, names: &[&str]) -> String {
-        let kept = self.0.iter().filter(|(name, _)| !names.contains(name));
+        let kept = self.values.iter().filter(|(name, _)| !names.contains(name));
         kept.map(|(name, value)| format!("{name}={value}"))
             .collect::<Vec<_>>()
             .join(";")
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        self.0
+        self.values
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| value)

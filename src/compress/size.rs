@@ -1,28 +1,75 @@
 //! How small a method is asked to make a cache.
 
+use anyhow::Result;
+
 use super::solve::{Curve, solve};
+use crate::bad_input;
 
 /// Of `retention` and a method's own knobs, the one that is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Size {
     /// Measured bytes over those of the dense cache.
     Retention(f64),
-    /// Entries per query head and layer, on average.
+    /// Entries per query head and layer, on average, at most: all of a prompt that has no more.
     Budget(usize),
+    /// The share of the prompt's entries that each query head keeps, on average: the setting `r`.
+    Share(f64),
     /// The knob itself.
     Knob(f64),
 }
 
 impl Size {
-    /// The knob that gives this size on a prompt of `len` tokens, whose cache is as large as the curve says.
+    /// The knob that gives this size on a prompt of `len` tokens, whose cache is as large as the curve says. `least`: the
+    /// fewest entries that the method keeps on it, see [`Method::least`](super::method::Method::least).
     ///
     /// # Errors
-    /// A retention that the method cannot reach.
-    pub fn knob(self, curve: &Curve<'_>, len: usize, bytes_dense: u64) -> anyhow::Result<f64> {
+    /// [`BadInput`](crate::error::BadInput) for a retention or a share that the method cannot reach, naming those it can.
+    pub fn knob(
+        self,
+        curve: &Curve<'_>,
+        len: usize,
+        least: usize,
+        bytes_dense: u64,
+    ) -> Result<f64> {
         match self {
             Self::Retention(target) => solve(curve, target, bytes_dense),
             Self::Budget(entries) => Ok((entries as f64 / len as f64).min(1.0)),
+            Self::Share(share) if ((share * len as f64).round() as usize) < least => {
+                Err(bad_input!(
+                    "r = {share}: {share} of this prompt's {len} entries are fewer than the {least} that are always \
+                     kept, expected {:.3} to 1",
+                    least as f64 / len as f64
+                ))
+            }
+            Self::Share(share) => Ok(share),
             Self::Knob(knob) => Ok(knob),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compress::method::Knob;
+
+    #[test]
+    fn a_share_below_what_is_always_kept_is_refused_with_both_numbers() {
+        let knob = Knob {
+            name: "share",
+            smallest: 0.0,
+            largest: 1.0,
+            cheap: &[],
+        };
+        let curve = Curve::new(knob, &|_| 0);
+        let of = |size: Size| size.knob(&curve, 300, 8, 1);
+        let text = of(Size::Share(0.01)).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "r = 0.01: 0.01 of this prompt's 300 entries are fewer than the 8 that are always kept, \
+             expected 0.027 to 1"
+        );
+        assert_eq!(of(Size::Share(0.027)).unwrap(), 0.027);
+        assert_eq!(of(Size::Budget(30)).unwrap(), 0.1);
+        assert_eq!(of(Size::Budget(1000)).unwrap(), 1.0);
     }
 }

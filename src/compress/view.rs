@@ -1,5 +1,6 @@
 //! One layer of a prefill as a compressor sees it.
 
+use super::draws::seed;
 use crate::cache::{DenseKv, Geometry, Rows, StoreType};
 use crate::model::observe::Prefilled;
 
@@ -8,6 +9,8 @@ use crate::model::observe::Prefilled;
 pub struct LayerView<'a> {
     pub prefilled: &'a Prefilled,
     pub layer: usize,
+    /// The seed of every draw of the method on this sample, see [`LayerView::seed`].
+    pub draws: u64,
 }
 
 impl<'a> LayerView<'a> {
@@ -31,6 +34,11 @@ impl<'a> LayerView<'a> {
     /// Keys (rotated) and values, per KV head.
     pub fn kv(&self) -> &'a DenseKv {
         &self.prefilled.layers[self.layer].kv
+    }
+
+    /// The seed of the draws of one kind in this layer: `own` is the method's, `kind` tells draws apart, as a KV head does.
+    pub fn seed(&self, own: u64, kind: usize) -> u64 {
+        seed(&[self.draws, own, self.layer as u64, kind as u64])
     }
 
     /// Keys before RoPE, per KV head `[len, head_dim]`.

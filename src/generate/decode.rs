@@ -26,7 +26,8 @@ impl Limits {
     }
 }
 
-/// Greedy answers of several caches, decoded in lockstep; one that has stopped leaves the batch.
+/// Greedy answers of several caches, decoded in lockstep; one that has stopped leaves the batch, and one that has a
+/// [`fault`](Cache::fault), whose answer is then not to be used.
 ///
 /// `first`: logits of each cache's next token, `[caches, vocab]`.
 pub fn decode(
@@ -47,6 +48,12 @@ pub fn decode(
         let mut going_on = Vec::new();
         for (row, &cell) in running.iter().enumerate() {
             let mut logits = logits.i(row)?;
+            let cache = &mut caches[cell];
+            let values = logits.to_vec1::<f32>()?;
+            cache.check_logits(&values, values.len(), cache.seen.saturating_sub(1));
+            if cache.fault.is_some() {
+                continue;
+            }
             if answers[cell].len() < limits.min_new_tokens {
                 logits = without(&logits, &limits.stops)?;
             }

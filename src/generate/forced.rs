@@ -10,18 +10,23 @@ use crate::model::decoder::{Model, Sequence};
 /// Tokens to a batch: enough for fast products, few enough that their logits are small beside the model.
 const BATCH: usize = 256;
 
-/// Feeds `tokens` to each cache. Returns the logits after the last of them, `[vocab]` for each cache.
+/// Feeds `tokens` to each cache. Returns the logits after the last of them, `[vocab]` for each cache; those of a cache
+/// with a [`fault`](Cache::fault) are not to be used.
 pub fn extend(model: &Model, caches: &mut [&mut Cache], tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
     let mut after = Vec::with_capacity(caches.len());
     for batch in caches.chunks_mut((BATCH / tokens.len()).max(1)) {
-        after.extend(feed(model, batch, tokens, 1)?.to_vec2::<f32>()?);
+        let logits = feed(model, batch, tokens, 1)?.to_vec2::<f32>()?;
+        for (cache, logits) in batch.iter_mut().zip(&logits) {
+            cache.check_logits(logits, logits.len(), cache.seen - 1);
+        }
+        after.extend(logits);
     }
     Ok(after)
 }
 
 /// Teacher forcing: scores the tokens `scored` of `continuation`, fed to each cache and forgotten again. `see` is
-/// called for each cache in turn with the logits before each scored token, `[vocab]` each. `first` are each cache's
-/// logits before the first token of `continuation`.
+/// called for each cache in turn with the logits before each scored token, `[vocab]` each, but for a cache with a
+/// [`fault`](Cache::fault). `first` are each cache's logits before the first token of `continuation`.
 pub fn forced(
     model: &Model,
     caches: &mut [&mut Cache],
@@ -48,10 +53,16 @@ pub fn forced(
         };
         for i in 0..batch.len() {
             let cell = number * per_batch + i;
+            let of_cell = &logits[i * wanted..(i + 1) * wanted];
+            let token = batch[i].seen + fed.len() - wanted;
+            for (row, logits) in of_cell.iter().enumerate() {
+                batch[i].check_logits(logits, logits.len(), token + row);
+            }
+            if batch[i].fault.is_some() {
+                continue;
+            }
             let before = (scored.start == 0).then_some(&first[cell]);
-            let rows = before
-                .into_iter()
-                .chain(&logits[i * wanted..(i + 1) * wanted]);
+            let rows = before.into_iter().chain(of_cell);
             see(cell, &rows.map(Vec::as_slice).collect::<Vec<_>>());
         }
     }

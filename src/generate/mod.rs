@@ -10,10 +10,12 @@ use std::time::Instant;
 pub use decode::{Limits, decode};
 pub use forced::{extend, forced};
 
+use anyhow::Context;
 use rayon::prelude::*;
 
-use crate::cache::{Cache, Footprint, LayerCache, Prefix};
+use crate::cache::{Cache, Fault, Footprint, LayerCache, Prefix};
 use crate::compress::codebook::Cosines;
+use crate::compress::draws;
 use crate::compress::method::{Compressed, Knob, Method, Plan};
 use crate::compress::methods::Made;
 use crate::compress::settings::{MethodInfo, Settings};
@@ -89,23 +91,26 @@ impl Cell {
         plans: &[Box<dyn Plan + '_>],
         curve: Option<&Curve<'_>>,
     ) -> anyhow::Result<Layers> {
-        let knob = |size: Size| match curve {
-            Some(curve) => size.knob(curve, prefilled.len, prefilled.bytes_dense()),
+        let knob = |size: Size, least| match curve {
+            Some(curve) => size.knob(curve, prefilled.len, least, prefilled.bytes_dense()),
             None => anyhow::bail!("{} has no knob", self.info.name),
         };
         match &self.made {
             Made::Full => Ok(whole(prefilled)),
-            Made::Compress(_, size) => {
-                let knob = knob(*size)?;
-                let layers = plans.par_iter().map(|plan| plan.build(knob)).collect();
-                Ok((layers, prefilled.logits.clone()))
+            Made::Compress(method, size) => {
+                let knob = knob(*size, method.least(prefilled.len))?;
+                let layers = plans.par_iter().map(|plan| plan.build(knob));
+                let layers = first_fault(layers.collect());
+                Ok((layers.map_err(compression)?, prefilled.logits.clone()))
             }
             Made::Prune(method, size) => {
-                let knob = knob(*size)?;
+                let knob = knob(*size, 0)?;
                 let lengths = method.lengths(knob, prefilled.len, prefilled.geometry.layers);
                 let keep = |layer: &PrunedLayer<'_>, count: usize| method.keep(layer, count);
                 let (tokens, store) = (&prefilled.tokens, prefilled.store);
-                let pruned = model.prefill_pruned(tokens, store, &lengths, keep)?;
+                let pruned = model
+                    .prefill_pruned(tokens, store, &lengths, keep)
+                    .context("prefill")?;
                 let layers = pruned.layers.into_iter().map(|kv| Compressed {
                     prefix: Prefix::Dense(kv),
                     kept: None,
@@ -140,14 +145,15 @@ pub struct LayerFacts {
     pub cosines: Option<(Cosines, Cosines)>,
 }
 
-/// Compresses one prefill for each cell, all of them held at once. See [`compress_each`].
+/// Compresses one prefill for each cell, all of them held at once, its draws seeded by 0. See
+/// [`compress_each`].
 pub fn compress(
     model: &Model,
     prefilled: &Prefilled,
     cells: &[&Cell],
 ) -> Vec<anyhow::Result<CellCache>> {
     let mut caches = Vec::with_capacity(cells.len());
-    let Ok(()) = compress_each(model, prefilled, cells, |made| {
+    let Ok(()) = compress_each(model, prefilled, cells, 0, |made| {
         caches.push(made);
         Ok::<(), Infallible>(())
     });
@@ -155,7 +161,8 @@ pub fn compress(
 }
 
 /// Compresses one prefill for each cell in turn and hands the cache over, so that not all need be held at once. A cell
-/// that cannot be (a retention out of reach) is an error of its own.
+/// that cannot be (a retention out of reach, a value that is not finite) is an error of its own. `seed`: of all
+/// draws on this sample, see [`draws::of_sample`].
 ///
 /// # Errors
 /// What `then` returns, which ends it.
@@ -163,15 +170,27 @@ pub fn compress_each<E>(
     model: &Model,
     prefilled: &Prefilled,
     cells: &[&Cell],
+    seed: u64,
     mut then: impl FnMut(anyhow::Result<CellCache>) -> Result<(), E>,
 ) -> Result<(), E> {
     for family in cells.chunk_by(|a, b| a.family() == b.family()) {
         let start = Instant::now();
         let plans = match &family[0].made {
-            Made::Compress(method, _) => stage(Stage::Score, || plan(method.as_ref(), prefilled)),
-            Made::Full | Made::Prune(..) => Vec::new(),
+            Made::Compress(method, _) => {
+                let draws = draws::of_method(seed, family[0].info.name);
+                stage(Stage::Score, || plan(method.as_ref(), prefilled, draws))
+            }
+            Made::Full | Made::Prune(..) => Ok(Vec::new()),
         };
         let share_ms = milliseconds(start) / family.len() as f64;
+        let plans = match plans {
+            Ok(plans) => plans,
+            Err(fault) => {
+                let failed = |_| then(Err(compression(fault.clone())));
+                family.iter().try_for_each(failed)?;
+                continue;
+            }
+        };
         let bytes = |knob: f64| family[0].bytes(knob, &plans, prefilled);
         let curve = family[0].knob().map(|knob| Curve::new(knob, &bytes));
         let make = |cell: &Cell| {
@@ -192,12 +211,29 @@ pub fn compress_each<E>(
     Ok(())
 }
 
-fn plan<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Plan + 'a>> {
-    let layers = 0..prefilled.layers.len();
-    layers
-        .into_par_iter()
-        .map(|layer| method.plan(LayerView { prefilled, layer }))
-        .collect()
+/// A layer that could not be compressed, named as such.
+fn compression(fault: Fault) -> anyhow::Error {
+    anyhow::Error::new(fault).context("compression")
+}
+
+/// A method's plan of each layer.
+fn plan<'a>(
+    method: &'a dyn Method,
+    prefilled: &'a Prefilled,
+    draws: u64,
+) -> Result<Vec<Box<dyn Plan + 'a>>, Fault> {
+    let layers = (0..prefilled.layers.len()).into_par_iter();
+    let view = |layer| LayerView {
+        prefilled,
+        layer,
+        draws,
+    };
+    first_fault(layers.map(|layer| method.plan(view(layer))).collect())
+}
+
+/// All layers, or the fault of the first that has one, whichever was found first.
+fn first_fault<T>(layers: Vec<Result<T, Fault>>) -> Result<Vec<T>, Fault> {
+    layers.into_iter().collect()
 }
 
 /// The layers of one cell's cache, and the logits after the prompt.
@@ -257,11 +293,8 @@ pub fn whole_cache(model: &Model, prefilled: &Prefilled) -> Cache {
 
 fn cache(model: &Model, prefilled: &Prefilled, prefixes: Vec<Prefix>) -> Cache {
     let layer = |prefix| LayerCache::new(prefilled.geometry, prefix, prefilled.store);
-    Cache {
-        layers: prefixes.into_iter().map(layer).collect(),
-        rope: model.rope().clone(),
-        seen: prefilled.len,
-    }
+    let layers = prefixes.into_iter().map(layer).collect();
+    Cache::new(layers, model.rope().clone(), prefilled.len)
 }
 
 /// Milliseconds since `start`.

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::WINDOW;
+use crate::cache::Fault;
 use crate::compress::score::{Normalisation, WindowShape, window_attention};
 use crate::compress::view::LayerView;
 use crate::model::observe::Prefilled;
@@ -31,14 +32,22 @@ pub struct LayerAttention {
 }
 
 impl Attention {
-    pub(super) fn of(prefilled: &Prefilled) -> Self {
+    /// # Errors
+    /// Attention that is not finite.
+    pub(super) fn of(prefilled: &Prefilled) -> Result<Self, Fault> {
         let entries = prefilled.len - WINDOW;
         let ranks = ranks(entries);
-        let layers = (0..prefilled.layers.len())
+        let view = |layer| LayerView {
+            prefilled,
+            layer,
+            draws: 0,
+        };
+        let layers: Vec<Result<LayerAttention, Fault>> = (0..prefilled.layers.len())
             .into_par_iter()
-            .map(|layer| of_layer(LayerView { prefilled, layer }, &ranks))
+            .map(|layer| of_layer(view(layer), &ranks))
             .collect();
-        Self { ranks, layers }
+        let layers = layers.into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { ranks, layers })
     }
 }
 
@@ -52,7 +61,7 @@ fn ranks(entries: usize) -> Vec<usize> {
     ranks
 }
 
-fn of_layer(layer: LayerView<'_>, ranks: &[usize]) -> LayerAttention {
+fn of_layer(layer: LayerView<'_>, ranks: &[usize]) -> Result<LayerAttention, Fault> {
     let geometry = layer.geometry();
     let shape = WindowShape {
         group: geometry.group(),
@@ -65,6 +74,9 @@ fn of_layer(layer: LayerView<'_>, ranks: &[usize]) -> LayerAttention {
         let queries = layer.window_queries(kv_head, WINDOW);
         let keys = layer.kv().keys[kv_head].to_f32();
         let mut scores = window_attention(&queries, &keys, shape, Normalisation::Mean);
+        if let Some(fault) = Fault::of_scores(&scores, layer.len() - WINDOW) {
+            return Err(fault.in_layer(layer.layer));
+        }
         for head in scores.chunks_exact_mut(layer.len() - WINDOW) {
             head.sort_unstable_by(f32::total_cmp);
             let (sums, total) = sums_at(head, ranks);
@@ -75,10 +87,10 @@ fn of_layer(layer: LayerView<'_>, ranks: &[usize]) -> LayerAttention {
         }
     }
     let mean = |sum: f64| (sum / geometry.heads as f64) as f32;
-    LayerAttention {
+    Ok(LayerAttention {
         cumulative: shares.into_iter().map(mean).collect(),
         before_window: mean(before_window),
-    }
+    })
 }
 
 /// The sum of the first `rank` scores for each of `ranks`, which ascend, and the sum of all.

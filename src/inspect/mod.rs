@@ -10,7 +10,7 @@ mod prompt;
 mod similarity;
 mod table;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 pub use attention::{Attention, LayerAttention};
@@ -86,8 +86,8 @@ pub fn inspect(
         head_dim: prefilled.geometry.head_dim,
         bytes_dense: prefilled.bytes_dense(),
         window: WINDOW,
-        attention: Attention::of(&prefilled),
-        similar: similarity::similar(&prefilled),
+        attention: Attention::of(&prefilled)?,
+        similar: similarity::similar(&prefilled)?,
         methods: methods(loaded, &prefilled, cells)?,
     })
 }
@@ -103,6 +103,12 @@ fn methods(loaded: &Loaded, prefilled: &Prefilled, cells: &[Cell]) -> Result<Vec
         .map(|(cell, made)| {
             let made = made.with_context(|| format!("method {}", cell.info.name))?;
             let errors = output::errors(&made.cache, prefilled, &full);
+            if let Some(layer) = errors.iter().position(|error| !error.is_finite()) {
+                bail!(
+                    "method {}: layer {layer}, attention of the last {WINDOW} tokens: not finite",
+                    cell.info.name
+                );
+            }
             Ok(MethodFacts::new(cell, &made, &errors, prefilled))
         })
         .collect()

@@ -17,11 +17,8 @@ pub(super) fn of_dense(prefilled: &Prefilled, rope: &Arc<Rope>) -> Vec<Vec<f32>>
         let prefix = Prefix::Dense(layer.kv.clone());
         LayerCache::new(prefilled.geometry, prefix, prefilled.store)
     };
-    let dense = Cache {
-        layers: prefilled.layers.iter().map(dense).collect(),
-        rope: rope.clone(),
-        seen: prefilled.len,
-    };
+    let layers = prefilled.layers.iter().map(dense).collect();
+    let dense = Cache::new(layers, rope.clone(), prefilled.len);
     of(&dense, prefilled)
 }
 
@@ -53,7 +50,11 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     let square = |x: f32| f64::from(x).powi(2);
     let off: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
     let whole: f64 = expected.iter().map(|&x| square(x)).sum();
-    (off / whole).sqrt()
+    match off {
+        // So too where nothing was expected.
+        0.0 => 0.0,
+        _ => (off / whole).sqrt(),
+    }
 }
 
 #[cfg(test)]
@@ -64,5 +65,7 @@ mod tests {
     fn errors_are_relative_to_what_was_expected() {
         assert_eq!(relative_error(&[3.0, 4.0], &[3.0, 4.0]), 0.0);
         assert_eq!(relative_error(&[3.0, 0.0], &[0.0, 4.0]), 1.25);
+        assert_eq!(relative_error(&[0.0], &[0.0]), 0.0);
+        assert!(relative_error(&[f32::NAN], &[1.0]).is_nan());
     }
 }

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::cache::Rows;
+use crate::cache::{Fault, Rows};
 use crate::compress::codebook::{normalise, similarity_graphs};
 use crate::model::observe::{Prefilled, PrefilledLayer};
 
@@ -56,36 +56,48 @@ impl Vectors {
 }
 
 /// Counts all of [`COUNTED`], each pair's product computed once for both of its thresholds.
-pub(super) fn similar(prefilled: &Prefilled) -> Vec<Similar> {
+///
+/// # Errors
+/// A vector whose norm is not finite: it has no direction.
+pub(super) fn similar(prefilled: &Prefilled) -> Result<Vec<Similar>, Fault> {
     let tokens = prefilled.len as u64;
-    COUNTED
+    let counted = COUNTED
         .into_iter()
-        .flat_map(|(vectors, thetas)| {
+        .map(|(vectors, thetas)| {
             let heads: Vec<&Rows> = prefilled
                 .layers
                 .iter()
                 .flat_map(|layer| vectors.of(layer))
                 .collect();
-            let counts: Vec<[u64; 2]> = heads
+            let kv_heads = prefilled.geometry.kv_heads;
+            let counts: Vec<Result<[u64; 2], Fault>> = heads
                 .into_par_iter()
-                .map(|rows| pairs(rows, thetas))
+                .enumerate()
+                .map(|(head, rows)| {
+                    pairs(rows, thetas).map_err(|fault| fault.in_layer(head / kv_heads))
+                })
                 .collect();
-            [0, 1].map(|i| Similar {
+            let counts = counts.into_iter().collect::<Result<Vec<_>, _>>()?;
+            Ok([0, 1].map(|i| Similar {
                 vectors,
                 theta: thetas[i],
                 most: tokens * (tokens - 1) / 2,
                 pairs: counts
-                    .chunks(prefilled.geometry.kv_heads)
+                    .chunks(kv_heads)
                     .map(|layer| layer.iter().map(|count| count[i]).collect())
                     .collect(),
-            })
+            }))
         })
-        .collect()
+        .collect::<Result<Vec<_>, Fault>>()?;
+    Ok(counted.into_iter().flatten().collect())
 }
 
-fn pairs(rows: &Rows, thetas: [f32; 2]) -> [u64; 2] {
+fn pairs(rows: &Rows, thetas: [f32; 2]) -> Result<[u64; 2], Fault> {
     let d = rows.dim();
-    let (units, _) = normalise(&rows.to_f32(), d);
+    let (units, norms) = normalise(&rows.to_f32(), d);
+    if let Some(fault) = Fault::of_rows("norms of vectors", &norms, 1, 0) {
+        return Err(fault);
+    }
     let graphs = similarity_graphs(&units, d, &thetas);
-    [0, 1].map(|i| graphs[i].pairs() as u64)
+    Ok([0, 1].map(|i| graphs[i].pairs() as u64))
 }

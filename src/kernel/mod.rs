@@ -5,11 +5,13 @@
 //! number of threads, on how rows are batched, or on where a block begins.
 
 mod dots;
+mod finite;
 pub mod half;
 mod panels;
 pub mod simd;
 mod tile;
 
 pub use dots::dots;
+pub use finite::first_beyond;
 pub use panels::Panels;
 pub use tile::{LANES, Left, Out, Right, product};

@@ -6,7 +6,7 @@
 mod load;
 mod prune;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Error, Result, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -85,6 +85,9 @@ impl Model {
     }
 
     /// Processes a whole prompt with full attention, in chunks. Only the last position's logits are computed.
+    ///
+    /// # Errors
+    /// A prompt of no token or longer than the model's context; a value that is not finite, or that `store` cannot hold.
     pub fn prefill(&self, tokens: &[u32], observe: Observe, store: StoreType) -> Result<Prefilled> {
         self.prefill_after(None, tokens, observe, store)
     }
@@ -98,11 +101,11 @@ impl Model {
         store: StoreType,
     ) -> Result<Prefilled> {
         if tokens.is_empty() || tokens.len() > self.config.max_prompt() {
-            candle_core::bail!(
+            return Err(Error::Msg(format!(
                 "a prompt of {} tokens: expected 1 to {}",
                 tokens.len(),
                 self.config.max_prompt()
-            );
+            )));
         }
         let geometry = self.geometry();
         let mut observer = Observer::new(observe, geometry, store, tokens.len());
@@ -125,11 +128,7 @@ impl Model {
                 (0..geometry.layers).map(empty).collect()
             }
         };
-        let mut cache = Cache {
-            layers,
-            rope: self.rope.clone(),
-            seen: common,
-        };
+        let mut cache = Cache::new(layers, self.rope.clone(), common);
         let mut logits = Vec::new();
         for (i, chunk) in tokens[common..].chunks(CHUNK).enumerate() {
             let sequence = Sequence {
@@ -140,6 +139,10 @@ impl Model {
             if common + (i + 1) * CHUNK >= tokens.len() {
                 let last = x.narrow(0, x.dim(0)? - 1, 1)?;
                 logits = self.logits(&last)?.flatten_all()?.to_vec1()?;
+                cache.check_logits(&logits, logits.len(), tokens.len() - 1);
+            }
+            if let Some(fault) = cache.fault {
+                return Err(Error::Msg(format!("prefill: {fault}")));
             }
         }
         Ok(Prefilled {
@@ -153,7 +156,8 @@ impl Model {
         })
     }
 
-    /// One token for each of several caches. Returns logits `[caches, vocab]`; a row depends on its own cache alone.
+    /// One token for each of several caches. Returns logits `[caches, vocab]`; a row depends on its own cache alone,
+    /// which notes a fault that it comes to.
     pub fn step(&self, tokens: &[u32], caches: &mut [&mut Cache]) -> Result<Tensor> {
         let mut sequences: Vec<Sequence<'_>> = caches
             .iter_mut()
@@ -205,10 +209,10 @@ impl Model {
             .collect();
         let last = positions.iter().copied().max().unwrap_or(0);
         if last >= self.rope.max_len() {
-            candle_core::bail!(
+            return Err(Error::Msg(format!(
                 "a token at position {last}: the context ends at {}",
                 self.rope.max_len()
-            );
+            )));
         }
         let mut x = self.embed(&tokens)?;
         for (i, layer) in self.layers.iter().enumerate() {
@@ -309,11 +313,7 @@ impl Model {
         if let ([sequence], Some(observer)) = (&mut *sequences, observer) {
             observer.see(i, &unrotated_keys, &queries, query_width);
             let new = new(&queries, 0..positions.len());
-            let cache = &mut sequence.cache.layers[i];
-            return match observer.column_sums(i) {
-                Some(sums) => cache.attend_summing(&new, &self.rope, sums),
-                None => cache.attend(&new, &self.rope),
-            };
+            return sequence.cache.attend(i, &new, observer.column_sums(i));
         }
         let mut start = 0;
         let spans: Vec<Range<usize>> = sequences
@@ -328,7 +328,7 @@ impl Model {
             .zip(spans)
             .map(|(sequence, span)| {
                 let queries = &queries[span.start * query_width..span.end * query_width];
-                sequence.cache.layers[i].attend(&new(queries, span), &self.rope)
+                sequence.cache.attend(i, &new(queries, span), None)
             })
             .collect();
         attended.concat()

@@ -65,7 +65,12 @@ impl CustomOp2 for RmsNorm {
 fn normalise(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     let width = weight.len();
     for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-        let factor = 1.0 / (simd::dot(x, x) / width as f32 + eps).sqrt();
+        let mean = simd::dot(x, x) / width as f32;
+        // The mean of squares can overflow where x does not: then it is no factor of 0 but NaN.
+        let factor = match mean.is_finite() {
+            true => 1.0 / (mean + eps).sqrt(),
+            false => f32::NAN,
+        };
         for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
             *out = x * factor * weight;
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
@@ -35,13 +35,17 @@ pub struct Expected {
 
 /// What the full cache says of a sample.
 pub struct FullCache {
-    pub reference: Expected,
+    /// The right answer; none where the sample has no tokens of one.
+    pub reference: Option<Expected>,
     /// Its own greedy answer; none where it says nothing.
     pub greedy: Option<Expected>,
 }
 
 impl FullCache {
     /// `rest`: tokens of the prompt that were not compressed. `limits`: where answers end.
+    ///
+    /// # Errors
+    /// A value that is not finite: then there is nothing to compare with.
     pub fn new(
         model: &Model,
         prefilled: &Prefilled,
@@ -84,25 +88,30 @@ impl FullCache {
                 full,
             })
         };
-        Ok(Self {
-            reference: expected(reference, scored)?,
-            greedy: match answer.len() {
-                0 => None,
-                count => Some(expected(&answer, 0..count)?),
-            },
-        })
+        let mut where_any = |tokens: &[u32], scored: Range<usize>| {
+            let any = !scored.is_empty();
+            any.then(|| expected(tokens, scored)).transpose()
+        };
+        let found = Self {
+            reference: where_any(reference, scored)?,
+            greedy: where_any(&answer, 0..answer.len())?,
+        };
+        match cache.fault {
+            Some(fault) => Err(Error::new(fault).context("full cache")),
+            None => Ok(found),
+        }
     }
 }
 
 impl Expected {
-    /// Of each cache in turn. `first`: their logits before the continuation.
+    /// Of each cache in turn; none of one with a fault. `first`: their logits before the continuation.
     pub fn compare(
         &self,
         model: &Model,
         caches: &mut [&mut Cache],
         first: &[Vec<f32>],
-    ) -> Result<Vec<Fidelity>> {
-        let mut found = Vec::with_capacity(caches.len());
+    ) -> Result<Vec<Option<Fidelity>>> {
+        let mut found = vec![None; caches.len()];
         let right = &self.tokens[self.scored.clone()];
         forced(
             model,
@@ -110,7 +119,7 @@ impl Expected {
             first,
             &self.tokens,
             self.scored.clone(),
-            |_, rows| found.push(fidelity(&self.full, rows, right)),
+            |cell, rows| found[cell] = Some(fidelity(&self.full, rows, right)),
         )?;
         Ok(found)
     }
@@ -139,10 +148,11 @@ fn fidelity(full: &[Vec<f32>], logits: &[&[f32]], tokens: &[u32]) -> Fidelity {
         .map(of_token)
         .collect();
     let mean = |i: usize| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64;
+    let kl = mean(1);
     Fidelity {
         nll: mean(0),
-        // Rounding can take what is all but 0 below it.
-        kl: mean(1).max(0.0),
+        // Rounding can take what is all but 0 below it. A maximum would make 0 of NaN.
+        kl: if kl < 0.0 { 0.0 } else { kl },
         agreement: mean(2),
     }
 }

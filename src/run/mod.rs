@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use self::identity::{identity, now, provenance, same_run, sha256};
 use self::sample::Outcome;
 use self::tasks::{Ordered, in_token_order};
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bad_input;
@@ -26,7 +26,7 @@ use crate::load::{self, Loaded};
 use crate::model::observe::Prefilled;
 use crate::profile::{Stage, stage};
 use crate::record::{
-    Prediction, PredictionWriter, Provenance, Record, RecordWriter, program_version,
+    Checked, Prediction, PredictionWriter, Provenance, Record, RecordWriter, program_version,
 };
 use crate::source::{self, SourceOptions};
 use crate::task::{Sample, Task};
@@ -127,7 +127,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
                 let identity = of_sample(&identity, &id, at);
                 let cells = pending(experiment, &identity, &out.records);
                 failed += cells.len();
-                record_unbuilt(&error, &cells, &identity, &mut out)?;
+                record_failed(&error, &cells, &identity, &mut out)?;
             }
             progress.inc(1);
         }
@@ -151,7 +151,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
                 let (failures, prefilled) =
                     run_one(of, &sample, (at, earlier), &cells, &identity, &mut out)?;
                 failed += failures;
-                earlier = options.reuse.then_some(prefilled);
+                earlier = prefilled.filter(|_| options.reuse);
             }
             progress.inc(1);
         }
@@ -210,6 +210,15 @@ fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
     }
 }
 
+/// The columns that are known of a sample's prompt.
+fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
+    Record {
+        prompt_tokens: sample.prompt_tokens(),
+        cut: Some(sample.cut),
+        ..of_sample.clone()
+    }
+}
+
 /// The columns that are known of a cell before it is run.
 fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
     Record {
@@ -231,7 +240,8 @@ fn pending<'a>(
         .collect()
 }
 
-/// One sample, after the `earlier` prefill; returns how many of its cells failed, and its own prefill.
+/// One sample, after the `earlier` prefill; returns how many of its cells failed, and its own prefill. What is wrong with
+/// a sample ends its own cells and no others.
 fn run_one(
     (experiment, loaded, task): (&Experiment, &Loaded, &dyn Task),
     sample: &Sample,
@@ -239,15 +249,18 @@ fn run_one(
     cells: &[&Cell],
     identity: &Record,
     out: &mut Output,
-) -> Result<(usize, Prefilled)> {
-    let (outcomes, prefilled) = sample::run_sample(
-        (loaded, task),
-        sample,
-        earlier,
-        cells,
-        (at, experiment.file.fidelity),
-        experiment.store,
-    )?;
+) -> Result<(usize, Option<Prefilled>)> {
+    let done = sample::run_sample((loaded, task), sample, earlier, cells, at, experiment);
+    let (outcomes, prefilled) = match done {
+        Ok((outcomes, prefilled)) => (outcomes, Some(prefilled)),
+        Err(error) => {
+            let identity = of_prompt(identity, sample);
+            stage(Stage::Record, || {
+                record_failed(&error, cells, &identity, out)
+            })?;
+            return Ok((cells.len(), None));
+        }
+    };
     let failed = stage(Stage::Record, || {
         let of = (experiment, loaded, task);
         record(of, sample, cells, outcomes, identity, out)
@@ -255,8 +268,8 @@ fn run_one(
     Ok((failed, prefilled))
 }
 
-/// Writes the rows of a sample that cannot be built.
-fn record_unbuilt(
+/// Writes the rows of a sample of which no cell has a result.
+fn record_failed(
     error: &anyhow::Error,
     cells: &[&Cell],
     identity: &Record,
@@ -283,13 +296,17 @@ fn record(
 ) -> Result<usize> {
     let mut failed = 0;
     for (cell, outcome) in cells.iter().zip(outcomes) {
-        let identity = Record {
-            prompt_tokens: sample.prompt_tokens(),
-            cut: Some(sample.cut),
-            ..of_cell(identity, cell)
-        };
-        match outcome {
-            Ok(outcome) => {
+        let identity = of_cell(&of_prompt(identity, sample), cell);
+        let geometry: Geometry = loaded.model.geometry();
+        let rows = outcome.and_then(|outcome| {
+            let (record, layers) =
+                rows::rows(identity.clone(), &outcome, geometry, experiment.store);
+            let wrong = std::iter::once(record.check()).chain(layers.iter().map(Checked::check));
+            wrong.collect::<Result<(), String>>().map_err(Error::msg)?;
+            Ok((outcome, record, layers))
+        });
+        match rows {
+            Ok((outcome, record, layers)) => {
                 out.predictions.append(&Prediction {
                     task: identity.task.clone(),
                     sample: identity.sample.clone(),
@@ -305,8 +322,6 @@ fn record(
                         .map(|(name, score)| (name.to_string(), score))
                         .collect(),
                 })?;
-                let geometry: Geometry = loaded.model.geometry();
-                let (record, layers) = rows::rows(identity, &outcome, geometry, experiment.store);
                 out.records.append(&record, &layers)?;
             }
             Err(error) => {

@@ -64,7 +64,7 @@ pub fn rows(
         ),
         score: outcome.score,
         new_tokens: Some(outcome.new_tokens),
-        nll: Some(outcome.nll),
+        nll: outcome.nll,
         kl: outcome.fidelity.map(|fidelity| fidelity.kl),
         agreement: outcome.fidelity.map(|fidelity| fidelity.agreement),
         nll_greedy: outcome.fidelity_greedy.map(|fidelity| fidelity.nll),

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use candle_core::{Device, Tensor};
 
 use super::fidelity::{Fidelity, FullCache, mean_nll};
-use crate::cache::{Cache, Footprint, StoreType};
-use crate::experiment::CompressAt;
+use crate::cache::{Cache, Footprint};
+use crate::compress::draws;
+use crate::experiment::{CompressAt, Experiment, ExperimentFile};
 use crate::generate::{
     Cell, CellCache, LayerFacts, Limits, compress_each, decode, extend, forced, milliseconds,
 };
@@ -30,9 +31,9 @@ pub struct Outcome {
     /// None where nothing was to be generated.
     pub score: Option<f64>,
     pub new_tokens: usize,
-    /// Negative log-likelihood of the right answer, nats per token.
-    pub nll: f64,
-    /// Over the right answer; none where it was not asked for.
+    /// Negative log-likelihood of the right answer, nats per token; none where the sample has no tokens of one.
+    pub nll: Option<f64>,
+    /// Over the right answer; none where it was not asked for or there is none.
     pub fidelity: Option<Fidelity>,
     /// Over the full cache's own answer, where there is one.
     pub fidelity_greedy: Option<Fidelity>,
@@ -41,20 +42,25 @@ pub struct Outcome {
     pub decode_ms: f64,
 }
 
-/// Runs the cells on one sample, and compares each with the full cache where `fidelity` is asked for. A cell that cannot
-/// be compressed as asked is an error of its own. Cells are answered in groups, each as soon as its caches together are
+/// Runs the cells on one sample as the experiment says, and compares each with the full cache where it asks for fidelity.
+/// A cell that cannot be compressed as asked, or that comes to a value that is not finite, is an error of its own. Cells are answered in groups, each as soon as its caches together are
 /// as large as the dense one, so that they are not all held at once.
 ///
 /// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
+///
+/// # Errors
+/// What ends every cell of the sample: a prompt without tokens or longer than the model's context, a prefill that is not
+/// finite, a full cache that nothing can be compared with.
 pub fn run_sample(
     (loaded, task): (&Loaded, &dyn Task),
     sample: &Sample,
     earlier: Option<Prefilled>,
     cells: &[&Cell],
-    (at, fidelity): (CompressAt, bool),
-    store: StoreType,
+    at: CompressAt,
+    experiment: &Experiment,
 ) -> Result<(Vec<Result<Outcome>>, Prefilled)> {
     let model = &loaded.model;
+    let (store, ExperimentFile { fidelity, seed, .. }) = (experiment.store, &experiment.file);
     let observe = cells
         .iter()
         .map(|cell| cell.observes())
@@ -63,6 +69,9 @@ pub fn run_sample(
         CompressAt::Prompt => ([&sample.context[..], &sample.question].concat(), &[][..]),
         CompressAt::Context => (sample.context.clone(), &sample.question[..]),
     };
+    if compressed.is_empty() {
+        anyhow::bail!("the {} has no tokens, expected at least 1", at.name());
+    }
     let start = Instant::now();
     let prefilled = stage(Stage::Prefill, || {
         model.prefill_after(earlier, &compressed, observe, store)
@@ -88,7 +97,8 @@ pub fn run_sample(
     };
     let mut outcomes = Vec::with_capacity(cells.len());
     let mut group: Vec<Result<CellCache>> = Vec::new();
-    compress_each(model, &prefilled, cells, |made| {
+    let draws = draws::of_sample(*seed, task.name(), &sample.id);
+    compress_each(model, &prefilled, cells, draws, |made| {
         group.push(made);
         let own = |cell: &CellCache| cell.cache.bytes_own();
         if group.iter().flatten().map(own).sum::<u64>() >= common.bytes_dense {
@@ -115,12 +125,11 @@ struct Common<'a> {
 }
 
 impl Common<'_> {
-    /// Scores and decodes several caches together.
+    /// Scores and decodes several caches together. One that comes to a value that is not finite is an error of its own.
     fn answer(&self, mut made: Vec<Result<CellCache>>) -> Result<Vec<Result<Outcome>>> {
         let Loaded {
             model, tokenizer, ..
         } = self.loaded;
-        let sample = self.sample;
         let mut first: Vec<Vec<f32>> = made
             .iter_mut()
             .flatten()
@@ -135,87 +144,135 @@ impl Common<'_> {
             let failed = made.into_iter().filter_map(Result::err);
             return Ok(failed.map(Err).collect());
         }
+        let mut faults: Vec<Option<Error>> = caches.iter().map(|_| None).collect();
         if !self.rest.is_empty() {
             first = stage(Stage::Force, || extend(model, &mut caches, self.rest))?;
+            note_faults("question", &caches, &mut faults);
         }
         let likely = stage(Stage::Force, || self.likely(&mut caches, &first))?;
+        note_faults("scoring", &caches, &mut faults);
         let start = Instant::now();
         let first = Tensor::new(first, &Device::Cpu)?;
         let answers = stage(Stage::Decode, || {
             decode(model, &mut caches, &first, &self.limits)
         })?;
+        note_faults("decoding", &caches, &mut faults);
         let decode_ms = milliseconds(start);
 
-        let mut results = answers.into_iter().zip(likely);
+        let mut results = answers.into_iter().zip(likely).zip(faults);
         let outcome = |cell: Result<CellCache>| {
             let cell = match cell {
                 Ok(cell) => cell,
                 Err(error) => return Ok(Err(error)),
             };
-            let Some((answer, likely)) = results.next() else {
+            let Some(((answer, likely), fault)) = results.next() else {
                 anyhow::bail!("fewer answers than cells");
             };
+            if let Some(fault) = fault {
+                return Ok(Err(fault));
+            }
             let response = tokenizer.decode(&answer, true)?;
-            Ok(Ok(Outcome {
-                held: cell.layers.iter().map(|layer| layer.footprint).sum(),
-                layers: cell.layers,
-                bytes_dense: self.bytes_dense,
-                bytes_peak: cell.bytes_peak,
-                bytes_end: cell.cache.footprint().bytes(),
-                seen: cell.cache.seen,
-                score: (sample.max_new_tokens > 0).then(|| self.task.score(sample, &response)),
-                response,
-                new_tokens: answer.len(),
-                nll: likely.nll,
-                fidelity: likely.reference,
-                fidelity_greedy: likely.greedy,
-                prefill_ms: self.prefill_ms,
-                compress_ms: cell.compress_ms,
-                decode_ms,
-            }))
+            Ok(self.outcome(cell, response, answer.len(), likely, decode_ms))
         };
         made.into_iter().map(outcome).collect()
     }
 
-    /// How likely each cache finds the given answers. `first`: its logits before them.
+    /// What a cell made of the sample.
+    ///
+    /// # Errors
+    /// A likelihood that is not finite.
+    fn outcome(
+        &self,
+        cell: CellCache,
+        response: String,
+        new_tokens: usize,
+        likely: Likely,
+        decode_ms: f64,
+    ) -> Result<Outcome> {
+        likely.check()?;
+        let scored = self.sample.max_new_tokens > 0;
+        Ok(Outcome {
+            held: cell.layers.iter().map(|layer| layer.footprint).sum(),
+            layers: cell.layers,
+            bytes_dense: self.bytes_dense,
+            bytes_peak: cell.bytes_peak,
+            bytes_end: cell.cache.footprint().bytes(),
+            seen: cell.cache.seen,
+            score: scored.then(|| self.task.score(self.sample, &response)),
+            response,
+            new_tokens,
+            nll: likely.nll,
+            fidelity: likely.reference,
+            fidelity_greedy: likely.greedy,
+            prefill_ms: self.prefill_ms,
+            compress_ms: cell.compress_ms,
+            decode_ms,
+        })
+    }
+
+    /// How likely each cache finds the given answers. `first`: its logits before them. Nothing is said of a cache with a
+    /// fault.
     fn likely(&self, caches: &mut [&mut Cache], first: &[Vec<f32>]) -> Result<Vec<Likely>> {
         let model = &self.loaded.model;
-        let scored = self.sample.reference_scored.clone();
+        let mut likely = vec![Likely::default(); caches.len()];
         let Some(full) = &self.full else {
-            let reference = &self.sample.reference;
+            let Sample {
+                reference,
+                reference_scored: scored,
+                ..
+            } = self.sample;
             let right = &reference[scored.clone()];
-            let mut likely = Vec::with_capacity(caches.len());
-            forced(model, caches, first, reference, scored, |_, logits| {
-                likely.push(Likely {
-                    nll: mean_nll(logits, right),
-                    ..Likely::default()
-                });
-            })?;
+            if !right.is_empty() {
+                let scored = scored.clone();
+                forced(model, caches, first, reference, scored, |cell, logits| {
+                    likely[cell].nll = Some(mean_nll(logits, right));
+                })?;
+            }
             return Ok(likely);
         };
-        let reference = full.reference.compare(model, caches, first)?;
-        let mut likely: Vec<Likely> = reference
-            .into_iter()
-            .map(|fidelity| Likely {
-                nll: fidelity.nll,
-                reference: Some(fidelity),
-                greedy: None,
-            })
-            .collect();
+        if let Some(reference) = &full.reference {
+            let found = reference.compare(model, caches, first)?;
+            for (likely, fidelity) in likely.iter_mut().zip(found) {
+                likely.nll = fidelity.map(|fidelity| fidelity.nll);
+                likely.reference = fidelity;
+            }
+        }
         if let Some(answer) = &full.greedy {
-            let greedy = answer.compare(model, caches, first)?;
-            for (likely, fidelity) in likely.iter_mut().zip(greedy) {
-                likely.greedy = Some(fidelity);
+            let found = answer.compare(model, caches, first)?;
+            for (likely, fidelity) in likely.iter_mut().zip(found) {
+                likely.greedy = fidelity;
             }
         }
         Ok(likely)
     }
 }
 
+/// Makes an error of the fault of each cache that has one and had none before this `stage`.
+fn note_faults(stage: &'static str, caches: &[&mut Cache], faults: &mut [Option<Error>]) {
+    for (cache, noted) in caches.iter().zip(faults) {
+        if let (Some(fault), None) = (&cache.fault, &noted) {
+            *noted = Some(Error::new(fault.clone()).context(stage));
+        }
+    }
+}
+
 /// What one cache makes of the given answers.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Likely {
-    nll: f64,
+    nll: Option<f64>,
     reference: Option<Fidelity>,
     greedy: Option<Fidelity>,
+}
+
+impl Likely {
+    /// # Errors
+    /// A number that is not finite.
+    fn check(&self) -> Result<()> {
+        let of = |fidelity: Option<Fidelity>| fidelity.map(|f| [f.nll, f.kl, f.agreement]);
+        let numbers = [self.reference, self.greedy].into_iter().filter_map(of);
+        if numbers.flatten().chain(self.nll).all(f64::is_finite) {
+            return Ok(());
+        }
+        anyhow::bail!("scoring: the likelihood of an answer is not finite")
+    }
 }

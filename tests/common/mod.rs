@@ -12,15 +12,8 @@ use spindle::model::observe::Prefilled;
 /// The whole cache of a prefill, ready to decode.
 pub fn dense_cache(model: &Model, prefilled: &Prefilled) -> Cache {
     let layer = |kv| LayerCache::new(prefilled.geometry, Prefix::Dense(kv), prefilled.store);
-    Cache {
-        layers: prefilled
-            .layers
-            .iter()
-            .map(|l| layer(l.kv.clone()))
-            .collect(),
-        rope: model.rope().clone(),
-        seen: prefilled.len,
-    }
+    let layers = prefilled.layers.iter().map(|l| layer(l.kv.clone()));
+    Cache::new(layers.collect(), model.rope().clone(), prefilled.len)
 }
 
 /// Logits at each of `tokens`, fed to one cache, `[n, vocab]`.

@@ -182,11 +182,8 @@ fn a_sequence_in_parts_equals_the_whole() {
     let tokens = tiny::tokens(500, 3);
     let in_parts = |parts: &[std::ops::Range<usize>]| {
         let layer = |_| LayerCache::empty(model.geometry(), StoreType::F16);
-        let mut cache = Cache {
-            layers: (0..model.geometry().layers).map(layer).collect(),
-            rope: model.rope().clone(),
-            seen: 0,
-        };
+        let layers = (0..model.geometry().layers).map(layer).collect();
+        let mut cache = Cache::new(layers, model.rope().clone(), 0);
         let mut rows = Vec::new();
         for part in parts {
             rows.extend(bits(

@@ -117,7 +117,9 @@ fn cell(info: &'static MethodInfo, given: &Given) -> Cell {
 
 /// The method itself, at a size that the caller does not use.
 fn method(info: &'static MethodInfo, given: &Given) -> Option<Box<dyn Method>> {
-    let settings = info.settings(&sized(info, given, 1.0, 1), "test").unwrap();
+    let settings = info
+        .settings(&sized(info, given, 1.0, 4096), "test")
+        .unwrap();
     match make(info, &settings).unwrap() {
         Made::Compress(method, _) => Some(method),
         Made::Full | Made::Prune(..) => None,
@@ -125,9 +127,13 @@ fn method(info: &'static MethodInfo, given: &Given) -> Option<Box<dyn Method>> {
 }
 
 fn plans<'a>(method: &'a dyn Method, prefilled: &'a Prefilled) -> Vec<Box<dyn Plan + 'a>> {
-    let view = |layer| LayerView { prefilled, layer };
+    let view = |layer| LayerView {
+        prefilled,
+        layer,
+        draws: 0,
+    };
     (0..prefilled.layers.len())
-        .map(|layer| method.plan(view(layer)))
+        .map(|layer| method.plan(view(layer)).unwrap())
         .collect()
 }
 
@@ -198,9 +204,12 @@ fn plans_conform(prefilled: &Prefilled, info: &MethodInfo, given: &Given, method
     for (layer, plan) in plans(method, prefilled).iter().enumerate() {
         for knob in knobs(method) {
             let at = format!("{} {given:?}, layer {layer}, knob {knob}", info.name);
-            let built = plan.build(knob);
+            let built = plan.build(knob).unwrap();
             assert_eq!(plan.footprint(knob), built.prefix.footprint(), "{at}");
-            assert!(equal(&built.prefix, &plan.build(knob).prefix), "{at}");
+            assert!(
+                equal(&built.prefix, &plan.build(knob).unwrap().prefix),
+                "{at}"
+            );
             let Some(kept) = &built.kept else { continue };
             assert_eq!(kept.len(), geometry.heads, "{at}");
             for kept in kept {
@@ -254,7 +263,7 @@ fn what_is_kept_counts_by_who_selects() {
                 .into_iter()
                 .map(move |p| (knob, p))
         }) {
-            let built = plan.build(knob);
+            let built = plan.build(knob).unwrap();
             let kept: usize = built.kept.unwrap().iter().map(Vec::len).sum();
             let counted = if per_query_head { 1 } else { group };
             let found = built.prefix.footprint().kept;
@@ -263,6 +272,28 @@ fn what_is_kept_counts_by_who_selects() {
                 kept as u64 / counted,
                 "{name} {given:?}, knob {knob}"
             );
+        }
+    }
+}
+
+/// However small it is asked to be, no cache is empty: each query head keeps an entry in each layer.
+#[test]
+fn the_smallest_cache_has_an_entry_for_every_head() {
+    let (_, prefilled) = small();
+    let geometry = prefilled.geometry;
+    for (info, given, method) in compressing(prefilled) {
+        let least = method.least(prefilled.len);
+        assert!(least > 0, "{} {given:?}", info.name);
+        for plan in plans(method.as_ref(), prefilled) {
+            let built = plan.build(method.knob().smallest).unwrap();
+            let at = format!("{} {given:?}", info.name);
+            assert!(
+                built.prefix.footprint().entries >= geometry.kv_heads as u64,
+                "{at}"
+            );
+            for kept in built.kept.iter().flatten() {
+                assert!(kept.len() >= least, "{at}: {} of {least}", kept.len());
+            }
         }
     }
 }
@@ -294,7 +325,7 @@ fn plans_conform_on_the_default_model() {
         let plans = plans(method.as_ref(), &prefilled);
         for knob in knobs(method.as_ref()) {
             for (layer, plan) in plans.iter().enumerate().step_by(5) {
-                let found = plan.build(knob).prefix.footprint();
+                let found = plan.build(knob).unwrap().prefix.footprint();
                 assert_eq!(
                     plan.footprint(knob),
                     found,
@@ -411,7 +442,7 @@ fn streaming_keeps_the_sinks_and_the_latest() {
     let method = method(entry.unwrap().info, &Vec::new()).unwrap();
     for plan in plans(method.as_ref(), prefilled) {
         for budget in [4u32, 5, 20, 150, 199] {
-            let built = plan.build(f64::from(budget) / 200.0);
+            let built = plan.build(f64::from(budget) / 200.0).unwrap();
             let expected: Vec<u32> = (0..4).chain(200 - (budget - 4)..200).collect();
             assert!(built.kept.unwrap().iter().all(|kept| kept == &expected));
         }
@@ -529,8 +560,14 @@ fn cosines_are_those_achieved() {
                 .contains(value)
         });
         for layer in 0..prefilled.layers.len() {
-            let plan = method.plan(LayerView { prefilled, layer });
-            let built = plan.build(middle);
+            let plan = method
+                .plan(LayerView {
+                    prefilled,
+                    layer,
+                    draws: 0,
+                })
+                .unwrap();
+            let built = plan.build(middle).unwrap();
             let (keys, values) = built.cosines.unwrap();
             let found = achieved(
                 model,

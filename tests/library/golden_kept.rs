@@ -86,9 +86,20 @@ fn kept(name: &str, given: &Given, budget: usize, view: LayerView<'_>) -> Vec<Ve
         panic!("{name} compresses a dense prefill");
     };
     let knob = size
-        .knob(&Curve::new(method.knob(), &|_| 0), view.len(), 1)
+        .knob(
+            &Curve::new(method.knob(), &|_| 0),
+            view.len(),
+            method.least(view.len()),
+            1,
+        )
         .unwrap();
-    method.plan(view).build(knob).kept.unwrap()
+    method
+        .plan(view)
+        .unwrap()
+        .build(knob)
+        .unwrap()
+        .kept
+        .unwrap()
 }
 
 /// Per query head, the scores by which a reference ranks the entries that it may drop.
@@ -171,7 +182,11 @@ fn compare(prompt: &Prompt, layers: &[usize], prefilled: &Prefilled) -> (usize, 
     let (mut rows, mut different) = (0, 0);
     for (reference, theirs) in &prompt.kept {
         for (theirs, &layer) in theirs.iter().zip(layers) {
-            let view = LayerView { prefilled, layer };
+            let view = LayerView {
+                prefilled,
+                layer,
+                draws: 0,
+            };
             let scores = scores(reference, view);
             let ours = match method(reference) {
                 Some((name, given)) => kept(name, &given, prompt.budget, view),

@@ -103,12 +103,23 @@ fn prefix(name: &str, given: &[(&str, Value)], layer: usize) -> Prefix {
         panic!("{name} compresses a dense prefill");
     };
     let knob = size
-        .knob(&Curve::new(method.knob(), &|_| 0), PROMPT, 1)
+        .knob(
+            &Curve::new(method.knob(), &|_| 0),
+            PROMPT,
+            method.least(PROMPT),
+            1,
+        )
         .unwrap();
     let prefilled = &text().prompt;
     method
-        .plan(LayerView { prefilled, layer })
+        .plan(LayerView {
+            prefilled,
+            layer,
+            draws: 0,
+        })
+        .unwrap()
         .build(knob)
+        .unwrap()
         .prefix
 }
 

@@ -7,6 +7,7 @@ mod caches;
 mod company;
 mod compress_golden;
 mod conformance;
+mod faults;
 mod golden_kept;
 mod golden_logits;
 mod golden_weights;

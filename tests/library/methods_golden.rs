@@ -121,14 +121,21 @@ impl Golden {
             panic!("{name} compresses a dense prefill");
         };
         let prefilled = self.prefilled();
-        let plan = method.plan(LayerView {
+        let view = LayerView {
             prefilled: &prefilled,
             layer: 0,
-        });
+            draws: 0,
+        };
+        let plan = method.plan(view).unwrap();
         let knob = size
-            .knob(&Curve::new(method.knob(), &|_| 0), prefilled.len, 1)
+            .knob(
+                &Curve::new(method.knob(), &|_| 0),
+                prefilled.len,
+                method.least(prefilled.len),
+                1,
+            )
             .unwrap();
-        plan.build(knob).kept.unwrap()
+        plan.build(knob).unwrap().kept.unwrap()
     }
 
     /// One row per KV head, for each of its query heads.
@@ -209,13 +216,14 @@ fn pyramidinfer_passes_on_what_its_code_passes_on() {
         panic!("pyramidinfer prunes in its prefill");
     };
     let layer = PrunedLayer {
+        layer: 0,
         prompt: golden.shape.len,
         geometry: prefilled.geometry,
         kv: &prefilled.layers[0].kv,
         queries: &prefilled.layers[0].queries,
     };
     let expected = &golden.whole_prompt.pyramidinfer;
-    assert_eq!(&method.keep(&layer, expected.len()), expected);
+    assert_eq!(&method.keep(&layer, expected.len()).unwrap(), expected);
 }
 
 /// By default half of what is kept is recent, and the other half is the heaviest of the rest.

@@ -180,10 +180,18 @@ fn equals_unfolding(
     let Made::Compress(method, size) = make(spindle.info, &settings).unwrap() else {
         panic!("spindle compresses");
     };
-    let knob = size
-        .knob(&Curve::new(method.knob(), &|_| 0), prefilled.len, 1)
+    // Shares below the window keep it: they are no size of a run, but what they code must be right too.
+    let knob = size.knob(&Curve::new(method.knob(), &|_| 0), prefilled.len, 0, 1);
+    let knob = knob.unwrap();
+    let built = method
+        .plan(LayerView {
+            prefilled,
+            layer,
+            draws: 0,
+        })
+        .unwrap()
+        .build(knob)
         .unwrap();
-    let built = method.plan(LayerView { prefilled, layer }).build(knob);
     let kept = built.kept.unwrap();
     let Prefix::Coded(coded) = &built.prefix else {
         panic!("spindle codes");

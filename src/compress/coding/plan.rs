@@ -6,13 +6,14 @@ use rayon::prelude::*;
 
 use super::{SCALES, Scope, Spindle};
 use crate::cache::{
-    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Footprint, Geometry, Indices,
-    Prefix, Rows,
+    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Fault, Footprint, Geometry,
+    Indices, Prefix, Rows,
 };
 use crate::compress::codebook::{BitGraph, Codebook, Cosines, similarity_graphs};
 use crate::compress::learn::{Learner, Learnt, Recipe, Vectors};
 use crate::compress::method::{Compressed, Method, Plan};
 use crate::compress::ranking::{Held, Ranking};
+use crate::compress::score::key_norms;
 use crate::compress::view::LayerView;
 
 /// What a codebook of keys and one of values are learnt from.
@@ -45,16 +46,19 @@ pub struct CodingPlan<'a> {
 }
 
 impl<'a> CodingPlan<'a> {
-    pub fn new(method: &'a Spindle, layer: LayerView<'a>) -> Self {
-        let ranking = method
-            .eviction
-            .as_ref()
-            .map(|eviction| Ranking::new(eviction, layer));
+    /// # Errors
+    /// A score that is not finite; a vector whose norm the store cannot hold.
+    pub fn new(method: &'a Spindle, layer: LayerView<'a>) -> Result<Self, Fault> {
+        let eviction = method.eviction.as_ref();
+        let ranking = eviction.map(|eviction| Ranking::new(eviction, layer));
+        let ranking = ranking.transpose()?;
         let keys = if method.coding.rotated_keys {
             &layer.kv().keys
         } else {
             layer.unrotated_keys()
         };
+        check_norms("norms of keys", keys, layer)?;
+        check_norms("norms of values", &layer.kv().values, layer)?;
         let shared = match method.coding.scope {
             Scope::KvHead => 1,
             Scope::Layer => keys.len(),
@@ -64,14 +68,33 @@ impl<'a> CodingPlan<'a> {
             heads: [keys, values],
             alike: [OnceLock::new(), OnceLock::new()],
         });
-        Self {
+        Ok(Self {
             method,
             layer,
             ranking,
             books: books.collect(),
             at_scales: OnceLock::new(),
+        })
+    }
+}
+
+/// That the norm of every vector of `heads` can be held: it is stored beside the codewords, or divided by.
+fn check_norms(what: &'static str, heads: &[Rows], layer: LayerView<'_>) -> Result<(), Fault> {
+    for rows in heads {
+        let norms = key_norms(&rows.to_f32(), rows.dim());
+        let store = layer.store();
+        let is_beyond = |norm: &f32| norm.is_nan() || *norm >= store.limit();
+        if let Some(token) = norms.iter().position(is_beyond) {
+            return Err(Fault {
+                layer: Some(layer.layer),
+                what,
+                token,
+                // Keys before RoPE that the type cannot hold are infinite by now.
+                too_narrow: Some(store),
+            });
         }
     }
+    Ok(())
 }
 
 impl CodingPlan<'_> {
@@ -168,8 +191,9 @@ impl CodingPlan<'_> {
         } = selected;
         let heads = self.books[number].heads;
         [0, 1].map(|kind| {
+            let seed = self.layer.seed(0, 2 * number + kind);
             self.recipe(knob)
-                .codebook(heads[kind], places, weights, graphs[kind])
+                .codebook(heads[kind], places, weights, graphs[kind], seed)
         })
     }
 
@@ -319,7 +343,7 @@ impl Plan for CodingPlan<'_> {
         }
     }
 
-    fn build(&self, knob: f64) -> Compressed {
+    fn build(&self, knob: f64) -> Result<Compressed, Fault> {
         let coded: Vec<(CodedBook, [Cosines; 2])> = (0..self.books.len())
             .into_par_iter()
             .map(|number| self.with_graphs(number, knob, |graphs| self.code(number, knob, graphs)))
@@ -329,7 +353,7 @@ impl Plan for CodingPlan<'_> {
             let parts: Vec<Cosines> = cosines.iter().map(|pair| pair[kind]).collect();
             Cosines::together(&parts)
         };
-        Compressed {
+        Ok(Compressed {
             cosines: Some((over_books(0), over_books(1))),
             prefix: Prefix::Coded(CodedKv {
                 books,
@@ -337,6 +361,6 @@ impl Plan for CodingPlan<'_> {
                 codes_decoded: self.method.coding.codes_decoded,
             }),
             kept: self.ranking.as_ref().map(|ranking| ranking.kept(knob)),
-        }
+        })
     }
 }

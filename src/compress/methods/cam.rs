@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Entry, Made, parts};
-use crate::cache::{DenseKv, EvictedKv, Footprint, Prefix, Rows};
+use crate::cache::{DenseKv, EvictedKv, Fault, Footprint, Prefix, Rows};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::{Grouping, reduce};
 use crate::compress::merge::Merging;
@@ -49,7 +49,8 @@ pub const ENTRY: Entry = Entry {
             budget: settings.integer("merge-budget"),
             seed: settings.integer("seed") as u64,
         };
-        Ok(Made::Compress(Box::new(cam), parts::size(settings, "cam")?))
+        let size = parts::size(settings, &cam.eviction)?;
+        Ok(Made::Compress(Box::new(cam), size))
     },
 };
 
@@ -71,11 +72,20 @@ impl Method for Cam {
         self.eviction.knob()
     }
 
-    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Box<dyn Plan + 'a> {
-        Box::new(CamPlan {
+    fn least(&self, len: usize) -> usize {
+        self.eviction.least(len)
+    }
+
+    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault> {
+        for kv_head in 0..layer.geometry().kv_heads {
+            if let Some(fault) = Fault::of_scores(&layer.column_sums(kv_head), layer.len()) {
+                return Err(fault.in_layer(layer.layer));
+            }
+        }
+        Ok(Box::new(CamPlan {
             cam: self,
-            ranking: Ranking::new(&self.eviction, layer),
-        })
+            ranking: Ranking::new(&self.eviction, layer)?,
+        }))
     }
 }
 
@@ -86,7 +96,10 @@ struct CamPlan<'a> {
 
 impl CamPlan<'_> {
     /// The values of one KV head with those of `evicted` merged.
-    fn merged(&self, kv_head: usize, evicted: &[u32], merging: Merging) -> Rows {
+    ///
+    /// # Errors
+    /// One that the store cannot hold.
+    fn merged(&self, kv_head: usize, evicted: &[u32], merging: Merging) -> Result<Rows, Fault> {
         let layer = self.ranking.layer;
         let (geometry, len) = (layer.geometry(), layer.len());
         let sums = layer.column_sums(kv_head);
@@ -94,12 +107,14 @@ impl CamPlan<'_> {
         for (i, sum) in attention.iter_mut().enumerate() {
             *sum /= (len - i) as f32;
         }
-        let mut rng = ChaCha8Rng::seed_from_u64(self.cam.seed);
-        rng.set_stream((layer.layer * geometry.kv_heads + kv_head) as u64);
+        let mut rng = ChaCha8Rng::seed_from_u64(layer.seed(self.cam.seed, kv_head));
         let mut values = layer.kv().values[kv_head].to_f32();
         let d = geometry.head_dim;
         merging.merge(&mut values, d, &attention, evicted, &mut rng);
-        Rows::from_f32(d, layer.store(), &values)
+        match Fault::of_stored("merged values", &values, d, 0, layer.store()) {
+            Some(fault) => Err(fault.in_layer(layer.layer)),
+            None => Ok(Rows::from_f32(d, layer.store(), &values)),
+        }
     }
 }
 
@@ -108,7 +123,7 @@ impl Plan for CamPlan<'_> {
         self.ranking.footprint(share)
     }
 
-    fn build(&self, share: f64) -> Compressed {
+    fn build(&self, share: f64) -> Result<Compressed, Fault> {
         let layer = self.ranking.layer;
         let budget = self.ranking.budget(share);
         let merging = Merging {
@@ -123,14 +138,14 @@ impl Plan for CamPlan<'_> {
             keys: layer.kv().keys.clone(),
             values: heads
                 .map(|kv_head| self.merged(kv_head, &evicted, merging))
-                .collect(),
+                .collect::<Result<_, _>>()?,
         };
         let selected = self.ranking.selected(share);
         let evicted = EvictedKv::shared(&merged, &selected, layer.geometry().heads);
-        Compressed {
+        Ok(Compressed {
             prefix: Prefix::Evicted(evicted),
             kept: Some(self.ranking.per_query_head(selected)),
             cosines: None,
-        }
+        })
     }
 }

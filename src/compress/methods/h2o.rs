@@ -39,9 +39,7 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: parts::stored(settings),
         };
-        Ok(Made::Compress(
-            Box::new(eviction),
-            parts::size(settings, "h2o")?,
-        ))
+        let size = parts::size(settings, &eviction)?;
+        Ok(Made::Compress(Box::new(eviction), size))
     },
 };

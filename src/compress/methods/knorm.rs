@@ -21,9 +21,7 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Made::Compress(
-            Box::new(eviction),
-            parts::size(settings, "knorm")?,
-        ))
+        let size = parts::size(settings, &eviction)?;
+        Ok(Made::Compress(Box::new(eviction), size))
     },
 };

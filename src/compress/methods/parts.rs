@@ -1,7 +1,7 @@
 //! Settings that several methods share, and what they stand for.
 
 use crate::bad_input;
-use crate::compress::eviction::Store;
+use crate::compress::eviction::{Eviction, Store};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
 use crate::compress::score::Normalisation;
@@ -93,7 +93,7 @@ pub const SEED: SettingInfo = SettingInfo {
         to: u32::MAX,
     },
     default: Some(Default::Integer(0)),
-    help: "of the draws",
+    help: "of the draws, which also follow from the experiment's seed and the sample",
 };
 
 pub fn normalisation(settings: &Settings) -> Normalisation {
@@ -105,13 +105,16 @@ pub fn normalisation(settings: &Settings) -> Normalisation {
 }
 
 pub fn pooling(settings: &Settings) -> anyhow::Result<Pooling> {
+    settings.heeds("kernel", "pool", &["max", "avg"])?;
     let kernel = settings.integer("kernel");
     let pooling = match settings.text("pool") {
         "avg" => Pooling::Avg(kernel),
         "none" => Pooling::None,
         _ => Pooling::Max(kernel),
     };
-    Ok(pooling.check()?)
+    pooling
+        .check()
+        .map_err(|error| bad_input!("method {}: {error}", settings.method()))
 }
 
 pub fn grouping(settings: &Settings) -> Grouping {
@@ -130,24 +133,24 @@ pub fn stored(settings: &Settings) -> Store {
     }
 }
 
-/// The one size that is given among `retention` and the method's own knobs, `budget` or `knob`; else `otherwise`.
-pub fn size_or(
+/// A setting that is a size, and the size that its number is.
+pub type SizeSetting<'a> = (&'a str, fn(f64) -> Size);
+
+/// The one size that is given among `retention` and the method's own `knobs`; else `otherwise`.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) for none or several.
+pub fn one_size(
     settings: &Settings,
-    method: &str,
-    knob: &str,
-    otherwise: Option<f64>,
+    knobs: &[SizeSetting],
+    otherwise: Option<Size>,
 ) -> anyhow::Result<Size> {
-    let given = [
-        settings.opt_number("retention").map(Size::Retention),
-        settings
-            .opt_number("budget")
-            .map(|budget| Size::Budget(budget as usize)),
-        settings.opt_number(knob).map(Size::Knob),
-    ];
-    let mut given = given.into_iter().flatten();
+    let method = settings.method();
+    let of = |(name, size): &SizeSetting| settings.opt_number(name).map(size);
+    let retention: SizeSetting = (RETENTION.name, Size::Retention);
+    let mut given = std::iter::once(&retention).chain(knobs).filter_map(of);
     match (given.next(), given.next(), otherwise) {
-        (Some(size), None, _) => Ok(size),
-        (None, _, Some(knob)) => Ok(Size::Knob(knob)),
+        (Some(size), None, _) | (None, _, Some(size)) => Ok(size),
         (None, _, None) => Err(bad_input!(
             "method {method}: no size is given, expected retention or the method's own knob"
         )),
@@ -157,7 +160,23 @@ pub fn size_or(
     }
 }
 
-/// As [`size_or`], for eviction, which has no size of its own and keeps a share `r`.
-pub fn size(settings: &Settings, method: &str) -> anyhow::Result<Size> {
-    size_or(settings, method, "r", None)
+/// The size of an eviction: `retention`, a `budget` of entries, or a share `r`.
+///
+/// # Errors
+/// As [`one_size`]; a budget below what the method always keeps.
+pub fn size(settings: &Settings, eviction: &Eviction) -> anyhow::Result<Size> {
+    let budget = |entries| Size::Budget(entries as usize);
+    let size = one_size(
+        settings,
+        &[(BUDGET.name, budget), (SHARE.name, Size::Share)],
+        None,
+    )?;
+    match (size, eviction.always()) {
+        (Size::Budget(budget), Some((always, name))) if budget < always => Err(bad_input!(
+            "method {}: budget = {budget}: fewer than the {name} = {always} that are always kept, expected at least \
+             {always}",
+            settings.method()
+        )),
+        _ => Ok(size),
+    }
 }

@@ -17,10 +17,13 @@
 use std::f64::consts::PI;
 
 use super::{Entry, Made, parts};
+use crate::bad_input;
+use crate::cache::Fault;
 use crate::compress::method::{Knob, Pruning};
 use crate::compress::score::add_attention;
 use crate::compress::select::top_k;
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+use crate::compress::size::Size;
 use crate::model::decoder::PrunedLayer;
 
 const DECAY: SettingInfo = SettingInfo {
@@ -91,13 +94,20 @@ pub const ENTRY: Entry = Entry {
         ],
     },
     make: |settings| {
+        let recent_ratio = settings.number("recent-ratio");
+        if recent_ratio == 1.0 {
+            return Err(bad_input!(
+                "method pyramidinfer: recent-ratio = 1: every token always goes on and none can drop out, expected less"
+            ));
+        }
         let method = PyramidInfer {
-            recent_ratio: settings.number("recent-ratio"),
+            recent_ratio,
             min_context: settings.integer("min-context"),
             sinks: settings.integer("sinks"),
             distance_weight: settings.number("distance-weight"),
         };
-        let size = parts::size_or(settings, "pyramidinfer", DECAY.name, Some(0.9))?;
+        let published = Some(Size::Knob(0.9));
+        let size = parts::one_size(settings, &[(DECAY.name, Size::Knob)], published)?;
         Ok(Made::Prune(Box::new(method), size))
     },
 };
@@ -146,7 +156,7 @@ impl Pruning for PyramidInfer {
         lengths
     }
 
-    fn keep(&self, layer: &PrunedLayer<'_>, count: usize) -> Vec<u32> {
+    fn keep(&self, layer: &PrunedLayer<'_>, count: usize) -> Result<Vec<u32>, Fault> {
         let d = layer.geometry.head_dim;
         let recent = self.recent(layer.prompt);
         let n = layer.kv.len(0);
@@ -162,13 +172,16 @@ impl Pruning for PyramidInfer {
             let keys = &keys[head / layer.geometry.group()];
             add_attention(&queries, keys, d, weight, &mut scores);
         }
+        if let Some(fault) = Fault::of_scores(&scores, scores.len()) {
+            return Err(fault.in_layer(layer.layer));
+        }
         let sinks = self.sinks.min(scores.len());
-        scores[..sinks].fill(f32::INFINITY);
+        scores[..sinks].fill(f32::MAX);
         let older = top_k(&scores, count - recent);
-        older
+        Ok(older
             .into_iter()
             .chain((n - recent) as u32..n as u32)
-            .collect()
+            .collect())
     }
 }
 

@@ -52,9 +52,7 @@ pub const ENTRY: Entry = Entry {
             shape,
             store: parts::stored(settings),
         };
-        Ok(Made::Compress(
-            Box::new(eviction),
-            parts::size(settings, "pyramidkv")?,
-        ))
+        let size = parts::size(settings, &eviction)?;
+        Ok(Made::Compress(Box::new(eviction), size))
     },
 };

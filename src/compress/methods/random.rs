@@ -22,9 +22,7 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Made::Compress(
-            Box::new(eviction),
-            parts::size(settings, "random")?,
-        ))
+        let size = parts::size(settings, &eviction)?;
+        Ok(Made::Compress(Box::new(eviction), size))
     },
 };

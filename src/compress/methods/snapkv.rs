@@ -30,9 +30,7 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: parts::stored(settings),
         };
-        Ok(Made::Compress(
-            Box::new(eviction),
-            parts::size(settings, "snapkv")?,
-        ))
+        let size = parts::size(settings, &eviction)?;
+        Ok(Made::Compress(Box::new(eviction), size))
     },
 };

@@ -6,6 +6,7 @@ use crate::compress::coding::{Coding, Scope, Spindle};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::learn::{Learner, Recipe};
 use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo, Settings};
+use crate::compress::size::Size;
 
 const SOURCE: &str = "Tang et al. 2025, arXiv 2507.06517";
 
@@ -149,14 +150,14 @@ pub const SPINDLE: Entry = Entry {
         ],
     },
     make: |settings| {
+        settings.heeds("codewords", "learner", &["spherical-k-means"])?;
+        let eviction = eviction(settings)?;
+        let size = parts::size(settings, &eviction)?;
         let spindle = Spindle {
-            eviction: Some(eviction(settings)?),
-            coding: coding(settings, settings.flag("window-coded")),
+            eviction: Some(eviction),
+            coding: coding(settings, settings.flag("window-coded"))?,
         };
-        Ok(Made::Compress(
-            Box::new(spindle),
-            parts::size(settings, "spindle")?,
-        ))
+        Ok(Made::Compress(Box::new(spindle), size))
     },
 };
 
@@ -178,10 +179,9 @@ pub const EVICT: Entry = Entry {
         ],
     },
     make: |settings| {
-        Ok(Made::Compress(
-            Box::new(eviction(settings)?),
-            parts::size(settings, "spindle-evict")?,
-        ))
+        let eviction = eviction(settings)?;
+        let size = parts::size(settings, &eviction)?;
+        Ok(Made::Compress(Box::new(eviction), size))
     },
 };
 
@@ -207,7 +207,7 @@ pub const CODE: Entry = Entry {
     make: |settings| {
         let spindle = Spindle {
             eviction: None,
-            coding: coding(settings, true),
+            coding: coding(settings, true)?,
         };
         let (knob, other, otherwise) = match spindle.coding.recipe.learner {
             Learner::SphericalKMeans { .. } => ("codewords", "theta-scale", CODEWORDS),
@@ -219,12 +219,14 @@ pub const CODE: Entry = Entry {
                 settings.text("learner")
             ));
         }
-        let size = parts::size_or(settings, "spindle-code", knob, Some(otherwise))?;
+        let otherwise = Some(Size::Knob(otherwise));
+        let size = parts::one_size(settings, &[(knob, Size::Knob)], otherwise)?;
         Ok(Made::Compress(Box::new(spindle), size))
     },
 };
 
 fn eviction(settings: &Settings) -> anyhow::Result<Eviction> {
+    settings.heeds("beta", "shape", &["linear"])?;
     let shape = match settings.text("shape") {
         "uniform" => Shape::Uniform,
         _ => Shape::SpindleLinear {
@@ -243,7 +245,14 @@ fn eviction(settings: &Settings) -> anyhow::Result<Eviction> {
     })
 }
 
-fn coding(settings: &Settings, codes_window: bool) -> Coding {
+fn coding(settings: &Settings, codes_window: bool) -> anyhow::Result<Coding> {
+    let thresholds = ["greedy", "leader"];
+    // Means are what spherical k-means makes.
+    settings.heeds("codeword", "learner", &thresholds)?;
+    if settings.text("decode") == "whole" {
+        settings.heeds("theta-k", "learner", &thresholds)?;
+        settings.heeds("theta-v", "learner", &thresholds)?;
+    }
     let learner = match settings.text("learner") {
         "leader" => Learner::Leader,
         "spherical-k-means" => Learner::SphericalKMeans {
@@ -251,7 +260,7 @@ fn coding(settings: &Settings, codes_window: bool) -> Coding {
         },
         _ => Learner::Greedy,
     };
-    Coding {
+    Ok(Coding {
         recipe: Recipe {
             learner,
             means: settings.text("codeword") == "mean",
@@ -266,5 +275,5 @@ fn coding(settings: &Settings, codes_window: bool) -> Coding {
         },
         codes_window,
         codes_decoded: settings.text("decode") == "code",
-    }
+    })
 }

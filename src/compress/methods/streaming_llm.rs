@@ -33,9 +33,7 @@ pub const ENTRY: Entry = Entry {
             shape: Shape::Uniform,
             store: Store::KvHead,
         };
-        Ok(Made::Compress(
-            Box::new(eviction),
-            parts::size(settings, "streaming-llm")?,
-        ))
+        let size = parts::size(settings, &eviction)?;
+        Ok(Made::Compress(Box::new(eviction), size))
     },
 };

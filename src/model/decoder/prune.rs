@@ -1,13 +1,15 @@
 //! A prefill in which tokens drop out from layer to layer (PyramidInfer): deeper layers never see them.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Error, Result, Tensor};
 use std::sync::Arc;
 
 use super::{CHUNK, Model, Projected};
-use crate::cache::{DenseKv, Geometry, LayerCache, NewTokens, Pass, StoreType};
+use crate::cache::{Cache, DenseKv, Fault, Geometry, LayerCache, NewTokens, Pass, StoreType};
 
 /// A layer that has just attended, as whoever chooses the tokens that go on sees it.
 pub struct PrunedLayer<'a> {
+    /// Which it is.
+    pub layer: usize,
     /// Tokens of the whole prompt.
     pub prompt: usize,
     pub geometry: Geometry,
@@ -29,12 +31,15 @@ impl Model {
     /// Processes a prompt layer by layer, each over the tokens that are left at their original positions: all in the
     /// first, `lengths[i]` in layer `i`. Where the next has fewer, `keep(layer, count)` names the `count` that go on,
     /// ascending; the last token must be among them. Nothing is held of a token beyond the layers it reached.
+    ///
+    /// # Errors
+    /// What `keep` finds; a value that is not finite, or that `store` cannot hold.
     pub fn prefill_pruned(
         &self,
         tokens: &[u32],
         store: StoreType,
         lengths: &[usize],
-        keep: impl Fn(&PrunedLayer<'_>, usize) -> Vec<u32>,
+        keep: impl Fn(&PrunedLayer<'_>, usize) -> std::result::Result<Vec<u32>, Fault>,
     ) -> Result<Pruned> {
         let geometry = self.geometry();
         let mut x = self.embed(tokens)?;
@@ -46,23 +51,24 @@ impl Model {
             let next = lengths.get(i + 1).copied().unwrap_or(positions.len());
             if next < positions.len() {
                 let layer = PrunedLayer {
+                    layer: i,
                     prompt: tokens.len(),
                     geometry,
                     kv: &kv,
                     queries: &queries,
                 };
-                let kept = keep(&layer, next);
+                let kept = keep(&layer, next).map_err(|fault| at(&positions, fault))?;
                 positions = kept.iter().map(|&i| positions[i as usize]).collect();
                 x = x.index_select(&Tensor::new(kept, &self.device)?, 0)?;
             }
             layers.push(Arc::new(kv));
         }
         let last = x.narrow(0, x.dim(0)? - 1, 1)?;
-        let logits = self.logits(&last)?;
-        Ok(Pruned {
-            layers,
-            logits: logits.flatten_all()?.to_vec1()?,
-        })
+        let logits = self.logits(&last)?.flatten_all()?.to_vec1()?;
+        match Fault::of_rows("logits", &logits, logits.len(), tokens.len() - 1) {
+            Some(fault) => Err(Error::Msg(fault.to_string())),
+            None => Ok(Pruned { layers, logits }),
+        }
     }
 
     /// One layer over tokens at `positions`: hidden states after it `[n, hidden]`, its entries, and its queries.
@@ -76,7 +82,8 @@ impl Model {
         let layer = &self.layers[i];
         let d = self.config.head_dim;
         let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
-        let mut cache = LayerCache::empty(self.geometry(), store);
+        let empty = LayerCache::empty(self.geometry(), store);
+        let mut cache = Cache::new(vec![empty], self.rope.clone(), 0);
         let (mut outputs, mut all_queries) = (Vec::new(), Vec::new());
         for (chunk, positions) in positions.chunks(CHUNK).enumerate() {
             let rows = x.narrow(0, chunk * CHUNK, positions.len())?;
@@ -97,12 +104,23 @@ impl Model {
                     position: positions[0],
                     pass: Pass::Sequence,
                 };
-                let attended = cache.attend(&new, &self.rope);
+                let attended = cache.attend(0, &new, None);
+                if let Some(fault) = cache.fault.take() {
+                    let token = fault.token - positions[0];
+                    return Err(at(positions, Fault { token, ..fault }.in_layer(i)));
+                }
                 all_queries.extend_from_slice(&queries);
                 Ok(attended)
             })?;
             outputs.push(out);
         }
-        Ok((Tensor::cat(&outputs, 0)?, cache.into_tail(), all_queries))
+        let kv = cache.layers.remove(0).into_tail();
+        Ok((Tensor::cat(&outputs, 0)?, kv, all_queries))
     }
+}
+
+/// A fault of the `token`-th of the tokens at `positions`, as an error that names the position.
+fn at(positions: &[usize], fault: Fault) -> Error {
+    let token = positions[fault.token];
+    Error::Msg(Fault { token, ..fault }.to_string())
 }

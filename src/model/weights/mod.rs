@@ -1,6 +1,7 @@
 //! The tensors of a model, asked for by their Hugging Face names whatever file they lie in.
 //! Safetensors and GGUF sit behind the same [`Weights::tensor`]; the decoder knows neither.
 
+mod finite;
 mod gguf;
 mod names;
 mod safetensors;
@@ -70,7 +71,8 @@ impl Weights {
     /// Hugging Face layout, quantised blocks expanded, as `dtype` on `device`.
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) naming file, tensor, what was found and expected.
+    /// [`BadInput`](crate::error::BadInput) naming file, tensor, what was found and expected; so for an element that is
+    /// not finite.
     pub fn tensor(
         &self,
         name: &str,
@@ -78,8 +80,11 @@ impl Weights {
         dtype: DType,
         device: &Device,
     ) -> Result<Tensor> {
-        match &self.source {
-            Source::Safetensors(files) => files.tensor(name, shape, dtype, device),
+        let (tensor, file) = match &self.source {
+            Source::Safetensors(files) => {
+                let tensor = files.tensor(name, shape, dtype, device)?;
+                (tensor, files.file_of(name))
+            }
             Source::Gguf(file) => {
                 let Some(gguf_name) = names::gguf(name) else {
                     return Err(bad_input!(
@@ -88,9 +93,11 @@ impl Weights {
                     ));
                 };
                 let tensor = file.tensor(&gguf_name, shape)?;
-                Ok(tensor.to_device(device)?.to_dtype(dtype)?)
+                (tensor.to_device(device)?.to_dtype(dtype)?, file.name())
             }
-        }
+        };
+        finite::check(&tensor, || format!("{file}: tensor {name}"))?;
+        Ok(tensor)
     }
 }
 

@@ -45,6 +45,12 @@ impl SafetensorsFiles {
         self.place.contains_key(name)
     }
 
+    /// The name of the file that holds a tensor.
+    pub(super) fn file_of(&self, name: &str) -> &str {
+        let index = self.place.get(name);
+        index.map_or("", |&index| &self.files[index].0)
+    }
+
     pub(super) fn tensor(
         &self,
         name: &str,

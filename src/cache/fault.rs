@@ -1,0 +1,118 @@
+//! Values that are not finite, or that a cache cannot hold: whatever is computed from them is wrong.
+
+use std::fmt;
+
+use super::rows::StoreType;
+use crate::kernel::first_beyond;
+
+/// Where a value that is not finite was found, or one that the element type of the cache cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// None: after the last layer.
+    pub layer: Option<usize>,
+    /// What the value is of: `keys`, `norms of values`, `attention`, `scores`, `logits`.
+    pub what: &'static str,
+    /// Position of the token, from 0.
+    pub token: usize,
+    /// The element type that is too narrow, where the value itself is finite.
+    pub too_narrow: Option<StoreType>,
+}
+
+impl Fault {
+    /// The first of `rows`, `[n, width]`, that is not finite; they are `what` of the tokens from `token` on.
+    pub fn of_rows(what: &'static str, rows: &[f32], width: usize, token: usize) -> Option<Self> {
+        let row = first_beyond(rows, width, f32::INFINITY)?;
+        Some(Self {
+            layer: None,
+            what,
+            token: token + row,
+            too_narrow: None,
+        })
+    }
+
+    /// As [`Fault::of_rows`], of rows that are narrowed to `store`.
+    pub fn of_stored(
+        what: &'static str,
+        rows: &[f32],
+        width: usize,
+        token: usize,
+        store: StoreType,
+    ) -> Option<Self> {
+        let row = first_beyond(rows, width, store.limit())?;
+        let is_finite = rows[row * width..][..width].iter().all(|x| x.is_finite());
+        Some(Self {
+            layer: None,
+            what,
+            token: token + row,
+            too_narrow: is_finite.then_some(store),
+        })
+    }
+
+    /// The first of `scores`, in rows of `len` tokens from 0 on, that is not finite.
+    pub fn of_scores(scores: &[f32], len: usize) -> Option<Self> {
+        let row = first_beyond(scores, len.max(1), f32::INFINITY)?;
+        let token = scores[row * len..].iter().position(|s| !s.is_finite())?;
+        Some(Self {
+            layer: None,
+            what: "scores",
+            token,
+            too_narrow: None,
+        })
+    }
+
+    /// The fault, found in layer `layer`.
+    pub fn in_layer(self, layer: usize) -> Self {
+        Self {
+            layer: Some(layer),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(layer) = self.layer {
+            write!(f, "layer {layer}, ")?;
+        }
+        write!(f, "{} of token {}: ", self.what, self.token)?;
+        match self.too_narrow {
+            None => f.write_str("not finite"),
+            Some(store) => {
+                let (largest, name) = (store.largest(), store.name());
+                match store {
+                    StoreType::F16 => write!(
+                        f,
+                        "beyond {largest}, the most that {name} holds; kv-dtype = \"bf16\" holds more"
+                    ),
+                    _ => write!(f, "beyond {largest:e}, the most that {name} holds"),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_names_layer_kind_and_token_and_f16_offers_bf16() {
+        let of = |rows: &[f32], store| Fault::of_stored("keys", rows, 2, 10, store);
+        assert_eq!(of(&[1.0, 65_519.0], StoreType::F16), None);
+        let narrow = of(&[1.0, 2.0, 3.0, -70_000.0], StoreType::F16);
+        assert_eq!(
+            narrow.unwrap().in_layer(3).to_string(),
+            "layer 3, keys of token 11: beyond 65504, the most that f16 holds; kv-dtype = \"bf16\" holds more"
+        );
+        assert_eq!(of(&[1.0, 2.0, 3.0, -70_000.0], StoreType::BF16), None);
+        let nan = of(&[f32::NAN, 70_000.0], StoreType::F16).unwrap();
+        assert_eq!(nan.to_string(), "keys of token 10: not finite");
+        let rows = Fault::of_rows("logits", &[f32::MAX, f32::NEG_INFINITY], 1, 4);
+        assert_eq!(rows.unwrap().to_string(), "logits of token 5: not finite");
+        let scores = Fault::of_scores(&[0.0, 1.0, 2.0, 3.0, f32::NAN, 5.0], 3);
+        assert_eq!(scores.unwrap().to_string(), "scores of token 1: not finite");
+        assert_eq!(Fault::of_scores(&[], 0), None);
+    }
+}
