@@ -9,6 +9,7 @@ mod eval;
 mod inspect;
 mod longbench;
 mod mini;
+mod numbers;
 mod ruler;
 #[allow(dead_code)]
 #[path = "../source/server.rs"]
