@@ -1,11 +1,11 @@
-"""Writes what tests/golden/configurations.json holds: log-likelihoods of small models whose files say things in many ways.
+"""Writes tests/golden/configurations.json: log-likelihoods of small models whose files say things in many ways.
 
     python experiments/golden/configurations.py tests/golden/configurations.json
 
-Needs torch, transformers, safetensors, gguf and xllamacpp. Every weight follows from its name and index by whole numbers
-(see `values`), so that the test can write the same files. Each case is a change of the configuration, of the tensors or
-of the GGUF keys; its result is the mean negative log-likelihood of TOKENS from START on, by Python transformers (eager, in
-f32) for folders, by llama.cpp (caches in f32) for GGUF files, or null where the reference refuses the file.
+Needs torch, transformers, safetensors, gguf and xllamacpp. Every weight follows from its name and index by whole
+numbers (see `values`), so that the test can write the same files. Each case is a change of the configuration, of the
+tensors or of the GGUF keys. Its result is the mean negative log-likelihood of TOKENS from START on: by Python
+transformers (eager, f32) for folders, by llama.cpp (caches in f32) for GGUF files, null where the reference refuses it.
 """
 
 import json
@@ -73,7 +73,8 @@ WINDOW = {"sliding_window": 16, "use_sliding_window": True}
 # Name, family, changes of the configuration, kinds of tensor beside the usual ones.
 FOLDERS = [
     ("plain", "llama", {}, []),
-    ("attention and MLP biases", "llama", {"attention_bias": True, "mlp_bias": True}, ["qkv_bias", "o_bias", "mlp_bias"]),
+    ("attention and MLP biases", "llama", {"attention_bias": True, "mlp_bias": True},
+     ["qkv_bias", "o_bias", "mlp_bias"]),
     ("tied, with a head of its own", "llama", {}, ["head"]),
     ("untied", "llama", {"tie_word_embeddings": False}, ["head"]),
     ("theta in rope_parameters", "llama", {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}, []),
@@ -194,7 +195,9 @@ def of_llama_cpp(path, keys, kinds):
     total = 0.0
     for i in range(START, len(TOKENS)):
         # The bias makes one token of whole characters, with which probabilities are reported; they are those before it.
-        body = {"prompt": TOKENS[:i], "n_predict": 1, "n_probs": VOCAB, "logit_bias": [[1, 200.0]], "cache_prompt": False}
+        body = {
+            "prompt": TOKENS[:i], "n_predict": 1, "n_probs": VOCAB, "logit_bias": [[1, 200.0]], "cache_prompt": False,
+        }
         request = urllib.request.Request(
             server.listening_address + "/completion", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )

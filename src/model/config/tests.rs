@@ -292,9 +292,12 @@ fn the_length_before_scaling_is_looked_for_as_by_transformers() {
 proptest! {
     /// Any damage ends in a configuration or in one line.
     #[test]
-    fn damaged_configurations_are_one_line(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn damaged_configurations_are_one_line(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+    ) {
         let scaling = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0});
-        let text = with("qwen3", json!({"rope_scaling": scaling, "layer_types": ["full_attention", "sliding_attention"]}));
+        let types = ["full_attention", "sliding_attention"];
+        let text = with("qwen3", json!({"rope_scaling": scaling, "layer_types": types}));
         let mut bytes = text.to_string().into_bytes();
         for (at, byte) in edits {
             let at = at.index(bytes.len());

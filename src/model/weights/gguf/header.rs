@@ -1,7 +1,7 @@
 //! The header of a GGUF file: metadata and tensor list, in candle's types.
 //!
-//! Read here and not by candle, which names neither the tensor nor the type that it does not know, takes the last of two
-//! entries of one name, and makes 32 bytes in memory of each byte of an array. Layout: `docs/gguf.md` of ggml.
+//! Candle's reader is not used: it names neither the tensor nor the type that it does not know, takes the last of two
+//! entries of one name, and makes 32 bytes in memory of each byte of an array. The layout is in `docs/gguf.md` of ggml.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
