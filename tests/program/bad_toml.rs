@@ -168,5 +168,5 @@ fn what_is_missing_or_stands_twice_is_named() {
         &["eval", "quikstart"],
         &["\"quikstart\"", "did you mean \"quickstart\"?"],
     );
-    world.refused(&["eval", "model"], &["model", "directory"]);
+    world.refused(&["eval", "model"], &["model", "a folder"]);
 }
