@@ -167,8 +167,8 @@ impl ExperimentFile {
             || !self.name.chars().all(plain)
         {
             return Err(bad_input!(
-                "{origin}: name = \"{}\": expected 1 to {LONGEST_NAME} letters, digits, '-', '_' and '.' (it names the \
-                 results folder)",
+                "{origin}: name = \"{}\": expected letters, digits, '-', '_' and '.', at most {LONGEST_NAME} (it names \
+                 the results folder)",
                 terminal::cut(&self.name, SHOWN)
             ));
         }

@@ -49,14 +49,15 @@ pub fn check(folder: &Path) -> Result<()> {
             there.display()
         )
     };
-    // A name that is too long, for one, is not just absent.
-    if let Err(error) = folder.symlink_metadata()
-        && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-    {
-        return Err(refuse(&error));
-    }
     if !there.is_dir() {
         return Err(refuse(&"not a folder"));
+    }
+    // What is to be made there: a name that is too long, for one, is not just absent.
+    for name in folder.strip_prefix(there).unwrap_or(folder) {
+        match there.join(name).symlink_metadata() {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(refuse(&error)),
+            _ => {}
+        }
     }
     tempfile::tempfile_in(there)
         .map(drop)

@@ -287,7 +287,7 @@ fn what_cannot_be_used_is_refused_before_the_model_is_asked_for() {
     let early = |rest: &[&str], says: &[&str]| {
         world.refused(&[&["inspect", "--model", "absent"], rest].concat(), says);
     };
-    early(&["missing.txt"], &["prompt missing.txt", "No such file"]);
+    early(&["missing.txt"], &["missing.txt", "No such file"]);
     early(&["model"], &["prompt model", "directory"]);
     early(&["empty.txt"], &["prompt empty.txt", "expected text"]);
     early(&["-"], &["prompt standard input", "expected text"]);

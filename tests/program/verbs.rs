@@ -228,7 +228,7 @@ fn a_model_of_the_hub_is_fetched_once() {
     let before = world.files();
     world.assert_refused(
         &at(&["eval", "tiny.toml", "--model", "tiny/absent"], "0"),
-        &["tiny/absent", &hub.endpoint, "no such folder here"],
+        &["tiny/absent", &hub.endpoint, "no folder tiny/absent here"],
     );
     world.assert_refused(&at(&["fetch", "tiny/model@v9"], "0"), &["tiny/model", "v9"]);
     assert!(before == world.files());

@@ -91,6 +91,13 @@ impl Niah {
                 protocol.name()
             ));
         };
+        if room > self.max_context {
+            return Err(bad_input!(
+                "{}: length {length} is more than the model's context of {}",
+                protocol.name(),
+                self.max_context
+            ));
+        }
         let haystack = self.haystack.cut(room);
         let planted = plant(haystack, &self.needles, depth, &self.full_stops);
         let wrapper = protocol.wrapper();

@@ -166,20 +166,20 @@ fn control_characters_and_long_lines_are_shown_and_cut() {
         (
             &[("bad.toml", &name)],
             bad,
-            &["\\u001b]0;title\\u0007", "expected 1 to 200 letters"],
+            &["\\u001b]0;title\\u0007", "expected letters"],
         ),
         (&[("bad.toml", &method)], bad, &["\\u001b[2J", "full"]),
         (&[("bad.toml", &direction)], bad, &["needle\\u202e"]),
         (
             &[("bad.toml", &line)],
             bad,
-            &["bad.toml:2: `description = xxx", " ... xxx"],
+            &["bad.toml:2: `description = xxx", " ... "],
         ),
         (&[("bad.toml", &value)], bad, &["bad.toml", "lengths"]),
         (
             &[("bad.toml", &long_name)],
             bad,
-            &["bad.toml: name = \"xxx", "expected 1 to 200"],
+            &["bad.toml: name = \"xxx", "at most 200"],
         ),
     ]);
 }
