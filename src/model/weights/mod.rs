@@ -3,6 +3,7 @@
 
 mod gguf;
 mod names;
+#[expect(unsafe_code, reason = "files are mapped into memory")]
 mod safetensors;
 #[cfg(test)]
 mod tests;
