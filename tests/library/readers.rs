@@ -1,4 +1,5 @@
-//! Every reader, with properties of what it reads: any bytes are read or refused, in one line and with exit code 2;
+//! Every reader, with properties of what it reads: any bytes are read or refused by the name of their file, with exit
+//! code 2;
 //! what was written is read back.
 
 use std::fs;
@@ -14,7 +15,6 @@ use serde_json::{Value, json};
 use spindle::dataset::documents::{read_hotpotqa, read_squad};
 use spindle::dataset::haystack::{Haystack, read_texts};
 use spindle::dataset::longbench::{DataSource, LongBenchRecord, read_lines};
-use spindle::error::exit_code;
 use spindle::experiment::{Experiment, ExperimentFile};
 use spindle::files;
 use spindle::load::load;
@@ -26,6 +26,7 @@ use spindle::record::{RECORDS_FILE, Record, RecordWriter, read_layers, read_reco
 use spindle::source::{ModelFiles, SourceOptions, resolve};
 use tempfile::TempDir;
 
+use crate::common::rule::accepted;
 use crate::common::small;
 
 /// What is done to a good file: bytes put in the place of others.
@@ -72,16 +73,6 @@ fn edited(good: &[u8], edits: &[Edit]) -> Vec<u8> {
     bytes
 }
 
-/// The value of a result; a refusal must be one line with exit code 2.
-fn accepted<T>(result: Result<T>) -> Option<T> {
-    let refused = |error: anyhow::Error| {
-        let text = format!("{error:#}");
-        assert_eq!(exit_code(&error), 2, "not named as bad input: {text}");
-        assert!(!text.contains('\n'), "more than one line: {text}");
-    };
-    result.map_err(refused).ok()
-}
-
 /// A good model, of which a test changes a file.
 struct Folder(TempDir);
 
@@ -108,6 +99,11 @@ impl Folder {
             ..SourceOptions::default()
         };
         resolve(&self.path().join(name).display().to_string(), &options)
+    }
+
+    /// What [`read`](Self::read) gives, unless it is refused.
+    fn accepted(&self, name: &str) -> Option<()> {
+        accepted(self.read(name), self.path().to_str().unwrap())
     }
 
     /// Reads all of a model and its tokenizer, and uses both.
@@ -169,7 +165,7 @@ proptest! {
         let folder = Folder::new();
         let good = small::gguf(if llama { "llama" } else { "gpt2" }, &[]);
         folder.put("m.gguf", &edited(&good, &edits));
-        accepted(folder.read("m.gguf"));
+        folder.accepted("m.gguf");
     }
 
     /// Wherever it ends: all of the file is weights, or names of them.
@@ -178,7 +174,7 @@ proptest! {
         let folder = Folder::new();
         let good = small::gguf("gpt2", &[]);
         folder.put("m.gguf", &good[..at.index(good.len() - 32)]);
-        prop_assert!(accepted(folder.read("m.gguf")).is_none());
+        prop_assert!(folder.accepted("m.gguf").is_none());
     }
 
     #[test]
@@ -186,7 +182,7 @@ proptest! {
         let folder = Folder::new();
         let good = fs::read(folder.path().join("model.safetensors")).unwrap();
         folder.put("model.safetensors", &edited(&good, &edits));
-        accepted(folder.read(""));
+        folder.accepted("");
     }
 
     #[test]
@@ -194,7 +190,7 @@ proptest! {
         let folder = Folder::new();
         let good = fs::read(folder.path().join("model.safetensors")).unwrap();
         folder.put("model.safetensors", &good[..at.index(good.len())]);
-        prop_assert!(accepted(folder.read("")).is_none());
+        prop_assert!(folder.accepted("").is_none());
     }
 
     #[test]
@@ -213,7 +209,8 @@ proptest! {
     #[test]
     fn any_configuration_is_read_or_refused(edits in edits()) {
         let bytes = edited(small::config().to_string().as_bytes(), &edits);
-        accepted(DecoderConfig::from_hf_json(&String::from_utf8_lossy(&bytes), "config.json"));
+        let text = String::from_utf8_lossy(&bytes);
+        accepted(DecoderConfig::from_hf_json(&text, "config.json"), "config.json");
     }
 
     /// Each key with values of other types and sizes than are meant.
@@ -224,28 +221,28 @@ proptest! {
         config[at.get(&keys)] = value;
         let folder = Folder::new();
         folder.put("config.json", config.to_string().as_bytes());
-        accepted(folder.read(""));
+        folder.accepted("");
     }
 
     #[test]
     fn any_tokenizer_is_read_or_refused(edits in edits()) {
         let folder = Folder::new();
         folder.put("tokenizer.json", &edited(small::tokenizer().to_string().as_bytes(), &edits));
-        accepted(folder.read(""));
+        folder.accepted("");
     }
 
     #[test]
     fn any_settings_of_a_tokenizer_are_read_or_refused(edits in edits()) {
         let folder = Folder::new();
         folder.put("tokenizer_config.json", &edited(small::tokenizer_config().to_string().as_bytes(), &edits));
-        accepted(folder.read(""));
+        folder.accepted("");
     }
 
     #[test]
     fn any_chat_template_is_rendered_or_refused(edits in edits()) {
         let folder = Folder::new();
         folder.put("chat_template.jinja", &edited(small::TEMPLATE.as_bytes(), &edits));
-        accepted(folder.read(""));
+        folder.accepted("");
     }
 
     #[test]
@@ -258,7 +255,7 @@ proptest! {
     fn any_lines_are_read_or_refused(edits in edits(), record in sample()) {
         let line = serde_json::to_string(&record).unwrap();
         let bytes = edited(format!("{line}\n{line}\n").as_bytes(), &edits);
-        accepted(read_lines(&bytes[..], "f.jsonl", &|_| Ok(())));
+        accepted(read_lines(&bytes[..], "f.jsonl", &|_| Ok(())), "f.jsonl");
     }
 
     #[test]
@@ -278,10 +275,10 @@ proptest! {
         let qas = json!([{"question": "q", "answers": [{"text": "a"}], "is_impossible": false}]);
         let squad = json!({"data": [{"paragraphs": [{"context": "c", "qas": qas}]}]});
         fs::write(&path, edited(squad.to_string().as_bytes(), &edits)).unwrap();
-        accepted(read_squad(&path));
+        accepted(read_squad(&path), "q.json");
         let hotpot = json!([{"question": "q", "answer": "a", "context": [["t", ["c"]]]}]);
         fs::write(&path, edited(hotpot.to_string().as_bytes(), &edits)).unwrap();
-        accepted(read_hotpotqa(&path));
+        accepted(read_hotpotqa(&path), "q.json");
     }
 
     #[test]
@@ -290,15 +287,16 @@ proptest! {
         let path = folder.path().join("d.zip");
         fs::write(&path, [b"PK\x03\x04", &bytes[..]].concat()).unwrap();
         let source = DataSource::parse(&path.display().to_string()).unwrap();
-        prop_assert!(accepted(source.read("samples", &|_| Ok(()))).is_none());
+        prop_assert!(accepted(source.read("samples", &|_| Ok(())), "d.zip").is_none());
     }
 
     #[test]
     fn any_text_is_a_haystack_or_refused(text in any::<String>(), n_tokens in 0..300usize) {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.txt"), &text).unwrap();
-        let Some(texts) = accepted(read_texts(folder.path())) else { return Ok(()) };
-        let Some(haystack) = accepted(Haystack::new(&texts, &tokenizer())) else { return Ok(()) };
+        let name = folder.path().to_str().unwrap();
+        let Some(texts) = accepted(read_texts(folder.path()), name) else { return Ok(()) };
+        let Some(haystack) = accepted(Haystack::new(&texts, &tokenizer()), "haystack") else { return Ok(()) };
         prop_assert!(haystack.slice(0, n_tokens).tokens.len() <= n_tokens);
         prop_assert_eq!(haystack.cut(n_tokens).len(), n_tokens);
     }
@@ -311,8 +309,8 @@ proptest! {
             let good = fs::read(fixtures.join(name)).unwrap();
             fs::write(folder.path().join(name), edited(&good[..6000], &edits)).unwrap();
         }
-        accepted(read_records(folder.path()));
-        accepted(read_layers(folder.path()));
+        accepted(read_records(folder.path()), "records.csv");
+        accepted(read_layers(folder.path()), "layers.csv");
     }
 
     #[test]
@@ -329,9 +327,9 @@ proptest! {
     fn any_experiment_is_read_or_refused(edits in edits(), at in any::<Index>()) {
         let known = spindle::experiment::built_in();
         let bytes = edited(at.get(&known).1.as_bytes(), &edits);
-        let Some(text) = accepted(files::text(bytes, "e.toml")) else { return Ok(()) };
-        let Some(file) = accepted(ExperimentFile::parse(&text, "e.toml")) else { return Ok(()) };
-        accepted(Experiment::new(file, text, "e.toml"));
+        let Some(text) = accepted(files::text(bytes, "e.toml"), "e.toml") else { return Ok(()) };
+        let Some(file) = accepted(ExperimentFile::parse(&text, "e.toml"), "e.toml") else { return Ok(()) };
+        accepted(Experiment::new(file, text, "e.toml"), "e.toml");
     }
 }
 

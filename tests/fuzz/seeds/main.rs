@@ -17,8 +17,18 @@ use anyhow::{Context, Result};
 
 /// Numbers at the edges of what a reader may take, for every dictionary.
 const NUMBERS: [&str; 12] = [
-    "0", "-1", "0.0", "-0.5", "1e309", "1e-320", "NaN", "inf", "2147483648", "4294967296",
-    "9223372036854775808", "18446744073709551615",
+    "0",
+    "-1",
+    "0.0",
+    "-0.5",
+    "1e309",
+    "1e-320",
+    "NaN",
+    "inf",
+    "2147483648",
+    "4294967296",
+    "9223372036854775808",
+    "18446744073709551615",
 ];
 
 fn main() -> Result<()> {
@@ -32,7 +42,7 @@ fn main() -> Result<()> {
         ("jsonl", samples::jsonl()?),
         ("haystack", samples::haystacks()),
         ("csv", samples::rows()),
-        ("figures", samples::rows()),
+        ("figures", samples::numbers()),
         ("toml", settings::all()),
     ];
     for (target, seeds) in targets {
@@ -49,9 +59,13 @@ fn main() -> Result<()> {
 /// The words of the seeds, in libFuzzer's format: one in quotes on each line.
 fn dictionary(seeds: &[Vec<u8>]) -> String {
     let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.<>|%{}".contains(byte);
-    let words = seeds.iter().flat_map(|seed| seed.split(|byte| !is_of_word(byte)));
+    let words = seeds
+        .iter()
+        .flat_map(|seed| seed.split(|byte| !is_of_word(byte)));
     let words = words.filter_map(|word| std::str::from_utf8(word).ok());
-    let mut words: BTreeSet<&str> = words.filter(|word| (2..=48).contains(&word.len())).collect();
+    let mut words: BTreeSet<&str> = words
+        .filter(|word| (2..=48).contains(&word.len()))
+        .collect();
     words.extend(NUMBERS);
     words.iter().map(|word| format!("\"{word}\"\n")).collect()
 }

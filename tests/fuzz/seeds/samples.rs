@@ -68,7 +68,10 @@ pub fn rows() -> Vec<Vec<u8>> {
             ("kl", "0.1"),
             ("program_version", "0.1.0"),
         ];
-        line(&serde_json::to_value(spindle::record::Record::default()), &given)
+        line(
+            &serde_json::to_value(spindle::record::Record::default()),
+            &given,
+        )
     };
     let layer = |layer: &str, method: &str| {
         let given = [
@@ -89,25 +92,51 @@ pub fn rows() -> Vec<Vec<u8>> {
             ("bytes_lists", "8"),
             ("r1", "0.5"),
         ];
-        line(&serde_json::to_value(spindle::record::LayerRecord::default()), &given)
+        line(
+            &serde_json::to_value(spindle::record::LayerRecord::default()),
+            &given,
+        )
     };
-    let (full, kept) = (cell("full", "", "1", "1"), cell("snapkv", "retention=0.25", "0.5", "0.25"));
+    let (full, kept) = (
+        cell("full", "", "1", "1"),
+        cell("snapkv", "retention=0.25", "0.5", "0.25"),
+    );
     let other = cell("snapkv", "retention=0.5", "0", "0.5").replace("depth=50", "depth=0");
     let layers = layer("0", "full") + &layer("1", "full") + &layer("0", "snapkv");
     [
         format!("{full}{kept}{other}\0{layers}"),
         format!("{full}\0"),
         format!("{kept}{}\0{layers}", full.replace("512", "1024")),
-        format!("{}{full}\0", kept.replace(",0.1.0,", ",0.1.0,\"failed, \"\"so\"\"\nit is\"")),
+        format!(
+            "{}{full}\0",
+            kept.replace(",0.1.0,", ",0.1.0,\"failed, \"\"so\"\"\nit is\"")
+        ),
     ]
     .map(String::into_bytes)
     .to_vec()
 }
 
+/// What figures are drawn of: numbers of usual sizes, as they lie in memory.
+pub fn numbers() -> Vec<Vec<u8>> {
+    let of = |number: f64| [&[1u8][..], &number.to_le_bytes()].concat().repeat(90);
+    [0.0, 0.5, 1.0, 1e300, f64::NAN, f64::INFINITY]
+        .map(of)
+        .to_vec()
+}
+
 /// A line of the columns of `row`: those given, and nothing in the others.
 fn line(row: &serde_json::Result<Value>, given: &[(&str, &str)]) -> String {
-    let columns = row.as_ref().ok().and_then(Value::as_object).expect("a row's columns");
-    let value = |column: &str| given.iter().find(|(name, _)| *name == column).map_or("", |(_, value)| value);
+    let columns = row
+        .as_ref()
+        .ok()
+        .and_then(Value::as_object)
+        .expect("a row's columns");
+    let value = |column: &str| {
+        given
+            .iter()
+            .find(|(name, _)| *name == column)
+            .map_or("", |(_, value)| value)
+    };
     let values: Vec<&str> = columns.keys().map(|column| value(column)).collect();
     values.join(",") + "\n"
 }

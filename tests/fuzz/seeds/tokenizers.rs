@@ -54,7 +54,8 @@ fn join_all(tokenizer: &Value, config: &Value, rest: &[Value; 3]) -> Vec<u8> {
 fn kinds() -> Vec<Value> {
     let split = json!({"type": "Split", "pattern": {"Regex": "\\p{L}+|\\p{N}{1,3}|\\s+(?!\\S)"},
                        "behavior": "Isolated", "invert": false});
-    let metaspace = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false});
+    let metaspace =
+        json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false});
     let words = json!({"<unk>": 0, "<s>": 1, "</s>": 2, "a": 3, "b": 4, "##b": 5});
     vec![
         json!({}),

@@ -9,7 +9,10 @@ pub fn gguf() -> Vec<Vec<u8>> {
     let mut seeds = vec![
         model::gguf("gpt2", &[]),
         model::gguf("llama", &[]),
-        model::gguf("llama", &[("tokenizer.ggml.add_space_prefix", Gguf::Bool(false))]),
+        model::gguf(
+            "llama",
+            &[("tokenizer.ggml.add_space_prefix", Gguf::Bool(false))],
+        ),
         model::gguf(
             "gpt2",
             &[
@@ -18,9 +21,19 @@ pub fn gguf() -> Vec<Vec<u8>> {
                 ("llama.rope.scale_linear", Gguf::F32(2.0)),
             ],
         ),
-        model::gguf("gpt2", &[("split.count", Gguf::U16(2)), ("split.no", Gguf::U16(0))]),
+        model::gguf(
+            "gpt2",
+            &[("split.count", Gguf::U16(2)), ("split.no", Gguf::U16(0))],
+        ),
     ];
-    for pre in ["llama-bpe", "qwen2", "gpt-2", "tekken", "smaug-bpe", "default"] {
+    for pre in [
+        "llama-bpe",
+        "qwen2",
+        "gpt-2",
+        "tekken",
+        "smaug-bpe",
+        "default",
+    ] {
         seeds.push(model::gguf("gpt2", &[("tokenizer.ggml.pre", text(pre))]));
     }
     seeds

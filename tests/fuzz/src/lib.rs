@@ -2,28 +2,30 @@
 //! every reader must keep.
 //!
 //! A target writes its bytes where a user would have them and calls the public reader. The rules: no panic, no hang, at
-//! most [`MEMORY`] bytes allocated, and a refusal is one line with exit code 2.
+//! most [`MEMORY`] bytes allocated, and what [`accepted`] says of a refusal.
 
 #[path = "../../common/small.rs"]
 pub mod model;
 pub mod results;
+#[path = "../../common/rule.rs"]
+mod rule;
 
 use std::alloc::System;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use anyhow::Result;
 use candle_core::Device;
 use cap::Cap;
 use spindle::cache::StoreType;
-use spindle::error::exit_code;
 use spindle::load::load;
 use spindle::model::chat::Message;
 use spindle::model::observe::Observe;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{ModelFiles, SourceOptions, resolve};
 use tempfile::TempDir;
+
+pub use rule::accepted;
 
 /// Bytes that may be allocated at once; one more ends the process.
 pub const MEMORY: usize = 1 << 30;
@@ -59,19 +61,6 @@ pub fn put_model() -> PathBuf {
     path
 }
 
-/// The value of a result; a refusal must be one line with exit code 2.
-pub fn accepted<T>(result: Result<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let text = format!("{error:#}");
-            assert_eq!(exit_code(&error), 2, "not named as bad input: {text}");
-            assert!(!text.contains('\n'), "more than one line: {text}");
-            None
-        }
-    }
-}
-
 /// Up to `N` parts of an input, which zero bytes separate; those that are not there are empty.
 pub fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
     let mut found = data.splitn(N, |byte| *byte == 0);
@@ -85,19 +74,18 @@ pub fn files(path: &Path) -> Option<ModelFiles> {
         offline: true,
         ..SourceOptions::default()
     };
-    accepted(resolve(&path.display().to_string(), &options))
+    let name = path.display().to_string();
+    accepted(resolve(&name, &options), &name)
 }
 
 /// Reads the model at `path` and uses it.
 pub fn use_model(path: &Path) {
     let Some(files) = files(path) else { return };
-    let Some(loaded) = accepted(load(&files, &Device::Cpu)) else {
+    let loaded = load(&files, &Device::Cpu);
+    let Some(loaded) = accepted(loaded, &files.spec) else {
         return;
     };
-    let mut tokens = loaded
-        .tokenizer
-        .encode("a b", true)
-        .unwrap_or_default();
+    let mut tokens = loaded.tokenizer.encode("a b", true).unwrap_or_default();
     tokens.truncate(4);
     if tokens.is_empty() {
         tokens.push(0);
@@ -111,7 +99,7 @@ pub fn use_model(path: &Path) {
 /// Reads the tokenizer of the model at `path` and uses it.
 pub fn use_tokenizer(path: &Path) {
     let Some(files) = files(path) else { return };
-    let Some(tokenizer) = accepted(ModelTokenizer::load(&files)) else {
+    let Some(tokenizer) = accepted(ModelTokenizer::load(&files), &files.spec) else {
         return;
     };
     let Ok((tokens, spans)) = tokenizer.encode_spans(TEXT, true) else {
@@ -134,5 +122,5 @@ pub fn render(tokenizer: &ModelTokenizer) {
         turn("assistant", "73"),
         turn("user", "why?"),
     ];
-    accepted(tokenizer.render_chat(&messages, true));
+    accepted(tokenizer.render_chat(&messages, true), "template");
 }

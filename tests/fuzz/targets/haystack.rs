@@ -10,7 +10,7 @@ use spindle_fuzz::{accepted, files, parts, put, put_model};
 
 static TOKENIZER: LazyLock<ModelTokenizer> = LazyLock::new(|| {
     let files = files(&put_model()).expect("the files of a good model");
-    accepted(ModelTokenizer::load(&files)).expect("a good tokenizer")
+    accepted(ModelTokenizer::load(&files), "").expect("a good tokenizer")
 });
 
 fuzz_target!(|data: &[u8]| {
@@ -18,10 +18,10 @@ fuzz_target!(|data: &[u8]| {
         put(name, text);
     }
     let folder = spindle_fuzz::folder().join("texts");
-    let Some(texts) = accepted(read_texts(&folder)) else {
+    let Some(texts) = accepted(read_texts(&folder), "texts") else {
         return;
     };
-    let Some(haystack) = accepted(Haystack::new(&texts, &TOKENIZER)) else {
+    let Some(haystack) = accepted(Haystack::new(&texts, &TOKENIZER), "haystack") else {
         return;
     };
     for n_tokens in [0, 1, 7, 300] {

@@ -10,13 +10,13 @@ fuzz_target!(|data: &[u8]| {
     let all = |_: &_| Ok(());
     if data.starts_with(b"PK") {
         let path = put("data.zip", data).display().to_string();
-        if let Some(source) = accepted(DataSource::parse(&path)) {
-            accepted(source.read("samples", &all));
+        if let Some(source) = accepted(DataSource::parse(&path), &path) {
+            accepted(source.read("samples", &all), &path);
         }
         return;
     }
-    accepted(read_lines(data, "samples.jsonl", &all));
+    accepted(read_lines(data, "samples.jsonl", &all), "samples.jsonl");
     let path = put("questions.json", data);
-    accepted(read_squad(&path));
-    accepted(read_hotpotqa(&path));
+    accepted(read_squad(&path), "questions.json");
+    accepted(read_hotpotqa(&path), "questions.json");
 });

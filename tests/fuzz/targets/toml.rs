@@ -9,10 +9,10 @@ use spindle_fuzz::accepted;
 const NAME: &str = "experiment.toml";
 
 fuzz_target!(|data: &[u8]| {
-    let Some(text) = accepted(files::text(data.to_vec(), NAME)) else {
+    let Some(text) = accepted(files::text(data.to_vec(), NAME), NAME) else {
         return;
     };
-    if let Some(file) = accepted(ExperimentFile::parse(&text, NAME)) {
-        accepted(Experiment::new(file, text, NAME));
+    if let Some(file) = accepted(ExperimentFile::parse(&text, NAME), NAME) {
+        accepted(Experiment::new(file, text, NAME), NAME);
     }
 });
