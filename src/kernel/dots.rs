@@ -10,10 +10,15 @@ const ROWS: usize = 4;
 /// `out[j] = query . rows[j]`: `query` `[d]`, `rows` `[n, d]`, `out` `[n]`. A product depends on its two vectors alone.
 ///
 /// # Panics
-/// When the lengths do not agree.
+/// When the lengths do not agree, or `d` is 0.
 pub fn dots(query: &[f32], rows: &[f32], out: &mut [f32]) {
     let d = query.len();
-    assert_eq!(rows.len(), out.len() * d, "{} rows of {d}", out.len());
+    assert!(
+        d > 0 && out.len().checked_mul(d) == Some(rows.len()),
+        "{} rows of {d}, {} elements in all",
+        out.len(),
+        rows.len()
+    );
     if !d.is_multiple_of(WIDTH) {
         for (out, row) in out.iter_mut().zip(rows.chunks_exact(d)) {
             *out = simd::dot(query, row);
@@ -103,6 +108,16 @@ mod avx2 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_that_do_not_agree_are_refused() {
+        for (d, elements, n) in [(8, 16, 1), (8, 16, 3), (8, 15, 2), (0, 0, 1), (0, 0, 0)] {
+            let made = std::panic::catch_unwind(|| {
+                dots(&vec![1.0; d], &vec![1.0; elements], &mut vec![0.0; n]);
+            });
+            assert!(made.is_err(), "{n} rows of {d} in {elements} elements");
+        }
+    }
 
     #[test]
     fn equals_the_definition_in_every_shape() {

@@ -10,8 +10,8 @@ use half::slice::HalfFloatSliceExt;
 pub fn widen(from: &[f16], to: &mut [f32]) {
     assert_eq!(from.len(), to.len());
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("f16c") {
-        // SAFETY: the feature was just found and the lengths agree.
+    if is_x86_feature_detected!("avx") && is_x86_feature_detected!("f16c") {
+        // SAFETY: the features were just found and the lengths agree.
         return unsafe { f16c::widen(from, to) };
     }
     from.convert_to_f32_slice(to);
@@ -20,16 +20,22 @@ pub fn widen(from: &[f16], to: &mut [f32]) {
 /// Converts the rows at `indices` of a matrix, exactly, into `to`, `[indices, dim]`.
 ///
 /// # Panics
-/// When an index is out of range, or `to` is not whole rows.
+/// When an index is out of range, or `to` is not whole rows of at least one element.
 pub fn widen_rows(from: &[f16], indices: &[u32], to: &mut [f32]) {
     if indices.is_empty() {
+        assert!(to.is_empty(), "{} elements of no rows", to.len());
         return;
     }
     let dim = to.len() / indices.len();
-    assert_eq!(to.len(), indices.len() * dim);
+    assert!(
+        dim > 0 && to.len().is_multiple_of(indices.len()),
+        "{} elements of {} rows",
+        to.len(),
+        indices.len()
+    );
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("f16c") {
-        // SAFETY: the feature was just found.
+    if is_x86_feature_detected!("avx") && is_x86_feature_detected!("f16c") {
+        // SAFETY: the features were just found.
         return unsafe { f16c::widen_rows(from, dim, indices, to) };
     }
     for (&i, to) in indices.iter().zip(to.chunks_exact_mut(dim)) {
@@ -52,7 +58,7 @@ mod f16c {
     const LINE: usize = 32;
 
     /// # Safety
-    /// Needs F16C, and slices of one length.
+    /// Needs AVX and F16C.
     #[inline]
     #[target_feature(enable = "avx,f16c")]
     pub unsafe fn widen(from: &[f16], to: &mut [f32]) {
@@ -71,7 +77,7 @@ mod f16c {
     }
 
     /// # Safety
-    /// Needs F16C.
+    /// Needs AVX and F16C.
     #[target_feature(enable = "avx,f16c")]
     pub unsafe fn widen_rows(from: &[f16], dim: usize, indices: &[u32], to: &mut [f32]) {
         for (at, to) in to.chunks_exact_mut(dim).enumerate() {
@@ -99,6 +105,25 @@ mod tests {
             for (narrow, wide) in from.iter().zip(&wide) {
                 assert!(narrow.to_f32() == *wide || narrow.is_nan() && wide.is_nan());
             }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_not_there_are_refused() {
+        let all = [f16::ONE; 60];
+        for (indices, elements) in [
+            (&[3][..], 20),
+            (&[0, 0, 0, 0, 0, 0, 0, 0, 0, 3], 200),
+            (&[u32::MAX], 20),
+            (&[0, 1], 7),
+            (&[0, 1], 1),
+            (&[0], 0),
+            (&[], 1),
+        ] {
+            let made = std::panic::catch_unwind(|| {
+                widen_rows(&all, indices, &mut vec![0.0; elements]);
+            });
+            assert!(made.is_err(), "{indices:?} into {elements}");
         }
     }
 

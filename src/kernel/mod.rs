@@ -3,12 +3,27 @@
 //!
 //! Which instructions are used is decided when the program runs; on a given machine results do not depend on the
 //! number of threads, on how rows are batched, or on where a block begins.
+//!
+//! # Unsafe code
+//! `Cargo.toml` denies it, but in the modules below; each says why at its declaration, and every block has its reason
+//! beside it. A safe function that leads to unsafe code checks its arguments first. `.ci/sanitize` runs them all under
+//! AddressSanitizer and Valgrind.
+//!
+//! - [`dots`], [`half`], `tile`: instructions that not every processor has, over slices whose lengths are checked.
+//! - `compress::matmul`: a product of the crate `gemm`, which takes pointers.
+//! - `compress::codebook::similarity`: comparisons as bits, in SSE.
 
+#[expect(unsafe_code, reason = "AVX2, where the processor has it")]
 mod dots;
 mod finite;
+#[expect(unsafe_code, reason = "F16C, where the processor has it")]
 pub mod half;
 mod panels;
 pub mod simd;
+#[expect(
+    unsafe_code,
+    reason = "AVX2 or AVX-512, where the processor has them, and pointers in the innermost loop"
+)]
 mod tile;
 
 pub use dots::dots;

@@ -45,7 +45,7 @@ pub fn rows_of_a_tile() -> usize {
 /// Every element is one chain of fused multiply-adds in the order of `k`, so it depends on its row and its column alone.
 ///
 /// # Panics
-/// When a slice is too short for its shape.
+/// When a slice is too short for its shape and strides, or elements of the result share a place.
 pub fn product(
     left: Left<'_>,
     m: usize,
@@ -57,24 +57,55 @@ pub fn product(
     if m == 0 || groups == 0 {
         return;
     }
-    let (last, last_group) = (k.saturating_sub(1), groups - 1);
+    let columns = (groups, right.group);
+    let (rows_out, columns_out) = ((m, out.row), (groups, out.group));
     assert!(
-        left.data.len() > (m - 1) * left.row + last * left.step
-            && right.data.len() >= last * right.row + last_group * right.group + LANES
-            && out.data.len() >= (m - 1) * out.row + last_group * out.group + LANES,
+        holds(left.data, [(m, left.row), (k, left.step)], 1)
+            && holds(right.data, [(k, right.row), columns], LANES)
+            && holds(out.data, [rows_out, columns_out], LANES),
         "a product of {m} x {k} x {groups} groups of shorter slices"
+    );
+    assert!(
+        lie_apart(rows_out, columns_out) || lie_apart(columns_out, rows_out),
+        "a product of {m} rows, {} apart, and {groups} groups, {} apart, onto one another",
+        out.row,
+        out.group
     );
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the feature was just found, and the assertion above holds every access within its slice.
+        // SAFETY: the feature was just found, and the assertions above hold every access within its slice.
         return unsafe { avx512::product(left, m, k, right, groups, out) };
     }
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the features were just found, and the assertion above holds every access within its slice.
+        // SAFETY: the features were just found, and the assertions above hold every access within its slice.
         return unsafe { avx2::product(left, m, k, right, groups, out) };
     }
     plain(left, m, k, right, groups, out);
+}
+
+/// How often something is repeated, and how many elements lie from one to the next.
+type Axis = (usize, usize);
+
+/// One past the last of `run` elements side by side that are repeated along the axes; `None` if it cannot be counted.
+fn end(axes: &[Axis], run: usize) -> Option<usize> {
+    axes.iter().try_fold(run, |end, &(count, stride)| {
+        count
+            .saturating_sub(1)
+            .checked_mul(stride)?
+            .checked_add(end)
+    })
+}
+
+/// Whether all of such elements are in `data`.
+fn holds(data: &[f32], axes: [Axis; 2], run: usize) -> bool {
+    end(&axes, run).is_some_and(|end| end <= data.len())
+}
+
+/// Whether groups along `inner` lie side by side, and all of them between two steps along `outer`.
+fn lie_apart(inner: Axis, outer: Axis) -> bool {
+    let step = |(count, stride): Axis| if count == 1 { usize::MAX } else { stride };
+    step(inner) >= LANES && end(&[inner], LANES).is_some_and(|end| end <= step(outer))
 }
 
 /// The definition, and what runs where there is no AVX2: the same sums in the same order.
@@ -169,12 +200,14 @@ macro_rules! registers {
                 at: (usize, usize),
             ) {
                 let tiles = m.div_ceil(ROWS);
-                let next = right.data.as_ptr().wrapping_add(at.0 + G * right.group);
+                // Wrapping: the stride of a factor of one row is not used, and may be anything.
+                let line = right.row.wrapping_mul(G);
+                let next = right.data.as_ptr().wrapping_add(at.0.wrapping_add(right.group.wrapping_mul(G)));
                 for number in 0..tiles {
                     let row = number * ROWS;
                     let fetch = Fetch {
-                        from: next.wrapping_add(number * k * G * right.row / tiles),
-                        step: (G * right.row).div_ceil(tiles),
+                        from: next.wrapping_add((number * k).wrapping_mul(line) / tiles),
+                        step: line.div_ceil(tiles),
                     };
                     // SAFETY: as the caller promises.
                     unsafe {
@@ -293,6 +326,77 @@ mod tests {
             row,
             group,
             add,
+        }
+    }
+
+    /// Whether a product of these is made at all: strides `[row, step]` of 3 x 2 on the left, `[row, group]` of 2 x 2
+    /// groups on the right, and `[row, group]` of the result, of 200 elements each.
+    fn is_made(left: [usize; 2], right: [usize; 2], out: [usize; 2]) -> bool {
+        let (a, b, mut c) = (values(200, 0.1), values(200, 0.5), values(200, 0.9));
+        let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let left = Left {
+                data: &a,
+                row: left[0],
+                step: left[1],
+            };
+            let right = Right {
+                data: &b,
+                row: right[0],
+                group: right[1],
+            };
+            let mut out = shaper(out[0], out[1], false)(&mut c);
+            product(left, 3, 2, right, 2, &mut out);
+        }));
+        made.is_ok()
+    }
+
+    /// Strides are those of a caller, and no value of them may reach beyond a slice.
+    #[test]
+    fn strides_that_lead_out_of_a_slice_are_refused() {
+        let (left, right, out) = ([2, 1], [32, 16], [32, 16]);
+        assert!(is_made(left, right, out));
+        // Rows of the result between its groups, and elements of a factor that are used again.
+        assert!(is_made(left, right, [16, 48]));
+        assert!(is_made([0, 0], [0, 0], out));
+        let far = [200, 1 << 32, usize::MAX / 2, usize::MAX / 2 + 1, usize::MAX];
+        for far in far {
+            for (a, b) in [([far, 1], [far, 16]), ([2, far], [32, far])] {
+                assert!(!is_made(a, right, out), "{a:?} on the left");
+                assert!(!is_made(left, b, out), "{b:?} on the right");
+                assert!(!is_made(left, right, b), "{b:?} put out");
+            }
+        }
+        for onto in [[0, 16], [32, 0], [16, 16], [31, 16], [16, 47], [8, 16]] {
+            assert!(!is_made(left, right, onto), "{onto:?}");
+        }
+    }
+
+    /// The stride of an axis of one element is not used.
+    #[test]
+    fn a_single_row_may_have_any_stride() {
+        let (a, b) = (values(1, 0.1), values(LANES, 0.5));
+        for far in [0, 7, usize::MAX] {
+            let left = Left {
+                data: &a,
+                row: far,
+                step: far,
+            };
+            let right = Right {
+                data: &b,
+                row: far,
+                group: far,
+            };
+            let (mut got, mut want) = (vec![0.0; LANES], vec![0.0; LANES]);
+            product(left, 1, 1, right, 1, &mut shaper(far, far, false)(&mut got));
+            plain(
+                left,
+                1,
+                1,
+                right,
+                1,
+                &mut shaper(far, far, false)(&mut want),
+            );
+            assert_eq!(got, want);
         }
     }
 

@@ -2,6 +2,8 @@
 #![allow(dead_code)]
 
 pub mod default_model;
+pub mod rule;
+pub mod small;
 pub mod tiny;
 
 use candle_core::Tensor;

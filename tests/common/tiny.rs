@@ -264,6 +264,10 @@ fn oracle(dir: &Path, family: Family) -> Result<Forward> {
     let config = std::fs::read_to_string(dir.join("config.json"))?;
     let device = Device::Cpu;
     let file = dir.join("model.safetensors");
+    #[expect(
+        unsafe_code,
+        reason = "candle's own models are read from a mapped file"
+    )]
     // SAFETY: nothing rewrites the fixture while it is mapped.
     let vb = unsafe { VarBuilder::from_mmaped_safetensors(&[file], DType::F32, &device)? };
     let batch = |tokens: &[u32]| Tensor::new(tokens, &Device::Cpu)?.unsqueeze(0);

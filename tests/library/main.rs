@@ -25,6 +25,7 @@ mod niah;
 mod oracle;
 mod perplexity;
 mod plot;
+mod readers;
 mod record;
 mod report;
 mod rouge1;

@@ -10,6 +10,7 @@ mod graph;
 mod greedy;
 mod k_means;
 mod leader;
+#[expect(unsafe_code, reason = "SSE, which every x86-64 has")]
 mod similarity;
 
 use std::borrow::Cow;
