@@ -6,7 +6,6 @@ mod damage;
 mod finite;
 mod gguf;
 mod names;
-#[expect(unsafe_code, reason = "files are mapped into memory")]
 mod safetensors;
 #[cfg(test)]
 mod tests;
