@@ -18,6 +18,7 @@ use spindle::compress::settings::Value;
 use spindle::dataset::haystack::own_texts;
 use spindle::generate::{Cell, compress};
 use spindle::load::load;
+use spindle::model::chat::ChatOptions;
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
@@ -38,6 +39,7 @@ fn main() -> anyhow::Result<()> {
 fn run(rounds: usize) -> anyhow::Result<()> {
     let loaded = load(
         &resolve(DEFAULT_MODEL, &SourceOptions::default())?,
+        &ChatOptions::default(),
         &Device::Cpu,
     )?;
     let text = own_texts()?.join("\n\n");

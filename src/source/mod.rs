@@ -42,7 +42,7 @@ pub enum ModelFileKind {
     HfFolder {
         config: PathBuf,
         generation_config: Option<PathBuf>,
-        tokenizer: TokenizerFiles,
+        tokenizer: Box<TokenizerFiles>,
         /// Safetensors files, sorted by name.
         weights: Vec<PathBuf>,
     },

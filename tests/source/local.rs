@@ -206,7 +206,7 @@ fn a_vocabulary_may_stand_in_three_kinds_of_files() {
     let found = |name: &str| -> TokenizerFiles {
         write_all(&dir, &[(name, "")]);
         match resolve(&spec, &options).unwrap().kind {
-            ModelFileKind::HfFolder { tokenizer, .. } => tokenizer,
+            ModelFileKind::HfFolder { tokenizer, .. } => *tokenizer,
             ModelFileKind::Gguf(path) => panic!("{}", path.display()),
         }
     };
