@@ -58,7 +58,7 @@ TEMPLATES = {
     "[{{ 'ab'.center(7, '*') }}] [{{ 'ab'.center(6) }}] [{{ 'abc'.center(8) }}] [{{ 'ab'.ljust(5) }}] [{{ 'ab'.rjust(5, '.') }}] "
     "{{ '-7'.zfill(4) }} {{ '7'.zfill(3) }} {{ 'a' in s }} {{ s[::-1] }} {{ s[1:3] }} {{ s.isdecimal() }} {{ '12'.isdecimal() }} "
     "{{ s.title() }} {{ s.capitalize() }} {{ s.count('-') }} {{ 'a\nb'.splitlines() | tojson }} {{ s.replace('-', '+', 1) }} "
-    "{{ s.startswith(('x', 'A')) }} {{ '%s is %d' % ('x', 3) }} {{ '{} {}'.format(1, 'b') }} {{ 'xyx'.strip('x') }} "
+    "{{ s.startswith(('x', 'A')) }} {{ '%s is %d' | format('x', 3) }} {{ '{} {}'.format(1, 'b') }} {{ 'xyx'.strip('x') }} "
     "{{ '-'.join(['a', 'b']) }} {{ s.upper() ~ s.lower() }}",
     "values": "{{ true }} {{ none }} {{ [1, 'a', none] }} {{ {'a': 1.0} }} {{ 1e20 }} {{ 7 // 2 }} {{ 2 ** 3 }} {{ -7 % 3 }} "
     "{{ undefined_thing is defined }} {{ tools is none }} {{ 1 if messages else 2 }} {{ messages | length }} "

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Rest, Serde};
 use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja_contrib::globals::{cycler, joiner};
 
 use crate::bad_input;
 use crate::guard::{Limits, within};
@@ -216,10 +217,12 @@ fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
             .lstrip_blocks(true)
             .build()?,
     );
+    environment.set_formatter(python::print);
     environment.set_unknown_method_callback(python::method);
     environment.add_function("raise_exception", raise_exception);
-    environment.add_function("joiner", minijinja_contrib::globals::joiner);
-    environment.add_function("cycler", minijinja_contrib::globals::cycler);
+    environment.add_function("joiner", joiner);
+    // In Jinja each item is an argument of its own.
+    environment.add_function("cycler", |items: Rest<Value>| cycler(items.to_vec()));
     let date = options.date;
     environment.add_function("strftime_now", move |format: &str| {
         date::strftime(date, format)

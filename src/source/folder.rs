@@ -87,7 +87,7 @@ pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
     Ok(ModelFileKind::HfFolder {
         config,
         generation_config,
-        tokenizer: TokenizerFiles {
+        tokenizer: Box::new(TokenizerFiles {
             vocabulary,
             config: config_of_tokenizer,
             special_tokens_map,
@@ -95,7 +95,7 @@ pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
             chat_template,
             more_chat_templates: templates(&dir.join(TEMPLATES)),
             chat_template_json,
-        },
+        }),
         weights: weights(dir)?,
     })
 }

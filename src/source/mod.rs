@@ -45,7 +45,7 @@ pub enum ModelFileKind {
     HfFolder {
         config: PathBuf,
         generation_config: Option<PathBuf>,
-        tokenizer: TokenizerFiles,
+        tokenizer: Box<TokenizerFiles>,
         /// Safetensors files, sorted by name.
         weights: Vec<PathBuf>,
     },

@@ -22,7 +22,7 @@ fn files(folder: &Path) -> ModelFiles {
         kind: ModelFileKind::HfFolder {
             config: folder.join("config.json"),
             generation_config: None,
-            tokenizer: TokenizerFiles {
+            tokenizer: Box::new(TokenizerFiles {
                 vocabulary: VocabularyFiles::Json(folder.join("tokenizer.json")),
                 config: Some(folder.join("tokenizer_config.json")),
                 special_tokens_map: None,
@@ -30,7 +30,7 @@ fn files(folder: &Path) -> ModelFiles {
                 chat_template: None,
                 more_chat_templates: Vec::new(),
                 chat_template_json: None,
-            },
+            }),
             weights: Vec::new(),
         },
     }

@@ -347,7 +347,8 @@ fn gguf_repositories() {
     let none = Hub::serve(&[("config.json", b"{}"), ("pytorch_model.bin", b"")]);
     let message = bad_input("tiny/model", &options(&none, cache.path()));
     assert!(
-        message.contains("no tokenizer.json, model.safetensors and no .gguf"),
+        message.contains("no tokenizer.json (or vocab.json with")
+            && message.contains("tokenizer.model), model.safetensors and no .gguf"),
         "{message}"
     );
 }
@@ -404,4 +405,42 @@ fn environment_is_honoured() {
     let third = child(("HF_HUB_OFFLINE", "1"));
     assert!(third.contains(&format!("resolved {COMMIT}")), "{third}");
     assert!(hub.take_seen().is_empty());
+}
+
+#[test]
+fn of_a_tokenizer_every_file_that_is_read_is_fetched_and_no_other() {
+    let cache = tempfile::tempdir().unwrap();
+    let wanted = [
+        "added_tokens.json",
+        "additional_chat_templates/rag.jinja",
+        "chat_template.jinja",
+        "config.json",
+        "merges.txt",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "vocab.json",
+    ];
+    let other = [
+        "additional_chat_templates/deep/rag.jinja",
+        "additional_chat_templates/rag.txt",
+        "sub/vocab.json",
+        "tokenizer.model",
+    ];
+    let repository: Vec<(&str, &[u8])> = wanted
+        .iter()
+        .chain(&other)
+        .map(|name| (*name, name.as_bytes()))
+        .collect();
+    let hub = Hub::serve(&repository);
+    resolve("tiny/model", &options(&hub, cache.path())).unwrap();
+    let prefix = format!("/tiny/model/resolve/{COMMIT}/");
+    let mut fetched: Vec<_> = hub
+        .take_seen()
+        .iter()
+        .filter(|seen| seen.method == "GET")
+        .filter_map(|seen| seen.path.strip_prefix(&prefix).map(str::to_owned))
+        .collect();
+    fetched.sort();
+    fetched.dedup();
+    assert_eq!(fetched, wanted);
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use spindle::source::{ModelFileKind, SourceOptions, resolve, sha256_file};
+use spindle::source::{
+    ModelFileKind, SourceOptions, TokenizerFiles, VocabularyFiles, resolve, sha256_file,
+};
 
 use crate::{bad_input, names, options};
 
@@ -26,7 +28,9 @@ fn folder_is_read_and_what_is_missing_is_named() {
     write_all(&dir, &[("config.json", "{}"), ("pytorch_model.bin", "")]);
     let message = bad_input(&spec, &options);
     assert!(
-        message.contains("no tokenizer.json in it; pytorch_model.bin is not read"),
+        message.contains(
+            "no tokenizer.json (or vocab.json with merges.txt, or tokenizer.model) in it; pytorch"
+        ),
         "{message}"
     );
     write_all(&dir, &[("tokenizer.json", "{}")]);
@@ -284,4 +288,51 @@ proptest! {
             prop_assert!(resolve(&spec, &options).is_err());
         }
     }
+}
+
+#[test]
+fn a_vocabulary_may_stand_in_three_kinds_of_files() {
+    let temporary = tempfile::tempdir().unwrap();
+    let options = options(&temporary.path().join("cache"));
+    let dir = temporary.path().join("model");
+    std::fs::create_dir_all(dir.join("additional_chat_templates")).unwrap();
+    let spec = dir.display().to_string();
+    write_all(
+        &dir,
+        &[
+            ("config.json", "{}"),
+            ("model.safetensors", "abc"),
+            ("vocab.json", "{}"),
+            ("tokenizer.model", ""),
+            ("special_tokens_map.json", "{}"),
+            ("additional_chat_templates/rag.jinja", ""),
+            ("additional_chat_templates/also.jinja", ""),
+            ("additional_chat_templates/notes.txt", ""),
+        ],
+    );
+    let found = |name: &str| -> TokenizerFiles {
+        write_all(&dir, &[(name, "")]);
+        match resolve(&spec, &options).unwrap().kind {
+            ModelFileKind::HfFolder { tokenizer, .. } => *tokenizer,
+            ModelFileKind::Gguf(parts) => panic!("{parts:?}"),
+        }
+    };
+    // A vocabulary without merges is none.
+    let tokenizer = found("README.md");
+    let path = |name: &str| dir.join(name);
+    let model = VocabularyFiles::SentencePiece(path("tokenizer.model"));
+    assert_eq!(tokenizer.vocabulary, model);
+    let templates = ["also.jinja", "rag.jinja"];
+    let templates = templates.map(|name| path("additional_chat_templates").join(name));
+    assert_eq!(tokenizer.more_chat_templates, templates);
+    let map = path("special_tokens_map.json");
+    assert_eq!(tokenizer.special_tokens_map, Some(map));
+    assert_eq!(tokenizer.added_tokens, None);
+    let merges = VocabularyFiles::Merges {
+        vocab: path("vocab.json"),
+        merges: path("merges.txt"),
+    };
+    assert_eq!(found("merges.txt").vocabulary, merges);
+    let json = VocabularyFiles::Json(path("tokenizer.json"));
+    assert_eq!(found("tokenizer.json").vocabulary, json);
 }

@@ -3,6 +3,8 @@
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
+use super::python;
+
 /// Deepest nesting of lists and maps. Python's own limit is its stack's, some 1,000.
 const DEEPEST: usize = 900;
 /// Widest indent. Python takes any; none is more than a few.
@@ -203,17 +205,10 @@ fn scalar(value: &Value) -> Result<String, Error> {
         return Ok(value.to_string());
     }
     let number = f64::try_from(value.clone())?;
-    if !number.is_finite() {
-        let name = if number.is_nan() { "NaN" } else { "Infinity" };
-        return Ok(format!("{}{name}", if number < 0.0 { "-" } else { "" }));
-    }
-    // Both write the shortest digits that give the number back; Python's exponents have a sign and two digits.
-    let text = format!("{number:?}");
-    Ok(match text.split_once('e') {
-        None => text,
-        Some((digits, exponent)) => match exponent.strip_prefix('-') {
-            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
-            None => format!("{digits}e+{exponent:0>2}"),
-        },
+    Ok(match number {
+        _ if number.is_finite() => python::float(number),
+        _ if number.is_nan() => "NaN".to_owned(),
+        _ if number < 0.0 => "-Infinity".to_owned(),
+        _ => "Infinity".to_owned(),
     })
 }

@@ -122,7 +122,7 @@ mod tests {
                 None,
                 "one of rag, tool_use",
             ),
-            (json!({"rag": "R"}), Some("rga"), "did you mean \"rag\"?"),
+            (json!({"rag": "R"}), Some("rags"), "did you mean \"rag\"?"),
             (Value::Null, Some("rag"), "no chat template"),
             (json!(7), None, "x.json: chat_template is a number"),
             (

@@ -1,11 +1,34 @@
-//! Methods of Python's `str` that minijinja's own list lacks.
+//! What minijinja has otherwise than Python: methods of `str` that its own list lacks, and how numbers are printed.
 
 use minijinja::value::{ValueKind, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, ErrorKind, Output, State, Value, escape_formatter};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 /// Bytes of text that cost one unit of fuel, as in minijinja.
 const BYTES_PER_FUEL: usize = 64;
+
+/// Prints a value.
+pub fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    match f64::try_from(value.clone()) {
+        Ok(number) if value.kind() == ValueKind::Number && !value.is_integer() => {
+            out.write_str(&float(number)).map_err(Error::from)
+        }
+        _ => escape_formatter(out, state, value),
+    }
+}
+
+/// `repr(number)`: the shortest digits that give the number back, as Rust has them too; an exponent has a sign and two
+/// digits.
+pub fn float(number: f64) -> String {
+    let text = format!("{number:?}");
+    match text.split_once('e') {
+        None => text.to_lowercase(),
+        Some((digits, exponent)) => match exponent.strip_prefix('-') {
+            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+            None => format!("{digits}e+{exponent:0>2}"),
+        },
+    }
+}
 
 /// A method of a value that minijinja does not know.
 pub fn method(
@@ -113,8 +136,8 @@ fn rsplit(text: &str, arguments: &[Value]) -> Result<Value, Error> {
         Some(separator) => text.rsplitn(cuts + 1, mark(separator)?).collect(),
         None => {
             let mut parts = Vec::new();
-            let mut rest = text.trim();
-            while !rest.is_empty() {
+            let mut rest = text.trim_end();
+            while !rest.trim_start().is_empty() {
                 match rest
                     .rfind(char::is_whitespace)
                     .filter(|_| parts.len() < cuts)

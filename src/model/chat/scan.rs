@@ -156,7 +156,7 @@ mod tests {
                 "{{ {'a': {'b': '}}'}} }}{% generation\n%}",
                 "{{ {'a': {'b': '}}'}} }}{% with\n%}",
             ),
-            ("{ {% generation", "{ {% generation"),
+            ("{ {% if", "{ {% if"),
             ("é{{ 'é\\'' }}{%", "é{{ 'é\\'' }}{%"),
         ] {
             assert_eq!(prepare(template)?, expected);

@@ -8,7 +8,6 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -18,19 +17,22 @@ const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}
 pub struct Pre {
     /// Each splits what the one before left whole.
     patterns: &'static [&'static str],
+    /// Whether GPT-2's pattern, which the last step has of its own, splits what is left.
+    gpt2: bool,
     /// Whether the text is first brought into Unicode's normal form C.
     pub nfc: bool,
     /// Whether a piece that is a token is taken whole, whatever the merges say.
     pub ignore_merges: bool,
     /// Whether a text begins with BOS where the file does not say.
     pub bos: bool,
-    /// Whether a space is put before the text.
+    /// Whether a space is put before each part that the patterns leave: before the text where there are none.
     pub space: bool,
 }
 
 /// GPT-2's own.
 pub const OF_GPT2: Pre = Pre {
-    patterns: &[GPT2],
+    patterns: &[],
+    gpt2: true,
     nfc: false,
     ignore_merges: false,
     bos: false,
@@ -40,6 +42,7 @@ pub const OF_GPT2: Pre = Pre {
 /// That of Qwen2, 2.5 and 3.
 pub const OF_QWEN2: Pre = Pre {
     patterns: &[QWEN2],
+    gpt2: false,
     nfc: true,
     ..OF_GPT2
 };
@@ -55,22 +58,25 @@ pub fn named(name: &str) -> Option<Pre> {
         "qwen2" | "deepseek-r1-qwen" => OF_QWEN2,
         "llama3" | "llama-v3" | "llama-bpe" => Pre {
             patterns: &[LLAMA3],
+            gpt2: false,
             ignore_merges: true,
             bos: true,
             ..OF_GPT2
         },
         "smaug-bpe" => Pre {
             patterns: &[LLAMA3],
+            gpt2: false,
             ..OF_GPT2
         },
         "tekken" => Pre {
             patterns: &[TEKKEN],
+            gpt2: false,
             ignore_merges: true,
             bos: true,
             ..OF_GPT2
         },
         "smollm" => Pre {
-            patterns: &[r"\p{N}", GPT2],
+            patterns: &[r"\p{N}"],
             ..OF_GPT2
         },
         "default" => Pre {
@@ -80,6 +86,7 @@ pub fn named(name: &str) -> Option<Pre> {
                 r"\p{N}+",
                 "[0-9][0-9][0-9]",
             ],
+            gpt2: false,
             ..OF_GPT2
         },
         _ => return None,
@@ -95,7 +102,7 @@ impl Pre {
             let pattern = SplitPattern::Regex((*pattern).to_owned());
             steps.push(Split::new(pattern, SplitDelimiterBehavior::Isolated, false)?.into());
         }
-        steps.push(ByteLevel::new(self.space, true, false).into());
+        steps.push(ByteLevel::new(self.space, true, self.gpt2).into());
         Ok(Sequence::new(steps))
     }
 }
