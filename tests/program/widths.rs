@@ -77,7 +77,7 @@ fn tables_and_plans_fit_and_lose_no_number() {
     assert_eq!(joined("80"), joined("400"));
 
     let facts = [
-        "inspect", "--model", "model", "--length", "400", "--out", "figures",
+        "inspect", "--model", "model", "--length", "600", "--out", "figures",
     ];
     let (narrow, wide) = (good(&world, &facts, "80"), good(&world, &facts, "200"));
     fits(&narrow, 80);

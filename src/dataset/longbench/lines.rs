@@ -19,7 +19,8 @@ const MOST: usize = 1_000_000;
 type Parse<'a> = dyn Fn(&[u8], usize) -> Result<LongBenchRecord, String> + 'a;
 
 /// Reads the records of a file's bytes; `origin` names the file, `id_key` the field that names a record. A line that
-/// `parse` refuses, or whose id a record before has, is left out with the reason. Blank lines are nothing, and a byte order mark is none of the first line.
+/// `parse` refuses, or whose id a record before has, is left out with the reason. Blank lines are nothing, and a byte
+/// order mark is no part of the first line.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) if a line is unreasonably long, or no record can be used.
