@@ -13,12 +13,13 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 use spindle::dataset::documents::{read_hotpotqa, read_squad};
-use spindle::dataset::haystack::{Haystack, read_texts};
+use spindle::dataset::haystack::Haystack;
 use spindle::dataset::longbench::{DataSource, LongBenchRecord, read_lines};
+use spindle::dataset::texts::read_texts;
 use spindle::experiment::{Experiment, ExperimentFile};
 use spindle::files;
 use spindle::load::load;
-use spindle::model::chat::Message;
+use spindle::model::chat::{ChatOptions, Message};
 use spindle::model::config::DecoderConfig;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::model::weights::Weights;
@@ -108,7 +109,7 @@ impl Folder {
 
     /// Reads all of a model and its tokenizer, and uses both.
     fn read(&self, name: &str) -> Result<()> {
-        let loaded = load(&self.files(name)?, &Device::Cpu)?;
+        let loaded = load(&self.files(name)?, &ChatOptions::default(), &Device::Cpu)?;
         loaded.tokenizer.encode("a b\n秘密 <s>", true)?;
         loaded.tokenizer.render_chat(&[Message::user("a")], true)?;
         Ok(())
@@ -137,6 +138,7 @@ fn sample() -> impl Strategy<Value = LongBenchRecord> {
                 language: "en".into(),
                 all_classes,
                 id: String::new(),
+                others: Default::default(),
             },
         )
 }
@@ -255,7 +257,7 @@ proptest! {
     fn any_lines_are_read_or_refused(edits in edits(), record in sample()) {
         let line = serde_json::to_string(&record).unwrap();
         let bytes = edited(format!("{line}\n{line}\n").as_bytes(), &edits);
-        accepted(read_lines(&bytes[..], "f.jsonl", &|_| Ok(())), "f.jsonl");
+        accepted(read_lines(&bytes, "f.jsonl", "_id", &|line, _| LongBenchRecord::parse(line)), "f.jsonl");
     }
 
     #[test]
@@ -263,7 +265,7 @@ proptest! {
         let numbered = records.into_iter().zip(0..).map(|(record, id)| LongBenchRecord { id: format!("{id}"), ..record });
         let records: Vec<_> = numbered.collect();
         let lines: Vec<_> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
-        let read = read_lines(lines.join("\n").as_bytes(), "f.jsonl", &|_| Ok(())).unwrap();
+        let read = read_lines(lines.join("\n").as_bytes(), "f.jsonl", "_id", &|line, _| LongBenchRecord::parse(line)).unwrap();
         prop_assert_eq!(read.records, records);
         prop_assert!(read.left_out.is_empty());
     }
@@ -296,9 +298,9 @@ proptest! {
         fs::write(folder.path().join("a.txt"), &text).unwrap();
         let name = folder.path().to_str().unwrap();
         let Some(texts) = accepted(read_texts(folder.path()), name) else { return Ok(()) };
-        let Some(haystack) = accepted(Haystack::new(&texts, &tokenizer()), "haystack") else { return Ok(()) };
+        let Some(haystack) = accepted(Haystack::new(&texts.texts, &tokenizer()), "haystack") else { return Ok(()) };
         prop_assert!(haystack.slice(0, n_tokens).tokens.len() <= n_tokens);
-        prop_assert_eq!(haystack.cut(n_tokens).len(), n_tokens);
+        prop_assert_eq!(haystack.cut(n_tokens).tokens.len(), n_tokens);
     }
 
     #[test]
