@@ -1,14 +1,13 @@
 //! Questions over documents, from the files of SQuAD and HotpotQA.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::bad_input;
+use crate::{bad_input, files};
 
 /// A file's documents, each once and in alphabetical order, and the questions that have an answer, in its own order.
 pub struct Documents {
@@ -130,8 +129,7 @@ pub fn read_hotpotqa(path: &Path) -> Result<Documents> {
 
 fn read_json<T: DeserializeOwned>(path: &Path, format: &str) -> Result<T> {
     let named = path.display();
-    let text =
-        fs::read_to_string(path).map_err(|error| bad_input!("{named}: cannot be read: {error}"))?;
+    let text = files::read_text(path)?;
     serde_json::from_str(&text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         let place = format!(" at line {line} column {column}");

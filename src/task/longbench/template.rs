@@ -1,6 +1,5 @@
 //! The text around a record, with slots as Python's `str.format` has them.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::bad_input;
 use crate::dataset::longbench::LongBenchRecord;
+use crate::files;
 
 /// A text with `{context}` once or more, and perhaps `{input}`; `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -71,7 +71,7 @@ impl Template {
     /// [`BadInput`](crate::error::BadInput) if the file is not in it, has no such template, or one that does not parse.
     pub fn from_file(path: &Path, dataset: &str) -> Result<Self> {
         let name = path.display();
-        let text = fs::read_to_string(path).map_err(|error| bad_input!("{name}: {error}"))?;
+        let text = files::read_text(path)?;
         let templates: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text)
             .map_err(|error| {
                 bad_input!("{name}: {error}, expected an object of dataset names and templates")

@@ -1,7 +1,6 @@
 //! The `[[task]]` table of perplexity.
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use anyhow::Result;
 use super::{Perplexity, PerplexitySettings};
 use crate::bad_input;
 use crate::dataset::haystack;
+use crate::files;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::spec::{BuiltTask, TaskKind, TaskSpec, settings};
 
@@ -41,12 +41,7 @@ impl PerplexitySpec {
     fn read(&self) -> Result<String> {
         match &self.text {
             None => Ok(haystack::own_texts()?.join("\n\n")),
-            Some(path) => fs::read_to_string(path).map_err(|error| {
-                bad_input!(
-                    "perplexity: text {}: {error}, expected a text file in UTF-8",
-                    path.display()
-                )
-            }),
+            Some(path) => files::read_text(path),
         }
     }
 }
