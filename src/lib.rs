@@ -4,9 +4,9 @@
 //!
 //! `terminal`, `files`, `archive`, `memory`, `disk`, `guard` (what is printed, what is read, what fits, what may panic) ->
 //! `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and `cache` (one decoder, pluggable
-//! caches) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) -> `experiment`
-//! (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of one prompt), `plot`; `cli` and
-//! `cmd` are the program around it.
+//! caches) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and
+//! metrics) -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) -> `report`, `inspect` (facts of one
+//! prompt), `plot`; `cli` and `cmd` are the program around it.
 
 pub mod archive;
 pub mod cache;
