@@ -160,9 +160,11 @@ mod tests {
             "{line}"
         );
         assert_eq!(line.lines().count(), 1, "{line}");
+        // Which frames it names depends on how the program was built.
+        let asked = said("1")?;
         assert!(
-            said("1")?.contains("guard::tests::fault"),
-            "a backtrace if asked for"
+            asked.lines().count() > 3 && asked.starts_with(&line),
+            "{asked}"
         );
         Ok(())
     }

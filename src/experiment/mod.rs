@@ -23,6 +23,9 @@ use crate::model::chat::ChatOptions;
 use crate::task::{TaskSpec, spec};
 use crate::{bad_input, files};
 
+/// Bytes of an experiment's file, at most.
+const MOST_BYTES: u64 = 16 << 20;
+
 /// A validated experiment.
 pub struct Experiment {
     pub file: ExperimentFile,
@@ -44,10 +47,21 @@ pub fn text_of(name_or_path: &str) -> Result<String> {
     if Path::new(name_or_path).exists() || name_or_path.ends_with(".toml") {
         let known = built_in();
         if known.iter().all(|(name, _)| *name != name_or_path) {
-            return files::read_text(Path::new(name_or_path));
+            return read(Path::new(name_or_path));
         }
     }
     text_of_built_in("experiment", name_or_path)
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = files::open(path)?.metadata().map_or(0, |file| file.len());
+    if bytes > MOST_BYTES {
+        return Err(bad_input!(
+            "{}: {bytes} bytes, expected an experiment of at most {MOST_BYTES}",
+            path.display()
+        ));
+    }
+    files::read_text(path)
 }
 
 /// The text of an experiment that comes with the program; `what` it is called in an error.

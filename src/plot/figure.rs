@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::png::Png;
 use super::style::Area;
 use crate::bad_input;
+use crate::terminal;
 
 /// A figure that draws itself on any backend.
 pub(super) trait Figure {
@@ -19,13 +20,34 @@ pub(super) trait Figure {
     /// Width and height in pixels.
     fn size(&self) -> (u32, u32);
 
+    /// How many marks it draws, where they can be very many.
+    fn marks(&self) -> usize {
+        0
+    }
+
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>) -> Result<()>
     where
         DB::ErrorType: 'static;
 }
 
-/// Draws `figure` to `<dir>/<stem>.svg` and `<dir>/<stem>.png`.
-pub(super) fn save(figure: &impl Figure, dir: &Path) -> Result<[PathBuf; 2]> {
+/// Pixels of a figure, at most: some 200 panels of three in a row.
+const MOST_PIXELS: u64 = 60_000_000;
+/// Marks of a figure, at most: more than can be told apart.
+const MOST_MARKS: usize = 500_000;
+
+/// Draws `figure` to `<dir>/<stem>.svg` and `<dir>/<stem>.png`, and gives their paths. One that would be larger than
+/// anybody can look at is left out, with a warning.
+pub(super) fn save(figure: &impl Figure, dir: &Path) -> Result<Vec<PathBuf>> {
+    let (width, height) = figure.size();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MOST_PIXELS || figure.marks() > MOST_MARKS {
+        terminal::warn(&format!(
+            "figure {} is not drawn: {width} by {height} pixels and {} marks are more than can be looked at",
+            short(figure.stem()),
+            figure.marks()
+        ));
+        return Ok(Vec::new());
+    }
     fs::create_dir_all(dir).map_err(|error| {
         bad_input!(
             "{}: {error}, expected a folder that can be written to",
@@ -38,7 +60,7 @@ pub(super) fn save(figure: &impl Figure, dir: &Path) -> Result<[PathBuf; 2]> {
         .with_context(|| svg.display().to_string())?;
     to_backend(figure, Png::new(&png, figure.size())?)
         .with_context(|| png.display().to_string())?;
-    Ok([svg, png])
+    Ok(vec![svg, png])
 }
 
 fn to_backend<DB: DrawingBackend>(figure: &impl Figure, backend: DB) -> Result<()>

@@ -101,6 +101,11 @@ impl Figure for Needle {
         )
     }
 
+    fn marks(&self) -> usize {
+        let of = |grid: &Grid| grid.lengths.len() * grid.depths.len();
+        self.panels.iter().map(|(_, grid)| of(grid)).sum()
+    }
+
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>) -> Result<()>
     where
         DB::ErrorType: 'static,

@@ -6,6 +6,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, register_font};
 
+use crate::terminal;
+
 /// The part of a figure that is being drawn on, in pixels from its own corner.
 pub(super) type Area<DB> = DrawingArea<DB, Shift>;
 
@@ -113,7 +115,10 @@ pub(super) fn anchored(style: TextStyle<'static>, at: HPos) -> TextStyle<'static
     style.pos(Pos::new(at, VPos::Center))
 }
 
-/// Draws `words` at a point.
+/// Characters of a text, at most: no more fit into a figure's width.
+const LONGEST: usize = 200;
+
+/// Draws `words` at a point, without characters that no SVG may hold.
 pub(super) fn write<DB: DrawingBackend>(
     area: &Area<DB>,
     words: &str,
@@ -123,6 +128,7 @@ pub(super) fn write<DB: DrawingBackend>(
 where
     DB::ErrorType: 'static,
 {
+    let words = terminal::cut(&terminal::line(words), LONGEST);
     Ok(area.draw(&Text::new(words, at, style.clone()))?)
 }
 

@@ -288,10 +288,10 @@ fn what_cannot_be_used_is_refused_before_the_model_is_asked_for() {
         world.refused(&[&["inspect", "--model", "absent"], rest].concat(), says);
     };
     early(&["missing.txt"], &["missing.txt", "No such file"]);
-    early(&["model"], &["prompt model", "directory"]);
+    early(&["model"], &["model: a folder, expected a regular file"]);
     early(&["empty.txt"], &["prompt empty.txt", "expected text"]);
     early(&["-"], &["prompt standard input", "expected text"]);
-    early(&["bytes.txt"], &["prompt bytes.txt", "UTF-8"]);
+    early(&["bytes.txt"], &["bytes.txt:1: not UTF-8"]);
     early(
         &["--method", "spindel:retention=0.3"],
         &["\"spindel\"", "did you mean \"spindle\"?"],

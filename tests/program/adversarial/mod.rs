@@ -1,7 +1,10 @@
 //! Inputs that mean harm, or that nobody thought of: each is refused with exit code 2 and one line, soon, and nothing
 //! is written. A family of tables: what is written first, the arguments, what the line says.
 
+mod archives;
 mod names;
+mod pipes;
+mod shown;
 mod sizes;
 mod texts;
 
@@ -11,6 +14,20 @@ use crate::world::{Done, World};
 
 /// How soon a refusal comes.
 const SOON: Duration = Duration::from_secs(10);
+
+/// Arguments of a run over records; where they are follows.
+const DATA: &[&str] = &[
+    "eval",
+    "--suite",
+    "longbench",
+    "--tasks",
+    "qasper",
+    "--model",
+    "model",
+    "--methods",
+    "full",
+    "--data",
+];
 
 /// Files to write, by name, and the arguments of the program, and what its line says.
 type Case<'a> = (&'a [(&'a str, &'a [u8])], &'a [&'a str], &'a [&'a str]);

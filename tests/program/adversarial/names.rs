@@ -28,7 +28,7 @@ fn names_that_no_file_system_takes() {
         (&["eval", "tiny.toml", "--model", &long], "expected a path"),
         (
             &["eval", "tiny.toml", "--haystack", &long],
-            "cannot be read",
+            "File name too long",
         ),
         (
             &["inspect", &long, "--model", "model"],

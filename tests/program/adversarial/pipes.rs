@@ -1,0 +1,87 @@
+//! What never ends, or waits for ever.
+
+use std::fs;
+use std::process::Command;
+
+use super::{DATA, clean};
+use crate::world::World;
+
+/// A pipe or a device never ends, or waits for ever.
+#[test]
+fn pipes_and_devices_are_no_files() {
+    let world = World::new();
+    let pipe = |name: &str| {
+        let path = world.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let refused = |args: &[&str], says: &[&str]| {
+        let done = world.run(args);
+        world.assert_refused(&done, says);
+        clean(&done);
+    };
+    for name in [
+        "x.toml",
+        "p.txt",
+        "t.json",
+        "d.zip",
+        "r/run.json",
+        "s.md",
+        "q.json",
+        "pipes/qasper.jsonl",
+    ] {
+        pipe(name);
+    }
+    let found = "a pipe or a device, expected a regular file";
+    refused(&["eval", "x.toml"], &["x.toml: ", found]);
+    refused(&["eval", "/dev/zero"], &["/dev/zero: ", found]);
+    refused(
+        &["inspect", "p.txt", "--model", "model"],
+        &["p.txt: ", found],
+    );
+    refused(
+        &["inspect", "/dev/zero", "--model", "model"],
+        &["/dev/zero: ", found],
+    );
+    refused(
+        &[DATA, &["d.zip"]].concat(),
+        &["data d.zip: no such folder or file"],
+    );
+    world.write("data/qasper.jsonl", "{}");
+    let templates = [DATA, &["data", "--templates", "t.json"]].concat();
+    refused(&templates, &["t.json: ", found]);
+    for (key, file) in [("squad", "q.json"), ("hotpotqa", "q.json")] {
+        world.write("q.toml", format!(
+            "name = 'q'\n[model]\nsource = 'model'\n[[task]]\nname = 'ruler'\n{key} = '{file}'\n[[method]]\nname = 'full'\n"
+        ));
+        refused(&["eval", "q.toml"], &["q.json: ", found]);
+    }
+    refused(
+        &[DATA, &["pipes"]].concat(),
+        &["pipes/qasper.jsonl: a pipe or a device"],
+    );
+    refused(&["eval", "tiny.toml", "--model", "d.zip"], &["d.zip"]);
+    refused(
+        &["eval", "tiny.toml", "--out", "r"],
+        &["r/run.json: ", found],
+    );
+    world.good(&[
+        "eval",
+        "tiny.toml",
+        "--methods",
+        "full",
+        "--limit",
+        "1",
+        "--out",
+        "good",
+    ]);
+    refused(&["report", "good", "--splice", "s.md"], &["s.md: ", found]);
+    for name in ["good/records.csv", "good/layers.csv"] {
+        fs::remove_file(world.path(name)).unwrap();
+        pipe(name);
+    }
+    refused(&["report", "good"], &["good: no records.csv"]);
+    fs::remove_file(world.path("good/records.csv")).unwrap();
+    world.write("good/records.csv", "");
+    refused(&["report", "good"], &["good/records.csv: no rows"]);
+}
