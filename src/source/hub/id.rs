@@ -1,5 +1,7 @@
 //! The grammar of a hub id: `owner/name[/path/file.gguf][@revision]`.
 
+use hf_hub::{Repo, RepoType};
+
 /// What a repository is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::source) enum Kind {
@@ -75,7 +77,11 @@ impl HubId {
 
     /// The repository's folder in the hub cache.
     pub(super) fn cache_folder(&self) -> String {
-        format!("{}--{}--{}", self.kind.plural(), self.owner, self.name)
+        let kind = match self.kind {
+            Kind::Model => RepoType::Model,
+            Kind::Dataset => RepoType::Dataset,
+        };
+        Repo::new(self.repository(), kind).folder_name()
     }
 
     /// The parts of an address below the repository's own, which a model has at the hub's root.
