@@ -1,7 +1,7 @@
 //! From scores to the entries that are kept: rankings, top-k sets and, for a group of query heads that rank apart, their union.
 
-/// Positions from the best score to the worst. Equal scores (`-0.0` equals `0.0`) go by position, the lower first; NaN comes last: whoever scores
-/// refuses it before.
+/// Positions from the best score to the worst. Equal scores (`-0.0` equals `0.0`) go by position, the lower first. NaN
+/// comes last; scorers refuse it before.
 pub fn ranking(scores: &[f32]) -> Vec<u32> {
     let mut keys: Vec<u64> = scores
         .iter()

@@ -26,6 +26,7 @@ use minijinja_contrib::globals::{cycler, joiner};
 
 use crate::bad_input;
 use crate::guard::{Limits, within};
+use crate::terminal;
 
 pub(super) use named::{NamedTemplate, choose, of_json};
 pub use options::ChatOptions;
@@ -202,11 +203,7 @@ fn described(error: &Error) -> String {
         text += &format!(": {error}");
         cause = error.source();
     }
-    let text = text.replace(['\n', '\r'], " ");
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    terminal::cut(&text.replace(['\n', '\r'], " "), SHOWN)
 }
 
 fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {

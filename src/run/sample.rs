@@ -43,8 +43,9 @@ pub struct Outcome {
 }
 
 /// Runs the cells on one sample as the experiment says, and compares each with the full cache where it asks for fidelity.
-/// A cell that cannot be compressed as asked, or that comes to a value that is not finite, is an error of its own. Cells are answered in groups, each as soon as its caches together are
-/// as large as the dense one, so that they are not all held at once.
+/// A cell that cannot be compressed as asked, or that comes to a value that is not finite, is an error of its own. Cells
+/// are answered in groups, each as soon as its caches together are as large as the dense one, so that they are not all
+/// held at once.
 ///
 /// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
 ///

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::server::Hub;
-use crate::world::{Done, World};
+use crate::world::{Done, World, short_run};
 
 /// Asserts that the flags are refused before the hub, where the model is said to be, is asked anything.
 fn refused_early(world: &World, flags: &[&str], says: &[&str]) {
@@ -127,16 +127,7 @@ fn results_folders_that_cannot_be_used() {
 #[test]
 fn a_folder_of_another_run_is_left_alone() {
     let world = World::new();
-    world.good(&[
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "out",
-    ]);
+    world.good(&short_run("out"));
     let says = ["results folder out", "another experiment"];
     refused_early(&world, &["--out", "out"], &says);
     world.refused(&["eval", "tiny.toml", "--out", "out"], &says);
@@ -148,16 +139,7 @@ fn a_folder_of_another_run_is_left_alone() {
     }
     .write(&world.path("model"))
     .unwrap();
-    let args = [
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "out",
-    ];
+    let args = short_run("out");
     world.refused(&args, &says);
     world.write("out/run.json", "{");
     world.refused(&args, &["out/run.json"]);
@@ -171,16 +153,7 @@ fn folders_without_rows_have_no_figures_and_no_report() {
             world.refused(&[verb, folder], &[folder, "no records.csv"]);
         }
     }
-    world.good(&[
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "out",
-    ]);
+    world.good(&short_run("out"));
     let text = world.read("out/records.csv");
     let header = text.lines().next().unwrap();
     for verb in ["figures", "report"] {

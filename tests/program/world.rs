@@ -53,6 +53,20 @@ name = "spindle"
 r = 0.5
 "#;
 
+/// Arguments of a run of one sample under the full cache alone, into the folder `out`.
+pub fn short_run(out: &str) -> [&str; 8] {
+    [
+        "eval",
+        "tiny.toml",
+        "--methods",
+        "full",
+        "--limit",
+        "1",
+        "--out",
+        out,
+    ]
+}
+
 /// Columns that differ between two runs of the same thing.
 const TIMINGS: [&str; 3] = ["prefill_ms", "compress_ms", "decode_ms"];
 

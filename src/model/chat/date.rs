@@ -5,6 +5,8 @@ use std::fmt::Write;
 use chrono::{NaiveDate, NaiveTime};
 use minijinja::{Error, ErrorKind};
 
+use crate::terminal;
+
 /// Longest format taken: one names a few fields.
 const LONGEST: usize = 1000;
 
@@ -14,7 +16,7 @@ const LONGEST: usize = 1000;
 /// A directive that is not known.
 pub fn strftime(date: NaiveDate, format: &str) -> Result<String, Error> {
     let unknown = || {
-        let shown: String = format.chars().take(100).collect();
+        let shown = terminal::cut(format, 100);
         Error::new(
             ErrorKind::InvalidOperation,
             format!("strftime_now: {shown:?} is not a time format"),

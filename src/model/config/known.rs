@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::bad_input;
+use crate::terminal;
 
 pub(super) use gguf::rule as gguf_rule;
 pub(super) use hf::{rope_rule as hf_rope_rule, rule as hf_rule};
@@ -119,11 +120,7 @@ pub(super) fn settle<'a>(
 /// A value as messages show it, cut where it is long.
 pub(super) fn short(value: &Value) -> String {
     const LONGEST: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    terminal::cut(&value.to_string(), LONGEST)
 }
 
 /// `3 keys (a, b, c)`, with the first few names where there are many.

@@ -3,11 +3,9 @@
 mod metadata;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use candle_core::quantized::gguf_file::Content;
 use tokenizers::Tokenizer;
 use tokenizers::models::bpe::Vocab;
 
@@ -15,10 +13,8 @@ use super::ends::Token;
 use super::sentencepiece::{CONTROL, Pieces, UNKNOWN, USER_DEFINED};
 use super::{Definition, byte_level, ends, hf, merges, pre, sentencepiece};
 use crate::bad_input;
-use crate::files;
-use crate::guard::guarded;
 use crate::model::chat::NamedTemplate;
-use crate::model::weights::cause;
+use crate::model::weights::gguf_metadata;
 use metadata::Metadata;
 
 /// Names of special tokens, and the keys of their ids.
@@ -38,11 +34,7 @@ const ENDS: [&str; 3] = ["eos_token_id", "eot_token_id", "eom_token_id"];
 pub(super) fn load(path: &Path) -> Result<Definition> {
     let file = path.display().to_string();
     let reading = || format!("cannot read {file}");
-    let mut reader = BufReader::new(files::open(path)?);
-    let content = guarded(|| Content::read(&mut reader).map_err(|error| cause(error).to_string()))
-        .unwrap_or_else(Err)
-        .map_err(|error| bad_input!("{file}: not a GGUF file: {error}"))?;
-    let metadata = Metadata(content.metadata);
+    let metadata = Metadata(gguf_metadata(path)?);
     let tokens = metadata.strings("tokens").with_context(reading)?;
     let special: BTreeMap<_, _> = SPECIAL
         .iter()

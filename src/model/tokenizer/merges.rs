@@ -12,6 +12,7 @@ use super::pre::{OF_GPT2, OF_QWEN2, Pre};
 use super::special::Declared;
 use crate::bad_input;
 use crate::files;
+use crate::terminal;
 
 /// Reads the vocabulary, and adds to `declared` the special tokens that its class has by default.
 ///
@@ -74,7 +75,7 @@ fn parse(text: &str, file: &str) -> Result<Vec<(String, String)>> {
             continue;
         }
         let Some((left, right)) = pair(line) else {
-            let shown: String = line.chars().take(60).collect();
+            let shown = terminal::cut(line, 60);
             return Err(bad_input!(
                 "{file}:{}: `{shown}`, expected two parts of a merge",
                 number + 1

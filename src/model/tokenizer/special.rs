@@ -15,6 +15,7 @@ use super::ends::{self, Token};
 use super::hf::json;
 use crate::bad_input;
 use crate::source::TokenizerFiles;
+use crate::terminal;
 
 /// What the files name.
 #[derive(Debug, Default)]
@@ -232,7 +233,7 @@ fn token_of(value: &Value, special: bool, at: &str) -> Result<AddedToken> {
         return Ok(AddedToken::from(text, special).normalized(!special));
     }
     let written = Written::deserialize(value).map_err(|error| {
-        let shown: String = value.to_string().chars().take(60).collect();
+        let shown = terminal::cut(&value.to_string(), 60);
         bad_input!(
             "{at} is {shown}, expected a token's text or an object with its `content`: {error}"
         )

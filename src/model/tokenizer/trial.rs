@@ -8,6 +8,7 @@ use tokenizers::Tokenizer;
 
 use crate::bad_input;
 use crate::guard::{Limits, within};
+use crate::terminal;
 
 /// What the trial may take; a thousandth of it is usual.
 const LIMITS: Limits = Limits {
@@ -73,9 +74,5 @@ fn ends_of(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), String> {
 
 /// A text in one line of bounded length.
 fn shown(text: &str) -> String {
-    let line = text.replace(['\n', '\r'], " ");
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
-    }
+    terminal::cut(&text.replace(['\n', '\r'], " "), SHOWN)
 }

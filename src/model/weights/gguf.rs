@@ -24,12 +24,21 @@ pub(super) use self::part::CHUNK;
 
 /// What llama.cpp stores the divisors of the RoPE frequencies in.
 pub const ROPE_DIVISORS: &str = "rope_freqs.weight";
+
 /// An opened GGUF file, in one part or in several, whose tensors all lie within it.
 pub struct GgufFile {
     /// The first holds the metadata.
     parts: Vec<Part>,
     /// Which part holds a tensor.
     place: HashMap<String, usize>,
+}
+
+/// The metadata of the GGUF file at `path`.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) naming the file and what is damaged.
+pub fn metadata(path: &Path) -> Result<HashMap<String, Value>> {
+    Ok(header::of_file(path)?.0.metadata)
 }
 
 impl GgufFile {

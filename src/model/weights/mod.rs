@@ -14,9 +14,9 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use candle_core::{DType, Device, Error, Tensor};
+use candle_core::{DType, Device, Tensor};
 
-pub use self::gguf::{GgufFile, ROPE_DIVISORS};
+pub use self::gguf::{GgufFile, ROPE_DIVISORS, metadata as gguf_metadata};
 use self::safetensors::SafetensorsFiles;
 
 /// The opened weight files of one model. Nothing is read into memory until it is asked for;
@@ -135,14 +135,5 @@ impl Weights {
         })?;
         let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
         Ok(tensor.to_device(device)?.to_dtype(dtype)?)
-    }
-}
-
-/// What a candle error says, in one line: without the path, which the caller names, and the backtrace, which
-/// candle puts into the text where `RUST_BACKTRACE` is set.
-pub(super) fn cause(error: Error) -> String {
-    match error {
-        Error::WithPath { inner, .. } | Error::WithBacktrace { inner, .. } => cause(*inner),
-        other => other.to_string().replace('\n', ": "),
     }
 }

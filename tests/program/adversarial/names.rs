@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{clean, refused_in};
-use crate::world::World;
+use crate::world::{World, short_run};
 
 #[test]
 fn names_that_no_file_system_takes() {
@@ -51,16 +51,7 @@ fn names_that_no_file_system_takes() {
 #[test]
 fn a_file_where_a_folder_should_be() {
     let world = World::new();
-    let args = [
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "out",
-    ];
+    let args = short_run("out");
     world.write("out/figures", "in the way");
     refused_in(&world, &args, &["out/figures", "expected a folder"]);
     fs::remove_file(world.path("out/figures")).unwrap();
@@ -105,16 +96,7 @@ fn a_model_that_is_elsewhere_is_said_not_to_be_here() {
 #[test]
 fn a_local_model_works_without_a_home() {
     let world = World::new();
-    let args = [
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "out",
-    ];
+    let args = short_run("out");
     let mut command = world.command(&args);
     for name in ["HOME", "XDG_CACHE_HOME"] {
         command.env_remove(name);

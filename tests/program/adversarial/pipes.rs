@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::{DATA, clean};
-use crate::world::World;
+use crate::world::{World, short_run};
 
 /// A pipe or a device never ends, or waits for ever.
 #[test]
@@ -65,16 +65,7 @@ fn pipes_and_devices_are_no_files() {
         &["eval", "tiny.toml", "--out", "r"],
         &["r/run.json: ", found],
     );
-    world.good(&[
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "good",
-    ]);
+    world.good(&short_run("good"));
     refused(&["report", "good", "--splice", "s.md"], &["s.md: ", found]);
     for name in ["good/records.csv", "good/layers.csv"] {
         fs::remove_file(world.path(name)).unwrap();

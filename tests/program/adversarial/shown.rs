@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{SOON, refused};
-use crate::world::{EXPERIMENT, World};
+use crate::world::{EXPERIMENT, World, short_run};
 
 #[test]
 fn control_characters_and_long_lines_are_shown_and_cut() {
@@ -47,16 +47,7 @@ fn control_characters_and_long_lines_are_shown_and_cut() {
 #[test]
 fn tables_show_what_would_steer_a_terminal() {
     let world = World::new();
-    world.good(&[
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "out",
-    ]);
+    world.good(&short_run("out"));
     let rows = world.read("out/records.csv");
     world.write(
         "out/records.csv",
@@ -87,16 +78,7 @@ fn tables_show_what_would_steer_a_terminal() {
 #[test]
 fn figures_that_nobody_could_look_at_are_left_out() {
     let world = World::new();
-    world.good(&[
-        "eval",
-        "tiny.toml",
-        "--methods",
-        "full",
-        "--limit",
-        "1",
-        "--out",
-        "out",
-    ]);
+    world.good(&short_run("out"));
     let rows = world.read("out/records.csv");
     let (header, row) = rows.split_once('\n').unwrap();
     let at = row.find("length=").unwrap();

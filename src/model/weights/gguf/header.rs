@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io::Read;
+use std::io::{BufReader, Read};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use candle_core::Shape;
 use candle_core::quantized::gguf_file::{
     Content, DEFAULT_ALIGNMENT, TensorInfo, Value, VersionedMagic,
@@ -15,6 +16,8 @@ use candle_core::quantized::gguf_file::{
 
 use super::types;
 use crate::bad_input;
+use crate::files;
+use crate::terminal;
 
 /// Bytes of a header. Those of the largest vocabularies have some ten million.
 const MOST_BYTES: u64 = 1 << 28;
@@ -26,12 +29,27 @@ const MOST_DIMENSIONS: u32 = 4;
 /// Arrays within arrays.
 const DEEPEST: usize = 4;
 
+/// Reads the header of the file at `path`. Returns the file's length too.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) as [`read`], and for a file that cannot be opened.
+pub(super) fn of_file(path: &Path) -> Result<(Content, u64)> {
+    let name = path.display().to_string();
+    let file = files::open(path)?;
+    let length = file.metadata();
+    let length = length
+        .with_context(|| format!("reading the length of {name}"))?
+        .len();
+    let content = read(BufReader::with_capacity(1 << 20, file), length, &name)?;
+    Ok((content, length))
+}
+
 /// Reads the header of the file called `name`, of `length` bytes.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) naming the file and the key or tensor that is damaged or not supported. Memory
 /// is taken for bytes that were there alone, and less than a GiB of it.
-pub(super) fn read(source: impl Read, length: u64, name: &str) -> Result<Content> {
+fn read(source: impl Read, length: u64, name: &str) -> Result<Content> {
     let mut reader = Reader {
         source,
         name,
@@ -241,5 +259,5 @@ impl<R: Read> Reader<'_, R> {
 
 /// A name from the file, cut where it is long.
 fn shown(name: &str) -> String {
-    name.chars().take(60).collect()
+    terminal::cut(name, 60)
 }

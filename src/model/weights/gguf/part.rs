@@ -1,6 +1,6 @@
 //! One file of a GGUF model: what lies in it is checked when it is opened, and tensors are read and widened one by one.
 
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -29,12 +29,7 @@ pub(super) struct Part {
 impl Part {
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let file = files::open(path)?;
-        let length = file
-            .metadata()
-            .with_context(|| format!("reading the length of {name}"))?
-            .len();
-        let content = header::read(BufReader::with_capacity(1 << 20, file), length, &name)?;
+        let (content, length) = header::of_file(path)?;
         for (tensor, info) in &content.tensor_infos {
             let end = byte_len(info)
                 .and_then(|bytes| info.offset.checked_add(bytes as u64))
