@@ -90,9 +90,9 @@ impl Baseline {
     /// for that cell itself, and where there is none.
     pub fn of<'a, 'b>(&self, block: &'b Block<'a>, cell: &Cell) -> Option<&'b Cell<'a>> {
         let mut own = block.cells.iter().filter(|own| self.is(own));
-        let sizes =
+        let of_size =
             |of: &&Cell| of.told.sizes().next().is_none() || of.told.sizes().eq(cell.told.sizes());
-        own.find(sizes).filter(|own| !own.is_like(cell))
+        own.find(of_size).filter(|own| !own.is_like(cell))
     }
 
     /// The curve that the areas under others are compared with.
