@@ -26,6 +26,7 @@ pub fn jsonl() -> Result<Vec<Vec<u8>>> {
         lines.clone().into_bytes(),
         format!("\u{feff}{lines}").into_bytes(),
         classes.into_bytes(),
+        br#"{"text": "A text.", "input": "Who?", "right": ["a", 1]}"#.to_vec(),
         squad.to_string().into_bytes(),
         hotpot.to_string().into_bytes(),
         archive,
@@ -38,6 +39,8 @@ pub fn haystacks() -> Vec<Vec<u8>> {
         "a text without any end of a sentence\0another",
         "这是一个句子。这是另一个！还有吗？\0Über Größe. 秘密。",
         "\u{feff}# Title\r\n\r\n- item one.\r\n- item two.\r\n\0",
+        "\0\0{\"text\": \"One sentence. Another one!\"}",
+        "a.\0b.\0{\"text\": \"One.\"}\n{\"text\": \"Two.\", \"id\": 2}\n",
     ];
     texts.map(|text| text.as_bytes().to_vec()).to_vec()
 }

@@ -1,11 +1,11 @@
-//! Experiment files: those that come with the program, and one of each kind of setting.
+//! Experiment files: those that come with the program, and one of each kind of setting; a task file.
 
 pub fn all() -> Vec<Vec<u8>> {
     let mut seeds: Vec<_> = spindle::experiment::built_in()
         .iter()
         .map(|(_, text)| text.as_bytes().to_vec())
         .collect();
-    seeds.push(SMALL.as_bytes().to_vec());
+    seeds.extend([SMALL, TASK].map(|text| text.as_bytes().to_vec()));
     seeds
 }
 
@@ -32,4 +32,22 @@ window = 8
 [[method]]
 name = "spindle"
 budget = 64
+"#;
+
+const TASK: &str = r#"name = "own"
+data = "own.jsonl"
+metric = "classification"
+max-new-tokens = 8
+min-new-tokens = 1
+max-length = 100
+stops = ["\n"]
+language = "zh"
+chat = false
+first-line = true
+template = "Read {context}. {input}"
+
+[fields]
+answers = "right"
+id = "key"
+classes = "labels"
 "#;

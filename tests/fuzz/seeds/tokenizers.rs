@@ -32,7 +32,67 @@ pub fn all() -> Vec<Vec<u8>> {
         let config_of_tokens = join_all(&own, &config, &rest);
         seeds.push(config_of_tokens);
     }
+    seeds.extend([of_merges(), of_sentencepiece()]);
     seeds
+}
+
+/// A vocabulary and merges in two files, and templates in two others; no tokenizer.json.
+fn of_merges() -> Vec<u8> {
+    let model = &model::tokenizer()["model"];
+    let text = |value: &Value| value.to_string();
+    let merges = model["merges"].as_array().into_iter().flatten();
+    let merges = merges.map(|pair| match pair {
+        Value::String(pair) => pair.clone(),
+        pair => format!(
+            "{} {}",
+            pair[0].as_str().unwrap_or(""),
+            pair[1].as_str().unwrap_or("")
+        ),
+    });
+    let merges: Vec<_> = ["#version: 0.2".to_string()]
+        .into_iter()
+        .chain(merges)
+        .collect();
+    let named = json!({"chat_template": model::TEMPLATE});
+    let parts = [
+        String::new(),
+        text(&json!({"tokenizer_class": "GPT2Tokenizer"})),
+        text(&model::config()),
+        String::new(),
+        String::new(),
+        text(&json!({"bos_token": "<s>", "unk_token": "<unk>"})),
+        text(&model["vocab"]),
+        merges.join("\n"),
+        text(&named),
+        "{{ messages[0].content }}".into(),
+    ];
+    parts.join("\0").into_bytes()
+}
+
+/// A SentencePiece file of the tests.
+fn of_sentencepiece() -> Vec<u8> {
+    let golden: Value =
+        serde_json::from_str(include_str!("../../golden/folders.json")).unwrap_or_default();
+    let hex = golden["sentencepiece"]["model"].as_str().unwrap_or("");
+    let bytes =
+        (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok());
+    let mut seed = [
+        "",
+        "{\"legacy\": false}",
+        &model::config().to_string(),
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+    ]
+    .join("\0")
+    .into_bytes();
+    seed.extend(bytes);
+    seed
 }
 
 fn join(tokenizer: &Value, rest: &[Value; 3]) -> Vec<u8> {

@@ -19,7 +19,7 @@ use candle_core::Device;
 use cap::Cap;
 use spindle::cache::StoreType;
 use spindle::load::load;
-use spindle::model::chat::Message;
+use spindle::model::chat::{ChatOptions, Message};
 use spindle::model::observe::Observe;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{ModelFiles, SourceOptions, resolve};
@@ -81,7 +81,7 @@ pub fn files(path: &Path) -> Option<ModelFiles> {
 /// Reads the model at `path` and uses it.
 pub fn use_model(path: &Path) {
     let Some(files) = files(path) else { return };
-    let loaded = load(&files, &Device::Cpu);
+    let loaded = load(&files, &ChatOptions::default(), &Device::Cpu);
     let Some(loaded) = accepted(loaded, &files.spec) else {
         return;
     };

@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     accepted(read_layers(&folder), "layers.csv");
     if let Some(records) = accepted(read_records(&folder), "records.csv") {
         let report = Report::new(&records);
-        report.text();
+        report.text(100);
         report.markdown();
     }
 });

@@ -4,7 +4,8 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use spindle::dataset::haystack::{Haystack, read_texts};
+use spindle::dataset::haystack::Haystack;
+use spindle::dataset::texts::read_texts;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle_fuzz::{accepted, files, parts, put, put_model};
 
@@ -14,18 +15,19 @@ static TOKENIZER: LazyLock<ModelTokenizer> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    for (name, text) in ["texts/a.txt", "texts/b.md"].iter().zip(parts::<2>(data)) {
+    let names = ["texts/a.txt", "texts/b.md", "texts/c.json"];
+    for (name, text) in names.iter().zip(parts::<3>(data)) {
         put(name, text);
     }
     let folder = spindle_fuzz::folder().join("texts");
     let Some(texts) = accepted(read_texts(&folder), "texts") else {
         return;
     };
-    let Some(haystack) = accepted(Haystack::new(&texts, &TOKENIZER), "haystack") else {
+    let Some(haystack) = accepted(Haystack::new(&texts.texts, &TOKENIZER), "haystack") else {
         return;
     };
     for n_tokens in [0, 1, 7, 300] {
         assert!(haystack.slice(1, n_tokens).tokens.len() <= n_tokens);
-        assert_eq!(haystack.cut(n_tokens).len(), n_tokens);
+        assert_eq!(haystack.cut(n_tokens).tokens.len(), n_tokens);
     }
 });

@@ -3,8 +3,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use spindle::dataset::documents::{read_hotpotqa, read_squad};
-use spindle::dataset::longbench::{DataSource, read_lines};
-use spindle_fuzz::{accepted, put};
+use spindle::dataset::longbench::{DataSource, LongBenchRecord, read_lines};
+use spindle::task::custom::TaskFile;
+use spindle_fuzz::{accepted, folder, put};
+
+/// A task of one's own, by fields of other names.
+const TASK: &str = "name = 'own'\ndata = 'samples.jsonl'\nmetric = 'recall'\nmax-new-tokens = 8\n\
+                    template = 'Read {text}. {input}'\n[fields]\ncontext = 'text'\nanswers = 'right'\n";
 
 fuzz_target!(|data: &[u8]| {
     let all = |_: &_| Ok(());
@@ -15,7 +20,12 @@ fuzz_target!(|data: &[u8]| {
         }
         return;
     }
-    accepted(read_lines(data, "samples.jsonl", &all), "samples.jsonl");
+    let official = |line: &[u8], _| LongBenchRecord::parse(line);
+    let read = read_lines(data, "samples.jsonl", "_id", &official);
+    accepted(read, "samples.jsonl");
+    put("samples.jsonl", data);
+    let task = TaskFile::parse(TASK, folder(), "task.toml").expect("a good task");
+    accepted(task.records(), "samples.jsonl");
     let path = put("questions.json", data);
     accepted(read_squad(&path), "questions.json");
     accepted(read_hotpotqa(&path), "questions.json");

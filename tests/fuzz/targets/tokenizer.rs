@@ -4,13 +4,19 @@
 use libfuzzer_sys::fuzz_target;
 use spindle_fuzz::{folder, parts, put, put_model, use_model, use_tokenizer};
 
-const FILES: [&str; 6] = [
+/// The last may hold zero bytes.
+const FILES: [&str; 11] = [
     "model/tokenizer.json",
     "model/tokenizer_config.json",
     "model/config.json",
     "model/generation_config.json",
     "model/added_tokens.json",
     "model/special_tokens_map.json",
+    "model/vocab.json",
+    "model/merges.txt",
+    "model/chat_template.json",
+    "model/additional_chat_templates/rag.jinja",
+    "model/tokenizer.model",
 ];
 
 fuzz_target!(init: { put_model(); }, |data: &[u8]| {
