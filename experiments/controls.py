@@ -21,10 +21,13 @@ SPINDLE = {
     "learner": "greedy",
     "scope": "kv-head",
     "codeword": "member",
-    "keys": "unrotated",
+    "keys": "pre-rope",
     "magnitudes": "true",
     "window-coded": "true",
 }
+# Rows leave out what is at its default; those of earlier versions hold every setting, keys by other words.
+DEFAULTS = SPINDLE | {"store": "query-head"}
+FORMER_KEYS = {"unrotated": "pre-rope", "rotated": "post-rope"}
 ROWS = {
     "SnapKV, as published": ("snapkv", {"store": "query-head"}),
     "SnapKV, de-duplicated exactly": ("snapkv", {"store": "kv-head", "gqa": "unfold"}),
@@ -39,7 +42,7 @@ ROWS = {
     "SpindleKV, uniform budget": ("spindle", SPINDLE | {"shape": "uniform"}),
     "SpindleKV, selected per KV head (mean)": ("spindle", SPINDLE | {"gqa": "mean"}),
     "SpindleKV, selected per KV head (max)": ("spindle", SPINDLE | {"gqa": "max"}),
-    "SpindleKV, keys after RoPE": ("spindle", SPINDLE | {"keys": "rotated"}),
+    "SpindleKV, keys after RoPE": ("spindle", SPINDLE | {"keys": "post-rope"}),
     "SpindleKV, no magnitudes": ("spindle", SPINDLE | {"magnitudes": "false"}),
     "SpindleKV, leader in place of greedy": ("spindle", SPINDLE | {"learner": "leader"}),
     "TOVA": ("tova", {}),
@@ -65,6 +68,8 @@ def read(folder):
                 continue
             settings = dict(part.split("=", 1) for part in row["settings"].split(";") if part)
             retention = settings.pop("retention", "")
+            settings = DEFAULTS | settings
+            settings["keys"] = FORMER_KEYS.get(settings["keys"], settings["keys"])
             if retention:
                 worst = max(worst, abs(float(row["retention"]) - float(retention)))
             key = row["method"], tuple(settings.items()), retention

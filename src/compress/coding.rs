@@ -3,6 +3,9 @@
 
 mod plan;
 
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
 use self::plan::CodingPlan;
 use super::eviction::Eviction;
 use super::learn::Recipe;
@@ -16,7 +19,9 @@ use crate::model::observe::Observe;
 const SCALES: [f64; 12] = [12.0, 10.0, 8.0, 6.5, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5, 0.0];
 
 /// Which KV heads share a codebook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum Scope {
     KvHead,
     /// All of a layer's: the codewords are stored once for all of them.

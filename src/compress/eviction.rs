@@ -6,6 +6,8 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::budget;
 use super::group::{self, Grouping};
@@ -80,12 +82,14 @@ pub enum Shape {
 }
 
 /// Where an entry kept by several query heads of one KV head is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum Store {
-    /// Once, with a list per query head.
-    KvHead,
     /// Once for each query head that keeps it, as SnapKV and PyramidKV are published.
     QueryHead,
+    /// Once, with a list per query head.
+    KvHead,
 }
 
 #[derive(Debug, Clone, PartialEq)]

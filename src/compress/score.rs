@@ -3,10 +3,15 @@
 //!
 //! First step of every eviction method: score, then `pool`, `group`, and `select`.
 
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
 use super::matmul::{dot, dot_products};
 
 /// How the attention of the window's queries is reduced to one score per entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum Normalisation {
     /// The sum over the window's queries (SnapKV, PyramidKV in KVCache-Factory).
     Sum,

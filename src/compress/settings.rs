@@ -1,95 +1,47 @@
 //! The settings of a method: named, typed, with defaults, and as canonical text that identifies a result.
 
+mod former;
+mod read;
+mod value;
+
+pub use value::{Accepts, DefaultValue, Value};
+
+use super::size::Size;
 use crate::bad_input;
+use crate::error::nearest;
 
-/// What a setting can be.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    Number(f64),
-    Text(String),
-    Flag(bool),
+/// What a setting is about.
+#[derive(Debug, Clone, Copy)]
+pub enum About {
+    /// How small the cache is to be: the size that its number is. Cells that differ in sizes alone share their plans,
+    /// and are the points of one curve.
+    Size(fn(f64) -> Size),
+    /// How alike vectors are that share a codeword. It tells points of a curve apart where no size does.
+    Threshold,
+    /// How the cache is made smaller.
+    Way,
 }
 
-impl std::fmt::Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => f.write_str(text),
-            Self::Flag(flag) => write!(f, "{flag}"),
-        }
-    }
-}
-
-/// Which values a setting takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Accepts {
-    /// A number, `above < x <= up_to`.
-    Number {
-        above: f64,
-        up_to: f64,
-    },
-    /// A whole number, `from <= x <= to`.
-    Integer {
-        from: u32,
-        to: u32,
-    },
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    Flag,
-}
-
-impl Accepts {
-    fn admits(self, value: &Value) -> bool {
-        match (self, value) {
-            (Self::Number { above, up_to }, Value::Number(x)) => *x > above && *x <= up_to,
-            (Self::Integer { from, to }, Value::Number(x)) => {
-                x.fract() == 0.0 && *x >= from.into() && *x <= to.into()
-            }
-            (Self::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
-            (Self::Flag, Value::Flag(_)) => true,
-            _ => false,
-        }
-    }
-}
-
-impl std::fmt::Display for Accepts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Number { above, up_to } => write!(f, "a number above {above}, up to {up_to}"),
-            Self::Integer { from, to } => write!(f, "a whole number from {from} to {to}"),
-            Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
-            Self::Flag => f.write_str("true or false"),
-        }
-    }
-}
-
-/// A default, in a form that constants can hold.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Default {
-    Number(f64),
-    Integer(u32),
-    Text(&'static str),
-    Flag(bool),
-}
-
-impl Default {
-    pub fn value(self) -> Value {
-        match self {
-            Self::Number(number) => Value::Number(number),
-            Self::Integer(number) => Value::Number(number.into()),
-            Self::Text(text) => Value::Text(text.into()),
-            Self::Flag(flag) => Value::Flag(flag),
-        }
-    }
-}
-
+/// One setting of a method.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingInfo {
     pub name: &'static str,
+    pub about: About,
     pub accepts: Accepts,
     /// None: not set unless asked for.
-    pub default: Option<Default>,
+    pub default: Option<DefaultValue>,
     pub help: &'static str,
+}
+
+impl SettingInfo {
+    /// Whether it says how small.
+    pub fn is_size(&self) -> bool {
+        matches!(self.about, About::Size(_))
+    }
+
+    fn is_default(&self, value: &Value) -> bool {
+        self.default.map(DefaultValue::value).as_ref() == Some(value)
+    }
 }
 
 /// What `spindle list` tells of a method.
@@ -103,25 +55,42 @@ pub struct MethodInfo {
 }
 
 impl MethodInfo {
+    /// The setting `name` of its list.
+    pub fn setting(&self, name: &str) -> Option<&'static SettingInfo> {
+        self.settings.iter().find(|info| info.name == name)
+    }
+
+    /// The setting `name` of its list, which results of earlier versions may have under a former name.
+    pub fn setting_in_results(&self, name: &str) -> Option<&'static SettingInfo> {
+        let present = || self.setting(former::present_name(name)?);
+        self.setting(name).or_else(present)
+    }
+
     /// The settings with defaults filled in; `origin` is the file or flag that `given` came from.
     ///
     /// # Errors
     /// An unknown name or a value that the setting does not take.
-    pub fn settings(&self, given: &[(String, Value)], origin: &str) -> anyhow::Result<Settings> {
+    pub fn settings(
+        &'static self,
+        given: &[(String, Value)],
+        origin: &str,
+    ) -> anyhow::Result<Settings> {
         for (name, value) in given {
-            let Some(info) = self.settings.iter().find(|info| info.name == name) else {
-                let known = self.settings.iter().map(|info| info.name);
+            let Some(info) = self.setting(name) else {
                 return Err(bad_input!(
                     "{origin}: method {} has no setting \"{name}\"{}",
                     self.name,
-                    crate::error::nearest(name, known)
+                    self.instead_of(name)
                 ));
             };
             if !info.accepts.admits(value) {
+                let present = former::present_word(name, &value.to_string());
+                let renamed = present.map(|word| format!(", it is called {word} now"));
                 return Err(bad_input!(
-                    "{origin}: method {}: {name} = {value}: expected {}",
+                    "{origin}: method {}: {name} = {value}: expected {}{}",
                     self.name,
-                    info.accepts
+                    info.accepts,
+                    renamed.unwrap_or_default()
                 ));
             }
         }
@@ -131,101 +100,111 @@ impl MethodInfo {
                 .find(|(name, _)| name == info.name)
                 .map(|(_, value)| value.clone());
             given
-                .or_else(|| info.default.map(Default::value))
+                .or_else(|| info.default.map(DefaultValue::value))
                 .map(|value| (info.name, value))
         };
         Ok(Settings {
-            method: self.name,
+            info: self,
             values: self.settings.iter().filter_map(value_of).collect(),
             given: given.iter().map(|(name, _)| name.clone()).collect(),
         })
     }
+
+    /// What an error says of the unknown setting `name`.
+    fn instead_of(&self, name: &str) -> String {
+        match self.setting_in_results(name) {
+            Some(info) => format!(", it is called \"{}\" now", info.name),
+            None => nearest(name, self.settings.iter().map(|info| info.name)),
+        }
+    }
 }
 
 /// The settings of one cell, defaults included, in the order of the method's list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
-    method: &'static str,
+    info: &'static MethodInfo,
     values: Vec<(&'static str, Value)>,
-    /// Names of those that are not defaults.
+    /// Names of those that were asked for, were it with the default.
     given: Vec<String>,
 }
 
 impl Settings {
     /// The method whose they are.
     pub fn method(&self) -> &'static str {
-        self.method
+        self.info.name
     }
 
-    /// That the text `other` has one of `values`, where `name` is given: with any other the method does not heed `name`.
+    /// That `other` is one of `values`, where `name` is given: with any other the method does not heed `name`.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) naming both.
-    pub fn heeds(&self, name: &str, other: &str, values: &[&str]) -> anyhow::Result<()> {
-        let found = self.text(other);
+    pub fn heeds<T: Into<&'static str> + Copy>(
+        &self,
+        name: &str,
+        (other, found): (&str, T),
+        values: &[T],
+    ) -> anyhow::Result<()> {
+        let found: &str = found.into();
+        let values: Vec<&str> = values.iter().map(|&value| value.into()).collect();
         if values.contains(&found) || !self.given.iter().any(|given| given == name) {
             return Ok(());
         }
         Err(bad_input!(
             "method {}: {name} is given, but {other} = {found} does not heed it: expected {other} = {}",
-            self.method,
+            self.method(),
             values.join(" or ")
         ))
     }
 
-    /// `name=value;...`, every setting, floats in their shortest form.
+    /// `name=value;...`, the size and what differs from its default, floats in their shortest form: a setting that is
+    /// new leaves the text of all that do not use it as it was.
     pub fn canonical(&self) -> String {
-        self.canonical_without(&[])
+        self.text(|info, value| info.is_size() || !info.is_default(value))
     }
 
-    /// As [`Settings::canonical`], some names left out.
-    pub fn canonical_without(&self, names: &[&str]) -> String {
-        let kept = self.values.iter().filter(|(name, _)| !names.contains(name));
-        kept.map(|(name, value)| format!("{name}={value}"))
-            .collect::<Vec<_>>()
-            .join(";")
+    /// As [`Settings::canonical`], without the size: cells that have it in common share their plans.
+    pub fn without_size(&self) -> String {
+        self.text(|info, value| !info.is_size() && !info.is_default(value))
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
+    /// As [`Settings::canonical`], defaults included.
+    pub fn in_full(&self) -> String {
+        self.text(|_, _| true)
+    }
+
+    fn text(&self, tells: impl Fn(&SettingInfo, &Value) -> bool) -> String {
+        let told = self.info.settings.iter().filter_map(|info| {
+            let value = self.get(info.name).filter(|value| tells(info, value))?;
+            Some(format!("{}={value}", info.name))
+        });
+        told.collect::<Vec<_>>().join(";")
+    }
+
+    /// The value of one, if it is set or has a default.
+    pub fn get(&self, name: &str) -> Option<&Value> {
         self.values
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| value)
     }
 
-    /// A number that may not have been given.
-    pub fn opt_number(&self, name: &str) -> Option<f64> {
-        match self.get(name) {
-            Some(Value::Number(number)) => Some(*number),
-            _ => None,
-        }
+    /// The names of all settings that are sizes.
+    pub fn size_names(&self) -> Vec<&'static str> {
+        let sizes = self.info.settings.iter().filter(|info| info.is_size());
+        sizes.map(|info| info.name).collect()
     }
 
-    /// A number that has a default.
-    ///
-    /// # Panics
-    /// When the method's list has no such number: a mistake in the method's own file. So in the getters below.
-    pub fn number(&self, name: &str) -> f64 {
-        self.opt_number(name)
-            .unwrap_or_else(|| panic!("no number \"{name}\" among the method's settings"))
-    }
-
-    pub fn integer(&self, name: &str) -> usize {
-        self.number(name) as usize
-    }
-
-    pub fn text(&self, name: &str) -> &str {
-        match self.get(name) {
-            Some(Value::Text(text)) => text,
-            _ => panic!("no text \"{name}\" among the method's settings"),
-        }
-    }
-
-    pub fn flag(&self, name: &str) -> bool {
-        match self.get(name) {
-            Some(Value::Flag(flag)) => *flag,
-            _ => panic!("no flag \"{name}\" among the method's settings"),
-        }
+    /// The sizes that are given, with their names.
+    pub fn sizes(&self) -> impl Iterator<Item = (&'static str, Size)> {
+        self.info
+            .settings
+            .iter()
+            .filter_map(|info| match (info.about, self.get(info.name)) {
+                (About::Size(size), Some(Value::Number(number))) => {
+                    Some((info.name, size(*number)))
+                }
+                _ => None,
+            })
     }
 }
 
@@ -233,13 +212,24 @@ impl Settings {
 mod tests {
     use super::*;
 
-    static INFO: MethodInfo = MethodInfo {
+    pub static INFO: MethodInfo = MethodInfo {
         name: "m",
         summary: "",
         source: "",
         settings: &[
             SettingInfo {
                 name: "retention",
+                about: About::Size(Size::Retention),
+                accepts: Accepts::Number {
+                    above: 0.0,
+                    up_to: 1.0,
+                },
+                default: None,
+                help: "",
+            },
+            SettingInfo {
+                name: "share",
+                about: About::Size(Size::Share),
                 accepts: Accepts::Number {
                     above: 0.0,
                     up_to: 1.0,
@@ -249,20 +239,71 @@ mod tests {
             },
             SettingInfo {
                 name: "window",
+                about: About::Way,
                 accepts: Accepts::Integer { from: 1, to: 64 },
-                default: Some(Default::Integer(8)),
+                default: Some(DefaultValue::Integer(8)),
+                help: "",
+            },
+            SettingInfo {
+                name: "least-share",
+                about: About::Way,
+                accepts: Accepts::Number {
+                    above: 0.0,
+                    up_to: 1.0,
+                },
+                default: Some(DefaultValue::Number(1.0)),
+                help: "",
+            },
+            SettingInfo {
+                name: "recent",
+                about: About::Way,
+                accepts: Accepts::Integer { from: 1, to: 64 },
+                default: None,
                 help: "",
             },
         ],
     };
 
+    fn settings(given: &[(&str, f64)]) -> Settings {
+        let given = given
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), Value::Number(value)));
+        INFO.settings(&Vec::from_iter(given), "a.toml").unwrap()
+    }
+
     #[test]
-    fn defaults_fill_in_and_the_text_is_canonical() -> anyhow::Result<()> {
-        let settings = INFO.settings(&[("retention".into(), Value::Number(0.30))], "a.toml")?;
-        assert_eq!(settings.canonical(), "retention=0.3;window=8");
-        assert_eq!(settings.canonical_without(&["retention"]), "window=8");
-        assert_eq!(INFO.settings(&[], "a.toml")?.opt_number("retention"), None);
-        Ok(())
+    fn the_canonical_text_is_the_size_and_what_differs_from_its_default() {
+        for (given, canonical, in_full) in [
+            (&[][..], "", "window=8;least-share=1"),
+            (
+                &[("window", 8.0), ("retention", 0.30)],
+                "retention=0.3",
+                "retention=0.3;window=8;least-share=1",
+            ),
+            (
+                &[("least-share", 0.5), ("window", 9.0), ("recent", 8.0)],
+                "window=9;least-share=0.5;recent=8",
+                "window=9;least-share=0.5;recent=8",
+            ),
+        ] {
+            let settings = settings(given);
+            assert_eq!(settings.canonical(), canonical);
+            assert_eq!(settings.in_full(), in_full);
+        }
+    }
+
+    #[test]
+    fn cells_that_differ_in_sizes_alone_have_the_rest_in_common() {
+        let rest = |given: &[(&str, f64)]| settings(given).without_size();
+        assert_eq!(rest(&[("retention", 0.3)]), rest(&[("share", 0.5)]));
+        assert_eq!(rest(&[("share", 0.5), ("window", 8.0)]), rest(&[]));
+        assert_eq!(rest(&[("share", 0.5), ("window", 9.0)]), "window=9");
+        let both = settings(&[("share", 0.5), ("retention", 0.3)]);
+        let expected = [
+            ("retention", Size::Retention(0.3)),
+            ("share", Size::Share(0.5)),
+        ];
+        assert!(both.sizes().eq(expected));
     }
 
     #[test]
@@ -272,6 +313,11 @@ mod tests {
                 "windw",
                 Value::Number(8.0),
                 "no setting \"windw\", did you mean \"window\"?",
+            ),
+            (
+                "r",
+                Value::Number(0.5),
+                "no setting \"r\", it is called \"share\" now",
             ),
             (
                 "retention",

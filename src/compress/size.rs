@@ -12,7 +12,7 @@ pub enum Size {
     Retention(f64),
     /// Entries per query head and layer, on average, at most: all of a prompt that has no more.
     Budget(usize),
-    /// The share of the prompt's entries that each query head keeps, on average: the setting `r`.
+    /// The share of the prompt's entries that each query head keeps, on average: the setting `share`.
     Share(f64),
     /// The knob itself.
     Knob(f64),
@@ -36,7 +36,7 @@ impl Size {
             Self::Budget(entries) => Ok((entries as f64 / len as f64).min(1.0)),
             Self::Share(share) if ((share * len as f64).round() as usize) < least => {
                 Err(bad_input!(
-                    "r = {share}: {share} of this prompt's {len} entries are fewer than the {least} that are always \
+                    "share = {share}: {share} of this prompt's {len} entries are fewer than the {least} that are always \
                      kept, expected {:.3} to 1",
                     least as f64 / len as f64
                 ))
@@ -65,7 +65,7 @@ mod tests {
         let text = of(Size::Share(0.01)).unwrap_err().to_string();
         assert_eq!(
             text,
-            "r = 0.01: 0.01 of this prompt's 300 entries are fewer than the 8 that are always kept, \
+            "share = 0.01: 0.01 of this prompt's 300 entries are fewer than the 8 that are always kept, \
              expected 0.027 to 1"
         );
         assert_eq!(of(Size::Share(0.027)).unwrap(), 0.027);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anyhow::Result;
 
 use crate::bad_input;
-use crate::compress::methods::method_infos;
+use crate::compress::methods::{info_of, method_infos};
 use crate::compress::settings::Value;
 use crate::error::nearest;
 use crate::generate::Cell;
@@ -24,9 +24,8 @@ pub fn cells(table: &toml::Table, origin: &str) -> Result<Vec<Cell>> {
         }
         None => return Err(bad_input!("{origin}: a [[method]] has no name")),
     };
-    let infos = method_infos();
-    let Some(info) = infos.iter().find(|info| info.name == name) else {
-        let known = infos.iter().map(|info| info.name);
+    let Some(info) = info_of(name) else {
+        let known = method_infos().into_iter().map(|info| info.name);
         return Err(bad_input!(
             "{origin}: method \"{name}\" is not known{}",
             nearest(name, known)

@@ -9,7 +9,7 @@ use super::expand::{cells, check_distinct};
 use super::file::{CompressAt, ModelTable};
 use super::{ExperimentFile, tasks};
 use crate::bad_input;
-use crate::compress::methods::method_infos;
+use crate::compress::methods::info_of;
 use crate::generate::Cell;
 use crate::task::custom::NAME;
 use crate::task::spec::kind_of;
@@ -189,14 +189,8 @@ impl Overrides {
         for name in &self.methods {
             let mut table =
                 toml::Table::from_iter([("name".to_string(), toml::Value::from(name.clone()))]);
-            let takes_retention = method_infos()
-                .iter()
-                .find(|info| info.name == name)
-                .is_none_or(|info| {
-                    info.settings
-                        .iter()
-                        .any(|setting| setting.name == "retention")
-                });
+            let takes_retention =
+                info_of(name).is_none_or(|info| info.setting("retention").is_some());
             if takes_retention && !self.retention.is_empty() {
                 give_retention(&mut table);
             }

@@ -26,9 +26,6 @@ use crate::model::decoder::{Model, PrunedLayer};
 use crate::model::observe::{Observe, Prefilled};
 use crate::profile::{Stage, stage};
 
-/// Settings that, beside a method's knob, say how small, not how: cells that differ in these alone share their plans.
-const SIZES: [&str; 3] = ["retention", "budget", "r"];
-
 /// One method with its settings.
 pub struct Cell {
     pub info: &'static MethodInfo,
@@ -62,10 +59,9 @@ impl Cell {
         }
     }
 
+    /// What cells have in common that share their plans.
     fn family(&self) -> (&'static str, String) {
-        let knob = self.knob().map(|knob| knob.name);
-        let sizes: Vec<&str> = SIZES.into_iter().chain(knob).collect();
-        (self.info.name, self.settings.canonical_without(&sizes))
+        (self.info.name, self.settings.without_size())
     }
 
     /// Bytes held at a knob. Where tokens drop out of a prefill of their own they follow from the prompt's length, so

@@ -11,7 +11,7 @@ use crate::model::observe::Prefilled;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodFacts {
     pub method: String,
-    /// Canonical text: every setting, defaults included.
+    /// Canonical text: the size and what differs from its default.
     pub settings: String,
     pub bytes_held: u64,
     /// `bytes_held` over the bytes of the dense cache.

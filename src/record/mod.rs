@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::Checked;
 pub use predictions::{Prediction, PredictionWriter};
-pub use provenance::{Provenance, machine, program_dirty, program_version};
+pub use provenance::{MethodSettings, Provenance, machine, program_dirty, program_version};
 pub use reader::{read_layers, read_records};
 pub use writer::RecordWriter;
 
@@ -43,7 +43,8 @@ pub struct Record {
     /// Identifies the sample within its task, e.g. `length=1024;depth=50;distractors=0;seed=0`.
     pub sample: String,
     pub method: String,
-    /// Canonical text of the settings: `retention=0.3;window=8`, in the order of the method's list.
+    /// Canonical text of the settings: the size and what differs from its default, `retention=0.3;window=64`, in the
+    /// order of the method's list. `run.json` has them in full.
     pub settings: String,
     /// What was compressed: `prompt` (the question included) or `context`.
     pub compress_at: String,

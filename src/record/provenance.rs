@@ -43,6 +43,9 @@ pub struct Provenance {
     /// What a reader should know of the model's files, a line each.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What the rows' methods and settings stand for, in the order of the cells.
+    #[serde(default)]
+    pub methods: Vec<MethodSettings>,
     pub seed: u64,
     pub kv_dtype: String,
     pub device: String,
@@ -55,6 +58,16 @@ pub struct Provenance {
     pub start: String,
     /// When the last cell was recorded; empty while the run is unfinished.
     pub end: Option<String>,
+}
+
+/// One method with its settings, as the run made it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MethodSettings {
+    pub method: String,
+    /// As in the rows: the size and what differs from its default.
+    pub settings: String,
+    /// Every setting that has a value, defaults included, in the same form.
+    pub in_full: String,
 }
 
 /// `0.1.0+<revision>`: the version column of every record.

@@ -141,7 +141,7 @@ impl<'a> OfTask<'a> {
         let other = baseline.filter(|other| !std::ptr::eq(*other, curve));
         let other = other.and_then(|other| match &other.cells[..] {
             // One size is a flat line only where there is nothing to set.
-            [cell] if cell.settings.is_empty() => Some(
+            [cell] if cell.told.all().next().is_none() => Some(
                 cell.scored()
                     .map(|(r, score)| (r.sample.as_str(), score))
                     .collect(),

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use super::block::{Block, Cell, FULL, SIZES};
+use super::block::{Block, Cell, FULL};
 use super::curve::Curve;
+use super::settings::joined;
 use crate::bad_input;
 use crate::record::settings_of;
 
@@ -34,8 +35,8 @@ impl std::fmt::Display for Baseline {
 }
 
 impl Baseline {
-    /// The one that `text` names among the cells of `blocks`: `NAME` or `NAME:KEY=VALUE;...`, as many settings as tell
-    /// it from the method's other cells of the same size.
+    /// The one that `text` names among the cells of `blocks`: `NAME` or `NAME:KEY=VALUE;...`, as many settings,
+    /// defaults included, as tell it from the method's other cells of the same size.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a method or a value that no cell has, and where it leaves several cells
@@ -60,25 +61,18 @@ impl Baseline {
                 methods.join(", ")
             ));
         }
-        if !cells().any(|cell| baseline.is(cell.method, cell.settings)) {
-            let known: Vec<&str> = cells()
-                .filter(|cell| cell.method == method)
-                .map(|cell| cell.settings)
-                .collect();
+        if !cells().any(|cell| baseline.is(cell)) {
+            let mut known = cells().filter(|cell| cell.method == method);
+            let known = known.next().map(|cell| joined(cell.told.all()));
             return Err(bad_input!(
                 "--against {text}: no rows of {method} with these settings, expected some of {}",
-                known[0]
+                known.unwrap_or_default()
             ));
         }
         for block in blocks {
-            let own = || {
-                block
-                    .cells
-                    .iter()
-                    .filter(|cell| baseline.is(cell.method, cell.settings))
-            };
+            let own = || block.cells.iter().filter(|cell| baseline.is(cell));
             for cell in own() {
-                let mut alike = own().filter(|other| sizes(other).eq(sizes(cell)));
+                let mut alike = own().filter(|other| other.told.sizes().eq(cell.told.sizes()));
                 if let (Some(first), Some(second)) = (alike.next(), alike.next()) {
                     return Err(bad_input!(
                         "--against {text}: both \"{}\" and \"{}\" are of one size, expected settings that choose one: \
@@ -95,12 +89,10 @@ impl Baseline {
     /// What `cell` is compared with: the baseline's cell of the same size, or its only one where it has no size. None
     /// for that cell itself, and where there is none.
     pub fn of<'a, 'b>(&self, block: &'b Block<'a>, cell: &Cell) -> Option<&'b Cell<'a>> {
-        let mut own = block
-            .cells
-            .iter()
-            .filter(|own| self.is(own.method, own.settings));
-        own.find(|own| sizes(own).next().is_none() || sizes(own).eq(sizes(cell)))
-            .filter(|own| !own.is_like(cell))
+        let mut own = block.cells.iter().filter(|own| self.is(own));
+        let of_size =
+            |of: &&Cell| of.told.sizes().next().is_none() || of.told.sizes().eq(cell.told.sizes());
+        own.find(of_size).filter(|own| !own.is_like(cell))
     }
 
     /// The curve that the areas under others are compared with.
@@ -110,19 +102,12 @@ impl Baseline {
     ) -> Option<&'c Curve<'a, 'b>> {
         curves.iter().find(|curve| {
             let first = curve.cells.first();
-            first.is_some_and(|cell| self.is(cell.method, cell.settings))
+            first.is_some_and(|cell| self.is(cell))
         })
     }
 
-    fn is(&self, method: &str, settings: &str) -> bool {
-        let has = |(key, value): &(String, String)| {
-            settings_of(settings).any(|own| own == (key.as_str(), value.as_str()))
-        };
-        self.method == method && self.settings.iter().all(has)
+    fn is(&self, cell: &Cell) -> bool {
+        let has = |(key, value): &(String, String)| cell.told.value(key) == Some(value);
+        self.method == cell.method && self.settings.iter().all(has)
     }
-}
-
-/// The settings that say how much a cell keeps.
-fn sizes<'a>(cell: &Cell<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
-    settings_of(cell.settings).filter(|(key, _)| SIZES.contains(key))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::record::{Record, settings_of};
+use super::settings::{Told, joined};
+use crate::record::Record;
 
 /// The method that compresses nothing: the baseline of every difference.
 pub const FULL: &str = "full";
@@ -50,6 +51,8 @@ pub struct Block<'a> {
 pub struct Cell<'a> {
     pub method: &'a str,
     pub settings: &'a str,
+    /// What `settings` says.
+    pub(super) told: Told<'a>,
     /// What tells this cell from the method's others: the settings that vary among them, and its size.
     pub label: String,
     pub records: Vec<&'a Record>,
@@ -81,9 +84,6 @@ pub fn blocks(records: &[Record]) -> Vec<Block<'_>> {
     blocks
 }
 
-/// Settings that say how much is kept; named even when only one value was run.
-pub(super) const SIZES: [&str; 4] = ["retention", "r", "budget", "theta-scale"];
-
 impl<'a> Block<'a> {
     /// The baseline, if it was run.
     pub fn full(&self) -> Option<&Cell<'a>> {
@@ -104,6 +104,7 @@ impl<'a> Block<'a> {
             self.cells.push(Cell {
                 method: &record.method,
                 settings: &record.settings,
+                told: Told::new(&record.method, &record.settings),
                 label: String::new(),
                 records: Vec::new(),
             });
@@ -133,22 +134,16 @@ impl<'a> Block<'a> {
     }
 }
 
-/// For each method with its settings, those that vary among the method's cells, and its size.
+/// For each method with its settings, those that vary among the method's cells, defaults included, and its size.
 pub fn labels(cells: &[(&str, &str)]) -> Vec<String> {
-    let value = |settings, key: &str| {
-        settings_of(settings)
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| value)
-    };
-    let label = |&(method, settings): &(&str, &str)| {
-        let siblings = || cells.iter().filter(|(other, _)| *other == method);
+    let of = |&(method, settings): &(_, _)| (method, Told::new(method, settings));
+    let cells: Vec<(&str, Told)> = cells.iter().map(of).collect();
+    let label = |(method, told): &(&str, Told)| {
+        let siblings = || cells.iter().filter(|(other, _)| other == method);
         let tells = |key: &str, own: &str| {
-            SIZES.contains(&key) || siblings().any(|(_, other)| value(other, key) != Some(own))
+            told.is_size(key) || siblings().any(|(_, other)| other.value(key) != Some(own))
         };
-        let told = settings_of(settings).filter(|(key, own)| tells(key, own));
-        told.map(|(key, own)| format!("{key}={own}"))
-            .collect::<Vec<_>>()
-            .join(";")
+        joined(told.all().filter(|(key, own)| tells(key, own)))
     };
     cells.iter().map(label).collect()
 }

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::block::{Block, Cell, SIZES};
+use super::block::{Block, Cell};
 use super::bootstrap::mean_of_means;
+use super::settings::joined;
 use crate::record::settings_of;
-
-/// Similarity thresholds: they say how much a method keeps that has no other size.
-const THRESHOLDS: [&str; 2] = ["theta-k", "theta-v"];
 
 /// A method with one choice of its other settings.
 pub struct Curve<'a, 'b> {
@@ -124,10 +122,5 @@ fn retention(cell: &Cell) -> Option<f64> {
 }
 
 fn without_size(cell: &Cell) -> String {
-    let sized = settings_of(cell.settings).any(|(key, _)| SIZES.contains(&key));
-    let is_size = |key: &str| SIZES.contains(&key) || (!sized && THRESHOLDS.contains(&key));
-    let rest = settings_of(&cell.label).filter(|(key, _)| !is_size(key));
-    rest.map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(";")
+    joined(settings_of(&cell.label).filter(|(key, _)| !cell.told.tells_size(key)))
 }

@@ -4,8 +4,9 @@ use sha2::{Digest, Sha256};
 
 use super::RunOptions;
 use crate::experiment::Experiment;
+use crate::generate::Cell;
 use crate::load::Loaded;
-use crate::record::{Provenance, Record, machine, program_dirty, program_version};
+use crate::record::{MethodSettings, Provenance, Record, machine, program_dirty, program_version};
 use crate::source::ModelFiles;
 use crate::task::spec::BuiltTask;
 
@@ -60,6 +61,7 @@ pub fn provenance(
             .filter_map(|built| Some((name(built), built.chance?)))
             .collect(),
         notes: loaded.notes.clone(),
+        methods: experiment.cells.iter().map(method).collect(),
         seed: experiment.file.seed,
         kv_dtype: experiment.store.name().into(),
         device: options.device.clone(),
@@ -70,6 +72,14 @@ pub fn provenance(
         os,
         start: now(),
         end: None,
+    }
+}
+
+fn method(cell: &Cell) -> MethodSettings {
+    MethodSettings {
+        method: cell.info.name.into(),
+        settings: cell.settings.canonical(),
+        in_full: cell.settings.in_full(),
     }
 }
 

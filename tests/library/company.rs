@@ -19,30 +19,18 @@ fn cells() -> Vec<Cell> {
         let mut extras: Vec<Option<(&str, &str)>> = vec![None];
         for (name, word) in [
             ("decode", "whole"),
-            ("keys", "rotated"),
+            ("keys", "post-rope"),
             ("store", "kv-head"),
         ] {
-            if entry
-                .info
-                .settings
-                .iter()
-                .any(|setting| setting.name == name)
-            {
+            if entry.info.setting(name).is_some() {
                 extras.push(Some((name, word)));
             }
         }
         for extra in extras {
             let mut given = Vec::new();
             given.extend(extra.map(|(name, word)| (name.to_owned(), Value::Text(word.to_owned()))));
-            for (name, value) in [("r", 0.4), ("budget", 70.0)] {
-                if entry
-                    .info
-                    .settings
-                    .iter()
-                    .any(|setting| setting.name == name)
-                {
-                    given.push((name.to_owned(), Value::Number(value)));
-                }
+            if entry.info.setting("share").is_some() {
+                given.push(("share".to_owned(), Value::Number(0.3)));
             }
             cells
                 .push(Cell::new(entry.info, entry.info.settings(&given, "test").unwrap()).unwrap());

@@ -83,15 +83,15 @@ fn variants(info: &MethodInfo) -> Vec<Given> {
 }
 
 fn has(info: &MethodInfo, name: &str) -> bool {
-    info.settings.iter().any(|setting| setting.name == name)
+    info.setting(name).is_some()
 }
 
 fn number(name: &str, value: f64) -> (String, Value) {
     (name.to_owned(), Value::Number(value))
 }
 
-/// `given`, exact thresholds where there are any, and a size as a share of `len` tokens by the method's own setting.
-fn sized(info: &MethodInfo, given: &Given, share: f64, len: usize) -> Given {
+/// `given`, exact thresholds where there are any, and a size by the method's own setting.
+fn sized(info: &MethodInfo, given: &Given, share: f64) -> Given {
     let mut given = given.clone();
     if has(info, "theta-k") {
         given.extend([number("theta-k", 1.0), number("theta-v", 1.0)]);
@@ -103,10 +103,8 @@ fn sized(info: &MethodInfo, given: &Given, share: f64, len: usize) -> Given {
     if given.iter().any(|(_, value)| *value == means) {
         given.push(number("codewords", 1.0));
     }
-    if has(info, "r") {
-        given.push(number("r", share));
-    } else if has(info, "budget") {
-        given.push(number("budget", (share * len as f64).round()));
+    if has(info, "share") {
+        given.push(number("share", share));
     }
     given
 }
@@ -117,9 +115,7 @@ fn cell(info: &'static MethodInfo, given: &Given) -> Cell {
 
 /// The method itself, at a size that the caller does not use.
 fn method(info: &'static MethodInfo, given: &Given) -> Option<Box<dyn Method>> {
-    let settings = info
-        .settings(&sized(info, given, 1.0, 4096), "test")
-        .unwrap();
+    let settings = info.settings(&sized(info, given, 1.0), "test").unwrap();
     match make(info, &settings).unwrap() {
         Made::Compress(method, _) => Some(method),
         Made::Full | Made::Prune(..) => None,
@@ -197,7 +193,12 @@ fn equal(a: &Prefix, b: &Prefix) -> bool {
 
 /// A plan says what it would hold before it builds, what it builds is that, and twice the same; what is kept is
 /// sorted, unique, in range, holds the recent window, and is what the query head attends to.
-fn plans_conform(prefilled: &Prefilled, info: &MethodInfo, given: &Given, method: &dyn Method) {
+fn plans_conform(
+    prefilled: &Prefilled,
+    info: &'static MethodInfo,
+    given: &Given,
+    method: &dyn Method,
+) {
     let geometry = prefilled.geometry;
     let rope = small().0.rope();
     let window = given_window(info);
@@ -299,11 +300,12 @@ fn the_smallest_cache_has_an_entry_for_every_head() {
 }
 
 /// The recent window that a method keeps by its defaults.
-fn given_window(info: &MethodInfo) -> usize {
+fn given_window(info: &'static MethodInfo) -> usize {
     let settings = info.settings(&[], "test").unwrap();
-    settings
-        .opt_number("window")
-        .map_or(0, |window| window as usize)
+    match settings.get("window") {
+        Some(Value::Number(window)) => *window as usize,
+        _ => 0,
+    }
 }
 
 #[test]
@@ -343,7 +345,7 @@ fn largest_equals_full(model: &Model, prefilled: &Prefilled, cells: &[Cell]) {
     let mut caches = made(model, prefilled, cells);
     let answers = greedy(model, &mut caches, 12);
     for (cell, answer) in cells.iter().zip(&answers) {
-        let what = cell.settings.canonical();
+        let what = cell.settings.in_full();
         assert_eq!(answer, &answers[0], "{} {what}", cell.info.name);
     }
 }
@@ -354,10 +356,7 @@ fn the_largest_size_decodes_as_the_full_cache() {
     let mut cells = Vec::new();
     for entry in &METHODS {
         for given in variants(entry.info) {
-            cells.push(cell(
-                entry.info,
-                &sized(entry.info, &given, 1.0, prefilled.len),
-            ));
+            cells.push(cell(entry.info, &sized(entry.info, &given, 1.0)));
         }
     }
     largest_equals_full(model, prefilled, &cells);
@@ -366,7 +365,7 @@ fn the_largest_size_decodes_as_the_full_cache() {
 #[test]
 fn the_largest_size_decodes_as_the_full_cache_on_the_default_model() {
     let prefilled = real(StoreType::F32);
-    let largest = |info| cell(info, &sized(info, &Vec::new(), 1.0, prefilled.len));
+    let largest = |info| cell(info, &sized(info, &Vec::new(), 1.0));
     let cells: Vec<Cell> = METHODS.iter().map(|entry| largest(entry.info)).collect();
     largest_equals_full(default_model::model(), &prefilled, &cells);
 }
@@ -382,10 +381,8 @@ fn decoding_goes_on_and_is_deterministic() {
     let mut cells = Vec::new();
     for entry in &METHODS {
         for mut given in variants(entry.info) {
-            if has(entry.info, "r") {
-                given.push(number("r", 0.3));
-            } else if has(entry.info, "budget") {
-                given.push(number("budget", 60.0));
+            if has(entry.info, "share") {
+                given.push(number("share", 0.3));
             }
             cells.push(cell(entry.info, &given));
         }

@@ -205,7 +205,7 @@ fn a_norm_beyond_f16_ends_the_cells_that_code_and_no_others() {
     let cells = [
         cell("full", &[]),
         cell("snapkv", &[("budget", 40.0)]),
-        cell("spindle", &[("r", 0.5)]),
+        cell("spindle", &[("share", 0.5)]),
         cell("spindle", &[("retention", 0.4)]),
         cell("spindle-code", &[]),
         cell("knorm", &[("budget", 40.0)]),

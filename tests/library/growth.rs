@@ -372,7 +372,7 @@ fn number(name: &str, value: f64) -> (&str, Value) {
 
 #[test]
 fn whole_tails_grow_by_one_entry_per_kv_head() {
-    let r = number("r", 0.3);
+    let r = number("share", 0.3);
     for (name, given) in [
         ("snapkv", vec![number("budget", 100.0)]),
         (
@@ -391,7 +391,7 @@ fn whole_tails_grow_by_one_entry_per_kv_head() {
 
 #[test]
 fn coded_tails_obey_their_thresholds() {
-    let r = number("r", 0.3);
+    let r = number("share", 0.3);
     let lower = [number("theta-k", 0.9), number("theta-v", 0.6)];
     let low = Form {
         thetas: [0.9, 0.6],
@@ -403,7 +403,7 @@ fn coded_tails_obey_their_thresholds() {
         (vec![word("learner", "leader")], PAPER),
         (vec![flag("window-coded", false)], PAPER),
         (
-            [&lower[..], &[word("keys", "rotated")]].concat(),
+            [&lower[..], &[word("keys", "post-rope")]].concat(),
             Form {
                 rotated: true,
                 ..low

@@ -317,6 +317,88 @@ fn only_samples_scored_at_every_size_count_in_an_area() {
     assert_eq!((area.n, area.difference.as_ref()), (1, None));
 }
 
+/// Rows of earlier versions hold every setting, later ones what differs from its default: both read alike.
+#[test]
+fn a_default_that_is_left_out_reads_as_one_that_is_written() {
+    let every = |store: &str, r: f64| {
+        format!("retention={r};window=32;pool=max;kernel=7;gqa=unfold;store={store}")
+    };
+    let short = |store: &str, r: f64| match store {
+        "query-head" => format!("retention={r}"),
+        store => format!("retention={r};store={store}"),
+    };
+    let records = |settings: &dyn Fn(&str, f64) -> String| {
+        let mut all = vec![
+            sized(0, "full", "", 1.0, 1.0),
+            sized(1, "full", "", 1.0, 0.75),
+        ];
+        for (store, gain) in [("query-head", 0.0), ("kv-head", 0.25)] {
+            for r in [0.2, 0.4] {
+                let settings = settings(store, r);
+                all.extend([0, 1].map(|i| sized(i, "snapkv", &settings, r, r + gain)));
+            }
+        }
+        all
+    };
+    let (every, short) = (records(&every), records(&short));
+    let text = Report::new(&short).text(80);
+    assert_eq!(text, Report::new(&every).text(80));
+    for label in [
+        "retention=0.2;store=query-head",
+        "retention=0.4;store=kv-head",
+    ] {
+        let parts: Vec<&str> = label.split(';').collect();
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        assert!(Report::new(&short).markdown().contains(label));
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+
+    let against = "snapkv:store=query-head";
+    let report = Report::against(&short, against).unwrap();
+    assert_eq!(
+        report.text(80),
+        Report::against(&every, against).unwrap().text(80)
+    );
+    let differences: Vec<_> = report.sections[0]
+        .rows
+        .iter()
+        .map(|row| row.difference.as_ref().map(|d| d.mean))
+        .collect();
+    assert_eq!(differences, [None, None, None, Some(25.0), Some(25.0)]);
+    let unknown = Report::against(&short, "snapkv:store=nowhere").unwrap_err();
+    assert!(unknown.to_string().contains("gqa=unfold;store=query-head"));
+}
+
+/// The size of a method that has none but its thresholds, and of one that this program does not know.
+#[test]
+fn curves_are_over_what_each_method_calls_a_size() {
+    let records = [
+        sized(0, "spindle-code", "theta-k=0.8", 0.3, 0.5),
+        sized(0, "spindle-code", "", 0.8, 1.0),
+        sized(0, "spindle", "share=0.3;theta-k=0.8", 0.2, 0.5),
+        sized(0, "spindle", "share=0.6;theta-k=0.8", 0.4, 0.5),
+        sized(0, "spindle", "share=0.6", 0.5, 0.5),
+        sized(0, "unheard-of", "retention=0.2;share=0.1", 0.2, 0.5),
+        sized(0, "unheard-of", "retention=0.4;share=0.1", 0.4, 0.5),
+        sized(0, "unheard-of", "retention=0.4;share=0.2", 0.5, 0.5),
+    ];
+    let report = Report::new(&records);
+    let areas = report.sections[0].areas.as_ref().unwrap();
+    let rows: Vec<_> = areas
+        .rows
+        .iter()
+        .map(|row| (row.method.as_str(), row.settings.as_str(), row.sizes))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("spindle-code", "", 2),
+            ("spindle", "theta-k=0.8", 2),
+            ("unheard-of", "share=0.1", 2)
+        ]
+    );
+}
+
 #[test]
 fn cut_prompts_are_counted_where_records_say_so() {
     let of = |sample, cut| Record {

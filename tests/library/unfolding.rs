@@ -196,12 +196,15 @@ fn equals_unfolding(
     let Prefix::Coded(coded) = &built.prefix else {
         panic!("spindle codes");
     };
-    let [theta_k, theta_v] = ["theta-k", "theta-v"].map(|name| settings.number(name) as f32);
-    let magnitudes = settings.flag("magnitudes");
+    let [theta_k, theta_v] = ["theta-k", "theta-v"].map(|name| match settings.get(name) {
+        Some(Value::Number(theta)) => *theta as f32,
+        other => panic!("{name}: {other:?}"),
+    });
+    let magnitudes = settings.get("magnitudes") == Some(&Value::Flag(true));
     let geometry = prefilled.geometry;
-    let shared = match settings.text("scope") {
-        "layer" => geometry.kv_heads,
-        _ => 1,
+    let shared = match settings.get("scope") == Some(&Value::Text("layer".into())) {
+        true => geometry.kv_heads,
+        false => 1,
     };
     let layer = &prefilled.layers[layer];
     let heads = layer
@@ -259,7 +262,7 @@ proptest! {
     ) {
         let prefilled = prefilled(seed, len, group);
         let settings = [
-            number("r", share),
+            number("share", share),
             number("theta-k", thetas.0),
             number("theta-v", thetas.1),
             number("kernel", 1.0),
@@ -293,7 +296,7 @@ fn on_the_default_model_the_codebook_is_that_of_algorithm_1() {
         for (theta_k, theta_v) in [(0.98, 0.95), (0.9, 0.6)] {
             for &layer in layers {
                 let settings = [
-                    number("r", share),
+                    number("share", share),
                     number("theta-k", theta_k),
                     number("theta-v", theta_v),
                 ];

@@ -36,7 +36,7 @@ fn sizes_and_methods() {
         &["--retention", "0.5"],
     );
     early(
-        &["--method", "snapkv:r=0.5", "--retention", "0.5"],
+        &["--method", "snapkv:share=0.5", "--retention", "0.5"],
         &["--retention"],
     );
     early(&["--methods", "snapkv"], &["snapkv", "no size is given"]);

@@ -71,6 +71,25 @@ fn unknown_names_are_named_with_the_nearest() {
 }
 
 #[test]
+fn former_names_are_refused_with_the_present_ones() {
+    refused(
+        "share = 0.5",
+        "r = 0.5",
+        &["spindle", "\"r\", it is called \"share\" now"],
+    );
+    refused(
+        "share = 0.5",
+        "share = 0.5\nscore = 'mean'",
+        &["\"score\", it is called \"normalisation\" now"],
+    );
+    refused(
+        "share = 0.5",
+        "share = 0.5\nkeys = 'rotated'",
+        &["keys = rotated", "it is called post-rope now"],
+    );
+}
+
+#[test]
 fn values_of_the_wrong_type_are_named() {
     refused(
         "description =",
@@ -89,7 +108,11 @@ fn values_of_the_wrong_type_are_named() {
         "theta-scale = 'six'",
         &["theta-scale = six", "expected a number above 0"],
     );
-    refused("r = 0.5", "r = {a = 1}", &["r = ", "expected a number"]);
+    refused(
+        "share = 0.5",
+        "share = {a = 1}",
+        &["share = ", "expected a number"],
+    );
     refused(
         "name = \"snapkv\"",
         "name = 3",
@@ -131,11 +154,11 @@ fn values_out_of_range_are_named() {
         &["needle", "5000", "expected at most"],
     );
     refused(
-        "r = 0.5",
-        "r = 0.5\nretention = 0.5",
+        "share = 0.5",
+        "share = 0.5\nretention = 0.5",
         &["spindle", "two sizes"],
     );
-    refused("r = 0.5", "", &["spindle", "no size is given"]);
+    refused("share = 0.5", "", &["spindle", "no size is given"]);
     refused(
         "name = \"tiny\"",
         "name = \"../up\"",
@@ -149,6 +172,12 @@ fn what_is_missing_or_stands_twice_is_named() {
         "[0.4, 0.7]",
         "[0.4, 0.4]",
         &["snapkv", "retention=0.4", "twice"],
+    );
+    // 32 is the default.
+    refused(
+        "[0.4, 0.7]",
+        "0.4\n[[method]]\nname = \"snapkv\"\nretention = 0.4\nwindow = 32",
+        &["method snapkv with retention=0.4 stands twice"],
     );
     refused("name = \"tiny\"\n", "", &["missing field `name`"]);
     refused("[[task]]", "[[tasks]]", &["`tasks`"]);

@@ -65,6 +65,7 @@ fn a_run_leaves_rows_table_and_figures_and_a_second_adds_nothing() {
     assert!(run["start"].is_string() && run["end"].is_string(), "{run}");
     assert_eq!(run["command_line"][0], "spindle");
     assert_eq!(run["command_line"][1], "eval");
+    methods_stand_in_full(&run, &records);
 
     let figures = figures(&world, &results);
     let named = |start: &str| {
@@ -90,6 +91,33 @@ fn a_run_leaves_rows_table_and_figures_and_a_second_adds_nothing() {
             "{path:?}"
         );
     }
+}
+
+/// Rows hold the size and what is no default; `run.json` has the rest of each.
+fn methods_stand_in_full(run: &serde_json::Value, records: &[Record]) {
+    let methods = run["methods"].as_array().unwrap();
+    assert_eq!(methods.len(), CELLS);
+    for (method, record) in methods.iter().zip(records) {
+        assert_eq!(method["method"], record.method);
+        assert_eq!(method["settings"], record.settings);
+    }
+    let of = |row: usize| {
+        (
+            methods[row]["settings"].as_str(),
+            methods[row]["in_full"].as_str(),
+        )
+    };
+    assert_eq!(of(0), (Some(""), Some("")));
+    assert_eq!(
+        of(1),
+        (Some("retention=0.4"), Some("retention=0.4;sinks=4"))
+    );
+    let snapkv = "retention=0.7;window=32;pool=max;kernel=7;gqa=unfold;store=query-head";
+    assert_eq!(of(3), (Some("retention=0.7"), Some(snapkv)));
+    let code = "theta-scale=6;theta-k=0.98;theta-v=0.95;learner=greedy;scope=kv-head;codeword=member;keys=pre-rope;\
+                magnitudes=true;decode=code";
+    assert_eq!(of(6), (Some("theta-scale=6"), Some(code)));
+    assert_eq!(of(7).0, Some("share=0.5"));
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn a_needle_sample_has_a_table_for_each_method_and_figures() {
     let world = World::new();
     let methods = [
         "--method",
-        "spindle:r=0.5",
+        "spindle:share=0.5",
         "--method",
         "snapkv:retention=0.4,0.7",
     ];
@@ -105,7 +105,13 @@ fn a_needle_sample_has_a_table_for_each_method_and_figures() {
         );
     }
     let spindle = world.read("figures/spindle.svg");
-    for text in ["spindle", "r=0.5", "snapkv", "retention=0.7", "codewords"] {
+    for text in [
+        "spindle",
+        "share=0.5",
+        "snapkv",
+        "retention=0.7",
+        "codewords",
+    ] {
         assert!(spindle.lines().any(|line| line == text), "no {text}");
     }
     let count = fs::read_dir(world.path("figures")).unwrap().count();
@@ -120,7 +126,7 @@ fn json_holds_every_head_and_its_sums_agree() {
         "--method",
         "full",
         "--method",
-        "spindle:r=0.5;window-coded=false",
+        "spindle:share=0.5;window-coded=false",
         "--method",
         "snapkv:budget=100",
         "--method",

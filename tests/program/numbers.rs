@@ -124,19 +124,19 @@ fn settings_that_are_not_heeded_are_refused() {
             "method snapkv: pooling kernel is 4, expected an odd number",
         ),
         (
-            "spindle-evict:r=0.5;shape=uniform;beta=0.1",
+            "spindle-evict:share=0.5;shape=uniform;beta=0.1",
             "beta is given, but shape = uniform does not heed it",
         ),
         (
-            "spindle:r=0.5;codewords=0.5",
+            "spindle:share=0.5;codewords=0.5",
             "codewords is given, but learner = greedy does not heed it",
         ),
         (
-            "spindle:r=0.5;learner=spherical-k-means;codeword=member",
+            "spindle:share=0.5;learner=spherical-k-means;codeword=member",
             "codeword is given, but learner = spherical-k-means",
         ),
         (
-            "spindle:r=0.5;learner=spherical-k-means;decode=whole;theta-k=0.9",
+            "spindle:share=0.5;learner=spherical-k-means;decode=whole;theta-k=0.9",
             "theta-k is given, but learner = spherical-k-means",
         ),
         (
@@ -181,8 +181,8 @@ fn sizes_out_of_a_prompts_reach_name_the_range() {
         ("cam:retention=0.005", "reaches 0.023 to 1.000"),
         ("snapkv:retention=0.005", "reaches 1.455 to 2.000"),
         (
-            "spindle-evict:r=0.1",
-            "r = 0.1: 0.1 of this prompt's 44 entries are fewer than the 8 that are always kept, expected 0.182 to 1",
+            "spindle-evict:share=0.1",
+            "share = 0.1: 0.1 of this prompt's 44 entries are fewer than the 8 that are always kept, expected 0.182 to 1",
         ),
     ] {
         let args = [
@@ -192,7 +192,7 @@ fn sizes_out_of_a_prompts_reach_name_the_range() {
     }
     let flags = [
         "--method",
-        "spindle:r=0.001",
+        "spindle:share=0.001",
         "--method",
         "streaming-llm:budget=4",
     ];
@@ -202,7 +202,7 @@ fn sizes_out_of_a_prompts_reach_name_the_range() {
     let [full, spindle, streaming] = &records[..] else {
         panic!("{records:?}")
     };
-    assert!(spindle.error.starts_with("r = 0.001: "), "{spindle:?}");
+    assert!(spindle.error.starts_with("share = 0.001: "), "{spindle:?}");
     assert_eq!((full.error.as_str(), streaming.error.as_str()), ("", ""));
     assert_eq!(streaming.entries, Some(4 * 3 * 2));
 }

@@ -90,7 +90,7 @@ fn list_tells_of_one_by_its_name() {
         "{out}"
     );
     let out = world.good(&["list", "quickstart"]);
-    assert!(out.contains("\n  spindle retention=0.2;"), "{out}");
+    assert!(out.contains("\n  spindle retention=0.2\n"), "{out}");
     world.refused(
         &["list", "spindel"],
         &["\"spindel\"", "did you mean \"spindle\"?"],

@@ -50,7 +50,7 @@ theta-scale = 6
 
 [[method]]
 name = "spindle"
-r = 0.5
+share = 0.5
 "#;
 
 /// Arguments of a run of one sample under the full cache alone, into the folder `out`.

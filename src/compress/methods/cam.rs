@@ -11,6 +11,7 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 
 use super::{Entry, Made, parts};
 use crate::cache::{DenseKv, EvictedKv, Fault, Footprint, Prefix, Rows};
@@ -19,25 +20,40 @@ use crate::compress::group::{Grouping, reduce};
 use crate::compress::merge::Merging;
 use crate::compress::method::{Compressed, Knob, Method, Plan};
 use crate::compress::ranking::Ranking;
-use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::view::LayerView;
 use crate::model::observe::Observe;
 
 const MERGE_BUDGET: SettingInfo = SettingInfo {
     name: "merge-budget",
+    about: About::Way,
     accepts: Accepts::Integer { from: 1, to: 4096 },
-    default: Some(Default::Integer(32)),
+    default: Some(DefaultValue::Integer(32)),
     help: "entries that a dropped value is spread over",
 };
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Own {
+    merge_budget: usize,
+    seed: u64,
+}
 
 pub const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "cam",
         summary: "the start and the latest entries, with the values dropped between merged into those after them",
         source: "Zhang et al. 2024, ICML (OpenReview LCTmppB165)",
-        settings: &[parts::RETENTION, parts::BUDGET, MERGE_BUDGET, parts::SEED],
+        settings: &[
+            parts::RETENTION,
+            parts::BUDGET,
+            parts::SHARE,
+            MERGE_BUDGET,
+            parts::SEED,
+        ],
     },
     make: |settings| {
+        let own: Own = settings.read()?;
         let cam = Cam {
             eviction: Eviction {
                 scorer: Scorer::First,
@@ -46,8 +62,8 @@ pub const ENTRY: Entry = Entry {
                 shape: Shape::Uniform,
                 store: Store::KvHead,
             },
-            budget: settings.integer("merge-budget"),
-            seed: settings.integer("seed") as u64,
+            budget: own.merge_budget,
+            seed: own.seed,
         };
         let size = parts::size(settings, &cam.eviction)?;
         Ok(Made::Compress(Box::new(cam), size))

@@ -1,5 +1,6 @@
 //! The dense cache, whole: what every other method is compared with.
 
+use super::parts::NoOthers;
 use super::{Entry, Made};
 use crate::compress::settings::MethodInfo;
 
@@ -10,5 +11,8 @@ pub const ENTRY: Entry = Entry {
         source: "",
         settings: &[],
     },
-    make: |_| Ok(Made::Full),
+    make: |settings| {
+        let NoOthers {} = settings.read()?;
+        Ok(Made::Full)
+    },
 };

@@ -6,16 +6,26 @@
 //! instead, as KVCache-Factory does (its window of 8). Published H2O goes on to evict while it decodes; as in
 //! KVCache-Factory, only the prompt is evicted from here.
 
+use serde::Deserialize;
+
+use super::parts::{Gqa, Stored};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
-use crate::compress::settings::{Accepts, MethodInfo, SettingInfo};
+use crate::compress::settings::{About, Accepts, MethodInfo, SettingInfo};
 
 const RECENT: SettingInfo = SettingInfo {
     name: "recent",
+    about: About::Way,
     accepts: Accepts::Integer { from: 1, to: 4096 },
     default: None,
     help: "last entries kept whatever their score; half of the budget unless given",
 };
+
+#[derive(Deserialize)]
+struct Own {
+    recent: Option<usize>,
+    gqa: Gqa,
+}
 
 pub const ENTRY: Entry = Entry {
     info: &MethodInfo {
@@ -25,19 +35,20 @@ pub const ENTRY: Entry = Entry {
         settings: &[
             parts::RETENTION,
             parts::BUDGET,
+            parts::SHARE,
             RECENT,
             parts::GROUPING,
-            parts::store("query-head"),
+            parts::STORE,
         ],
     },
     make: |settings| {
-        let recent = settings.opt_number("recent");
+        let (own, stored): (Own, Stored) = settings.read()?;
         let eviction = Eviction {
             scorer: Scorer::ColumnSums,
-            recent: recent.map_or(Recent::Half, |tokens| Recent::Tokens(tokens as usize)),
-            grouping: parts::grouping(settings),
+            recent: own.recent.map_or(Recent::Half, Recent::Tokens),
+            grouping: own.gqa.into(),
             shape: Shape::Uniform,
-            store: parts::stored(settings),
+            store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
         Ok(Made::Compress(Box::new(eviction), size))

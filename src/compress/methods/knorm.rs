@@ -1,6 +1,7 @@
 //! Knorm (Devoto et al. 2024, arXiv 2406.11430): entries whose keys are short, chosen per KV head from the keys alone.
 //! No recent window, and decoded entries all stay, as in kvpress.
 
+use super::parts::NoOthers;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
@@ -11,9 +12,10 @@ pub const ENTRY: Entry = Entry {
         name: "knorm",
         summary: "entries with the shortest keys, whoever attends to them",
         source: "Devoto et al. 2024, arXiv 2406.11430",
-        settings: &[parts::RETENTION, parts::BUDGET],
+        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE],
     },
     make: |settings| {
+        let NoOthers {} = settings.read()?;
         let eviction = Eviction {
             scorer: Scorer::KeyNorm,
             recent: Recent::Tokens(0),

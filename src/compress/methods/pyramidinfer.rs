@@ -16,18 +16,21 @@
 
 use std::f64::consts::PI;
 
+use serde::Deserialize;
+
 use super::{Entry, Made, parts};
 use crate::bad_input;
 use crate::cache::Fault;
 use crate::compress::method::{Knob, Pruning};
 use crate::compress::score::add_attention;
 use crate::compress::select::top_k;
-use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::size::Size;
 use crate::model::decoder::PrunedLayer;
 
 const DECAY: SettingInfo = SettingInfo {
     name: "prefill-decay-ratio",
+    about: About::Size(Size::Knob),
     accepts: Accepts::Number {
         above: DECAYS[0],
         up_to: 1.0,
@@ -44,38 +47,42 @@ const DECAYS: [f64; 11] = [
 
 const RECENT_RATIO: SettingInfo = SettingInfo {
     name: "recent-ratio",
+    about: About::Way,
     accepts: Accepts::Number {
         above: 0.0,
         up_to: 1.0,
     },
-    default: Some(Default::Number(0.2)),
+    default: Some(DefaultValue::Number(0.2)),
     help: "share of the prompt, its end, that always goes on and whose queries score the rest",
 };
 
 const MIN_CONTEXT: SettingInfo = SettingInfo {
     name: "min-context",
+    about: About::Way,
     accepts: Accepts::Integer {
         from: 0,
         to: 1 << 24,
     },
-    default: Some(Default::Integer(64)),
+    default: Some(DefaultValue::Integer(64)),
     help: "older tokens below which no more drop out",
 };
 
 const SINKS: SettingInfo = SettingInfo {
     name: "sinks",
+    about: About::Way,
     accepts: Accepts::Integer { from: 0, to: 4096 },
-    default: Some(Default::Integer(4)),
+    default: Some(DefaultValue::Integer(4)),
     help: "first tokens that always go on",
 };
 
 const DISTANCE_WEIGHT: SettingInfo = SettingInfo {
     name: "distance-weight",
+    about: About::Way,
     accepts: Accepts::Number {
         above: 0.0,
         up_to: 100.0,
     },
-    default: Some(Default::Number(1.2)),
+    default: Some(DefaultValue::Number(1.2)),
     help: "weight of the last query's attention, the first of the recent ones having 1",
 };
 
@@ -94,24 +101,20 @@ pub const ENTRY: Entry = Entry {
         ],
     },
     make: |settings| {
-        let recent_ratio = settings.number("recent-ratio");
-        if recent_ratio == 1.0 {
+        let method: PyramidInfer = settings.read()?;
+        if method.recent_ratio == 1.0 {
             return Err(bad_input!(
                 "method pyramidinfer: recent-ratio = 1: every token always goes on and none can drop out, expected less"
             ));
         }
-        let method = PyramidInfer {
-            recent_ratio,
-            min_context: settings.integer("min-context"),
-            sinks: settings.integer("sinks"),
-            distance_weight: settings.number("distance-weight"),
-        };
         let published = Some(Size::Knob(0.9));
-        let size = parts::one_size(settings, &[(DECAY.name, Size::Knob)], published)?;
+        let size = parts::one_size(settings, published)?;
         Ok(Made::Prune(Box::new(method), size))
     },
 };
 
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct PyramidInfer {
     recent_ratio: f64,
     min_context: usize,

@@ -1,23 +1,44 @@
 //! PyramidKV (Cai et al. 2024, arXiv 2406.02069): SnapKV's scores under a budget that shrinks with depth.
 
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
+use super::parts::{Stored, Windowed};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
 use crate::compress::score::Normalisation;
-use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
 const BETA: SettingInfo = SettingInfo {
     name: "beta",
+    about: About::Way,
     accepts: Accepts::Integer { from: 1, to: 1000 },
-    default: Some(Default::Integer(20)),
+    default: Some(DefaultValue::Integer(20)),
     help: "the deepest layer's budget is the mean over beta",
 };
 
+/// The words of `formula`.
+#[derive(Clone, Copy, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+enum Formula {
+    Kvcf,
+    Paper,
+}
+
 const FORMULA: SettingInfo = SettingInfo {
     name: "formula",
-    accepts: Accepts::Choice(&["kvcf", "paper"]),
-    default: Some(Default::Text("kvcf")),
+    about: About::Way,
+    accepts: Accepts::words::<Formula>(),
+    default: Some(DefaultValue::Text(Formula::Kvcf.into_str())),
     help: "the integer formula of KVCache-Factory, or the paper's",
 };
+
+#[derive(Deserialize)]
+struct Own {
+    formula: Formula,
+    beta: u32,
+}
 
 pub const ENTRY: Entry = Entry {
     info: &MethodInfo {
@@ -27,30 +48,35 @@ pub const ENTRY: Entry = Entry {
         settings: &[
             parts::RETENTION,
             parts::BUDGET,
+            parts::SHARE,
             parts::window(8),
             parts::POOLING,
             parts::KERNEL,
             parts::GROUPING,
-            parts::store("query-head"),
+            parts::STORE,
             FORMULA,
             BETA,
         ],
     },
     make: |settings| {
-        let beta = settings.integer("beta");
-        let shape = match settings.text("formula") {
-            "paper" => Shape::PyramidPaper { beta: beta as f64 },
-            _ => Shape::PyramidKvcf { beta },
+        let (windowed, stored, own): (Windowed, Stored, Own) = settings.read()?;
+        let shape = match own.formula {
+            Formula::Kvcf => Shape::PyramidKvcf {
+                beta: own.beta as usize,
+            },
+            Formula::Paper => Shape::PyramidPaper {
+                beta: own.beta.into(),
+            },
         };
         let eviction = Eviction {
             scorer: Scorer::Window {
                 normalisation: Normalisation::Sum,
-                pooling: parts::pooling(settings)?,
+                pooling: windowed.pooling(settings)?,
             },
-            recent: Recent::Tokens(settings.integer("window")),
-            grouping: parts::grouping(settings),
+            recent: Recent::Tokens(windowed.window),
+            grouping: windowed.gqa.into(),
             shape,
-            store: parts::stored(settings),
+            store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
         Ok(Made::Compress(Box::new(eviction), size))

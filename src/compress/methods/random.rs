@@ -1,22 +1,28 @@
 //! Entries by chance: what a choice of any kind has to beat.
 
+use serde::Deserialize;
+
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::settings::MethodInfo;
+
+#[derive(Deserialize)]
+struct Own {
+    seed: u64,
+}
 
 pub const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "random",
         summary: "entries drawn by chance, each KV head its own: the control of every choice",
         source: "",
-        settings: &[parts::RETENTION, parts::BUDGET, parts::SEED],
+        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE, parts::SEED],
     },
     make: |settings| {
+        let Own { seed } = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::Random {
-                seed: settings.integer("seed") as u64,
-            },
+            scorer: Scorer::Random { seed },
             recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,

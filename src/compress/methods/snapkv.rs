@@ -1,7 +1,9 @@
 //! SnapKV (Li et al. 2024, arXiv 2404.14469), constants of its LongBench configurations.
 
+use super::parts::{Stored, Windowed};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
+use crate::compress::score::Normalisation;
 use crate::compress::settings::MethodInfo;
 
 pub const ENTRY: Entry = Entry {
@@ -12,23 +14,25 @@ pub const ENTRY: Entry = Entry {
         settings: &[
             parts::RETENTION,
             parts::BUDGET,
+            parts::SHARE,
             parts::window(32),
             parts::POOLING,
             parts::KERNEL,
             parts::GROUPING,
-            parts::store("query-head"),
+            parts::STORE,
         ],
     },
     make: |settings| {
+        let (windowed, stored): (Windowed, Stored) = settings.read()?;
         let eviction = Eviction {
             scorer: Scorer::Window {
-                normalisation: crate::compress::score::Normalisation::Sum,
-                pooling: parts::pooling(settings)?,
+                normalisation: Normalisation::Sum,
+                pooling: windowed.pooling(settings)?,
             },
-            recent: Recent::Tokens(settings.integer("window")),
-            grouping: parts::grouping(settings),
+            recent: Recent::Tokens(windowed.window),
+            grouping: windowed.gqa.into(),
             shape: Shape::Uniform,
-            store: parts::stored(settings),
+            store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
         Ok(Made::Compress(Box::new(eviction), size))

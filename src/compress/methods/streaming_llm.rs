@@ -4,30 +4,37 @@
 //! its cache. It also lets the oldest recent entry go for each that is decoded; here, as in every method, only the
 //! prompt is evicted from.
 
+use serde::Deserialize;
+
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
-use crate::compress::settings::{Accepts, Default, MethodInfo, SettingInfo};
+use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
 const SINKS: SettingInfo = SettingInfo {
     name: "sinks",
+    about: About::Way,
     accepts: Accepts::Integer { from: 0, to: 4096 },
-    default: Some(Default::Integer(4)),
+    default: Some(DefaultValue::Integer(4)),
     help: "first tokens that are always kept",
 };
+
+#[derive(Deserialize)]
+struct Own {
+    sinks: usize,
+}
 
 pub const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "streaming-llm",
         summary: "the first tokens (attention sinks) and the latest, whatever they say",
         source: "Xiao et al. 2023, arXiv 2309.17453",
-        settings: &[parts::RETENTION, parts::BUDGET, SINKS],
+        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE, SINKS],
     },
     make: |settings| {
+        let Own { sinks } = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::Age {
-                sinks: settings.integer("sinks"),
-            },
+            scorer: Scorer::Age { sinks },
             recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,

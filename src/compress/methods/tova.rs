@@ -4,6 +4,7 @@
 //! Two differences from the paper. It drops one token at every step of decoding as well; here, as in every method,
 //! the prompt alone is evicted from. And the last token is kept whatever it gives itself, as kvpress does.
 
+use super::parts::NoOthers;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::Grouping;
@@ -16,9 +17,10 @@ pub const ENTRY: Entry = Entry {
         name: "tova",
         summary: "entries the last token attends to most, the same in every head of a layer",
         source: "Oren et al. 2024, arXiv 2401.06104",
-        settings: &[parts::RETENTION, parts::BUDGET],
+        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE],
     },
     make: |settings| {
+        let NoOthers {} = settings.read()?;
         let eviction = Eviction {
             scorer: Scorer::Window {
                 normalisation: Normalisation::Sum,

@@ -134,10 +134,10 @@ fn lists_that_multiply_are_refused_before_they_are_multiplied() {
         values.join(", ")
     };
     let lists = format!(
-        "r = 0.5\nwindow = [{0}]\nkernel = [{0}]\nseed = [{0}]\nunknown = [{0}]",
+        "share = 0.5\nwindow = [{0}]\nkernel = [{0}]\nseed = [{0}]\nunknown = [{0}]",
         list(50)
     );
-    world.write("x.toml", EXPERIMENT.replacen("r = 0.5", &lists, 1));
+    world.write("x.toml", EXPERIMENT.replacen("share = 0.5", &lists, 1));
     let says = [
         "x.toml",
         "window (50) x kernel (50)",
@@ -150,7 +150,7 @@ fn lists_that_multiply_are_refused_before_they_are_multiplied() {
         .collect();
     world.write(
         "x.toml",
-        EXPERIMENT.replacen("r = 0.5", &every.join("\n"), 1),
+        EXPERIMENT.replacen("share = 0.5", &every.join("\n"), 1),
     );
     refused_in(
         &world,

@@ -1,0 +1,210 @@
+//! The settings of SpindleKV's codebook.
+
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
+use crate::compress::coding::{Coding, Scope};
+use crate::compress::learn::{Learner, Recipe};
+use crate::compress::settings::{About, Accepts, DefaultValue, SettingInfo, Settings};
+use crate::compress::size::Size;
+
+pub const THETA_K: SettingInfo = SettingInfo {
+    name: "theta-k",
+    about: About::Threshold,
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
+    default: Some(DefaultValue::Number(0.98)),
+    help: "keys more alike than this cosine may share a codeword; 1 shares only equal ones",
+};
+
+pub const THETA_V: SettingInfo = SettingInfo {
+    name: "theta-v",
+    about: About::Threshold,
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 1.0,
+    },
+    default: Some(DefaultValue::Number(0.95)),
+    help: "the same for values",
+};
+
+pub const THETA_SCALE: SettingInfo = SettingInfo {
+    name: "theta-scale",
+    about: About::Size(Size::Knob),
+    accepts: Accepts::Number {
+        above: 0.0,
+        up_to: 12.0,
+    },
+    default: None,
+    help: "both thresholds this many times as far from 1: what retention is solved for",
+};
+
+/// The words of `learner`.
+#[derive(Clone, Copy, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+pub enum LearnerName {
+    Greedy,
+    Leader,
+    SphericalKMeans,
+}
+
+pub const LEARNER: SettingInfo = SettingInfo {
+    name: "learner",
+    about: About::Way,
+    accepts: Accepts::words::<LearnerName>(),
+    default: Some(DefaultValue::Text(LearnerName::Greedy.into_str())),
+    help: "how codewords are chosen: the paper's greedy cover, one pass over the text, or a set number of means",
+};
+
+/// The share of codewords, with what it is about and its default.
+pub const fn codewords(about: About, default: Option<DefaultValue>) -> SettingInfo {
+    SettingInfo {
+        name: "codewords",
+        about,
+        accepts: Accepts::Number {
+            above: 0.0,
+            up_to: 1.0,
+        },
+        default,
+        help: "share of the vectors coded that spherical k-means makes codewords for",
+    }
+}
+
+/// The share of codewords where none is given.
+pub const CODEWORDS: f64 = 0.25;
+
+/// The share of codewords as the size of a codebook alone.
+pub const CODEWORDS_SIZE: SettingInfo = codewords(About::Size(Size::Knob), None);
+
+pub const SCOPE: SettingInfo = SettingInfo {
+    name: "scope",
+    about: About::Way,
+    accepts: Accepts::words::<Scope>(),
+    default: Some(DefaultValue::Text(Scope::KvHead.into_str())),
+    help: "a codebook for each KV head, or one that all of a layer's share",
+};
+
+/// The words of `codeword`.
+#[derive(Clone, Copy, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+enum Codeword {
+    Member,
+    Mean,
+}
+
+pub const CODEWORD: SettingInfo = SettingInfo {
+    name: "codeword",
+    about: About::Way,
+    accepts: Accepts::words::<Codeword>(),
+    default: Some(DefaultValue::Text(Codeword::Member.into_str())),
+    help: "a codeword is one of the vectors it stands for (the paper's), or their mean",
+};
+
+/// The words of `keys`.
+#[derive(Clone, Copy, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+enum Keys {
+    PreRope,
+    PostRope,
+}
+
+pub const KEYS: SettingInfo = SettingInfo {
+    name: "keys",
+    about: About::Way,
+    accepts: Accepts::words::<Keys>(),
+    default: Some(DefaultValue::Text(Keys::PreRope.into_str())),
+    help: "keys are coded before RoPE (the paper's) or after",
+};
+
+pub const MAGNITUDES: SettingInfo = SettingInfo {
+    name: "magnitudes",
+    about: About::Way,
+    accepts: Accepts::Flag,
+    default: Some(DefaultValue::Flag(true)),
+    help: "keep the norm of each vector; without, it takes its codeword's",
+};
+
+/// The words of `decode`.
+#[derive(Clone, Copy, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+enum Decode {
+    Code,
+    Whole,
+}
+
+pub const DECODE: SettingInfo = SettingInfo {
+    name: "decode",
+    about: About::Way,
+    accepts: Accepts::words::<Decode>(),
+    default: Some(DefaultValue::Text(Decode::Code.into_str())),
+    help: "decoded tokens join the codebooks (the paper's) or stay whole",
+};
+
+/// How what is kept is coded.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Coded {
+    theta_k: f64,
+    theta_v: f64,
+    pub learner: LearnerName,
+    scope: Scope,
+    codeword: Codeword,
+    keys: Keys,
+    magnitudes: bool,
+    decode: Decode,
+}
+
+impl Coded {
+    /// `codewords`: the share of them where spherical k-means makes them.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for a setting that the learner does not heed.
+    pub fn coding(
+        &self,
+        codewords: f64,
+        codes_window: bool,
+        settings: &Settings,
+    ) -> anyhow::Result<Coding> {
+        let learner = ("learner", self.learner);
+        let by_threshold = [LearnerName::Greedy, LearnerName::Leader];
+        // Means are what spherical k-means makes.
+        settings.heeds("codeword", learner, &by_threshold)?;
+        let codes_decoded = match self.decode {
+            Decode::Code => true,
+            Decode::Whole => {
+                settings.heeds("theta-k", learner, &by_threshold)?;
+                settings.heeds("theta-v", learner, &by_threshold)?;
+                false
+            }
+        };
+        Ok(Coding {
+            recipe: Recipe {
+                learner: match self.learner {
+                    LearnerName::Greedy => Learner::Greedy,
+                    LearnerName::Leader => Learner::Leader,
+                    LearnerName::SphericalKMeans => Learner::SphericalKMeans { codewords },
+                },
+                means: match self.codeword {
+                    Codeword::Member => false,
+                    Codeword::Mean => true,
+                },
+                magnitudes: self.magnitudes,
+            },
+            theta_k: self.theta_k,
+            theta_v: self.theta_v,
+            scope: self.scope,
+            rotated_keys: match self.keys {
+                Keys::PreRope => false,
+                Keys::PostRope => true,
+            },
+            codes_window,
+            codes_decoded,
+        })
+    }
+}

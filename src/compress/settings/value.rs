@@ -1,0 +1,89 @@
+//! What a setting can be, and which of it a setting takes.
+
+use strum::VariantNames;
+
+/// What a setting can be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Number(f64),
+    Text(String),
+    Flag(bool),
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+            Self::Flag(flag) => write!(f, "{flag}"),
+        }
+    }
+}
+
+/// Which values a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Accepts {
+    /// A number, `above < x <= up_to`.
+    Number {
+        above: f64,
+        up_to: f64,
+    },
+    /// A whole number, `from <= x <= to`.
+    Integer {
+        from: u32,
+        to: u32,
+    },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    Flag,
+}
+
+impl Accepts {
+    /// The words of an enum, whose variants are what the setting chooses among.
+    pub const fn words<T: VariantNames>() -> Self {
+        Self::Choice(T::VARIANTS)
+    }
+
+    pub(super) fn admits(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Number { above, up_to }, Value::Number(x)) => *x > above && *x <= up_to,
+            (Self::Integer { from, to }, Value::Number(x)) => {
+                x.fract() == 0.0 && *x >= from.into() && *x <= to.into()
+            }
+            (Self::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
+            (Self::Flag, Value::Flag(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Accepts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number { above, up_to } => write!(f, "a number above {above}, up to {up_to}"),
+            Self::Integer { from, to } => write!(f, "a whole number from {from} to {to}"),
+            Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
+            Self::Flag => f.write_str("true or false"),
+        }
+    }
+}
+
+/// A default, in a form that constants can hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DefaultValue {
+    Number(f64),
+    Integer(u32),
+    Text(&'static str),
+    Flag(bool),
+}
+
+impl DefaultValue {
+    pub fn value(self) -> Value {
+        match self {
+            Self::Number(number) => Value::Number(number),
+            Self::Integer(number) => Value::Number(number.into()),
+            Self::Text(text) => Value::Text(text.into()),
+            Self::Flag(flag) => Value::Flag(flag),
+        }
+    }
+}
