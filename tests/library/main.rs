@@ -30,6 +30,7 @@ mod record;
 mod report;
 mod rouge1;
 mod ruler;
+mod structure;
 mod tiny_models;
 mod tokenizer;
 mod tokenizer_damage;
