@@ -6,6 +6,7 @@ use plotters::prelude::*;
 use super::chart::Chart;
 use super::figure::Figure;
 use super::marker::Look;
+use super::prompt;
 use super::style::{self, Area, INK, LABEL};
 use crate::inspect::{Inspection, Similar, Vectors};
 
@@ -119,7 +120,7 @@ impl Figure for Pairs<'_> {
     where
         DB::ErrorType: 'static,
     {
-        let body = style::header(area, self.title, &super::subtitle(self.facts))?;
+        let body = style::header(area, self.title, &prompt::subtitle(self.facts))?;
         let (legend, data) = body.split_vertically(LEGEND);
         self.draw_legend(&legend)?;
         let layers = self.facts.attention.layers.len();
