@@ -15,6 +15,7 @@ mod golden_logits;
 mod golden_weights;
 mod growth;
 mod haystack;
+mod inputs;
 mod longbench;
 mod methods_golden;
 mod metrics;
