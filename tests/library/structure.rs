@@ -74,7 +74,6 @@ const EXCEPTIONS: &[&str] = &[
     "compress/methods/streaming_llm.rs -> compress/methods/mod.rs",
     "compress/methods/tova.rs -> compress/methods/mod.rs",
     "compress/ranking.rs -> compress/eviction.rs",
-    "run/mod.rs -> run/identity.rs",
 ];
 
 /// The texts of the files of `src`, by their paths below it.
