@@ -17,7 +17,7 @@ use serde::Serialize;
 pub use attention::{Attention, LayerAttention};
 pub use layers::{Bytes, LayerRow, MethodFacts};
 pub use prompt::Prompt;
-pub use similarity::{Similar, Vectors};
+pub use similarity::{Similar, VectorKind};
 pub use table::table;
 pub use window::WINDOW;
 
