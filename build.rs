@@ -3,6 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
+/// What the program is made of: the source, and the folders that are compiled in. Results and texts do not change what it
+/// computes.
+pub const INPUTS: [&str; 6] = [
+    "src",
+    "datasets",
+    "experiments",
+    "Cargo.toml",
+    "Cargo.lock",
+    "build.rs",
+];
+
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .arg("--no-optional-locks")
@@ -17,28 +28,11 @@ fn git(arguments: &[&str]) -> Option<String> {
 
 fn main() {
     let revision = git(&["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    // Results and texts do not change what the program computes.
-    let changed = git(&[
-        "status",
-        "--porcelain",
-        "--",
-        "src",
-        "Cargo.toml",
-        "Cargo.lock",
-        "build.rs",
-    ]);
+    let changed = git(&[&["status", "--porcelain", "--"], &INPUTS[..]].concat());
     let dirty = changed.is_some_and(|changed| !changed.is_empty());
     println!("cargo::rustc-env=SPINDLE_REVISION={revision}");
     println!("cargo::rustc-env=SPINDLE_DIRTY={dirty}");
-    for path in [
-        "src",
-        "Cargo.toml",
-        "Cargo.lock",
-        "build.rs",
-        "experiments",
-        "datasets/haystack",
-        "datasets/longbench",
-    ] {
+    for path in INPUTS {
         println!("cargo::rerun-if-changed={path}");
     }
     // Grows with every commit and checkout. Cargo would build anew each time for a path that does not exist, as

@@ -1,12 +1,13 @@
 //! spindle compares KV-cache compression methods on real models.
 //!
-//! Data flows one way, and a module uses only those before it:
+//! Data flows one way, and a module uses only those before it, which `tests/library/structure.rs` checks:
 //!
-//! `terminal`, `layout`, `files`, `archive`, `toml_text`, `memory`, `disk`, `guard` (what is printed and how wide, what is
-//! read, what fits, what may panic) -> `kernel` (arithmetic over slices) -> `source` (files of a model) -> `model` and
-//! `cache` (one decoder, pluggable caches) -> `compress` (methods) -> `generate` (prefill once, decode cells together) ->
-//! `dataset`, `task` (samples and metrics) -> `experiment` (TOML to cells) -> `run` (the loop) -> `record` (CSV) ->
-//! `report`, `inspect` (facts of one prompt), `plot`; `cli` and `cmd` are the program around it.
+//! `error`, `profile`, `terminal`, `layout`, `memory`, `disk`, `files`, `archive`, `guard`, `toml_text` (what is bad input,
+//! what took how long, what is printed and how wide, what fits, what is read, what may panic) -> `kernel` (arithmetic over
+//! slices) -> `source` (files of a model) -> `cache`, `model`, `load` (pluggable caches, one decoder) -> `compress`
+//! (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) ->
+//! `experiment` (TOML to cells) -> `record` (CSV) -> `run` (the loop) -> `report`, `inspect` (facts of one prompt), `plot`;
+//! `cli` and `cmd` are the program around it.
 
 pub mod archive;
 pub mod cache;

@@ -10,7 +10,8 @@ use crate::compress::settings::{MethodInfo, SettingInfo};
 use crate::error::nearest;
 use crate::experiment::{Experiment, ExperimentFile, built_in};
 use crate::layout::{READABLE, beside, paragraph, width};
-use crate::task::spec::{Key, TASKS, TaskKind};
+use crate::task::kinds::kinds;
+use crate::task::spec::{Key, TaskKind};
 
 /// Columns where summaries start.
 const SUMMARY: usize = 17;
@@ -66,7 +67,7 @@ fn keys(rows: &[[String; 3]], width: usize) -> String {
 }
 
 fn tasks(width: usize) -> String {
-    let each = TASKS.iter().map(|kind| summary(kind, width));
+    let each = kinds().map(|kind| summary(kind, width));
     format!("tasks\n{}", each.collect::<String>())
 }
 
@@ -116,7 +117,7 @@ fn named(name: &str, width: usize) -> Result<String> {
             found.push(format!("method\n{}", method(info, width)));
         }
     }
-    for kind in TASKS.iter() {
+    for kind in kinds() {
         if kind.name == name || kind.parts.contains(&name) {
             found.push(format!("task\n{}", task(kind, width)));
         }
@@ -128,9 +129,8 @@ fn named(name: &str, width: usize) -> Result<String> {
     }
     if found.is_empty() {
         let methods = method_infos().into_iter().map(|info| info.name);
-        let kinds = TASKS
-            .iter()
-            .flat_map(|kind| [&*kind.name].into_iter().chain(kind.parts.iter().copied()));
+        let kinds =
+            kinds().flat_map(|kind| [&*kind.name].into_iter().chain(kind.parts.iter().copied()));
         let experiments = built_in().into_iter().map(|(name, _)| name);
         let groups = ["methods", "tasks", "experiments"];
         return Err(bad_input!(

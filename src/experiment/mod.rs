@@ -20,7 +20,7 @@ use crate::cache::StoreType;
 use crate::error::nearest;
 use crate::generate::Cell;
 use crate::model::chat::ChatOptions;
-use crate::task::{TaskSpec, spec};
+use crate::task::{TaskSpec, kinds};
 use crate::{bad_input, files};
 
 /// Bytes of an experiment's file, at most.
@@ -94,7 +94,7 @@ impl Experiment {
         let tasks = file
             .tasks
             .iter()
-            .map(|table| spec::parse(table, origin))
+            .map(|table| kinds::parse(table, origin))
             .collect::<Result<_>>()?;
         let mut cells = Vec::new();
         for table in &file.methods {

@@ -12,7 +12,7 @@ use crate::bad_input;
 use crate::compress::methods::info_of;
 use crate::generate::Cell;
 use crate::task::custom::NAME;
-use crate::task::spec::kind_of;
+use crate::task::kinds::kind_of;
 
 /// What the flags say; anything not given leaves the file as it is.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]

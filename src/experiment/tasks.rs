@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::bad_input;
 use crate::error::nearest;
-use crate::task::spec::{kind_of, parse};
+use crate::task::kinds::{kind_of, parse};
 
 /// The key by which a table that makes several tasks lists those it is to make.
 const PARTS: &str = "tasks";

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::WINDOW;
+use super::window::WINDOW;
 use crate::cache::Fault;
 use crate::compress::score::{Normalisation, WindowShape, window_attention};
 use crate::compress::view::LayerView;

@@ -9,6 +9,7 @@ mod output;
 mod prompt;
 mod similarity;
 mod table;
+mod window;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -16,8 +17,9 @@ use serde::Serialize;
 pub use attention::{Attention, LayerAttention};
 pub use layers::{Bytes, LayerRow, MethodFacts};
 pub use prompt::Prompt;
-pub use similarity::{Similar, Vectors};
+pub use similarity::{Similar, VectorKind};
 pub use table::table;
+pub use window::WINDOW;
 
 use crate::cache::StoreType;
 use crate::generate::{Cell, compress};
@@ -25,9 +27,6 @@ use crate::load::Loaded;
 use crate::model::observe::{Observe, Prefilled};
 use crate::record::program_version;
 use crate::source::ModelFiles;
-
-/// Last tokens of the prompt whose queries are looked at: the observation window of SpindleKV and PyramidKV.
-pub const WINDOW: usize = 8;
 
 /// Everything there is to tell of one prompt.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -9,7 +9,7 @@ use crate::cache::{Cache, LayerCache, Prefix};
 use crate::model::observe::{Prefilled, PrefilledLayer};
 use crate::model::rope::Rope;
 
-use super::WINDOW;
+use super::window::WINDOW;
 
 /// The output of every layer of the dense cache, `[window, heads * head_dim]` each.
 pub(super) fn of_dense(prefilled: &Prefilled, rope: &Arc<Rope>) -> Vec<Vec<f32>> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::WINDOW;
+use super::window::WINDOW;
 use crate::bad_input;
 use crate::dataset::haystack::Haystack;
 use crate::dataset::texts::own_texts;

@@ -11,7 +11,7 @@ use crate::model::observe::{Prefilled, PrefilledLayer};
 /// Which vectors are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Vectors {
+pub enum VectorKind {
     /// Keys before RoPE.
     Keys,
     /// Keys as they are attended to.
@@ -20,16 +20,16 @@ pub enum Vectors {
 }
 
 /// The thresholds that pairs are counted at: those of the paper's codebooks (table 3) and of its appendix B.
-const COUNTED: [(Vectors, [f32; 2]); 3] = [
-    (Vectors::Keys, [0.98, 0.9]),
-    (Vectors::RotatedKeys, [0.98, 0.9]),
-    (Vectors::Values, [0.95, 0.6]),
+const COUNTED: [(VectorKind, [f32; 2]); 3] = [
+    (VectorKind::Keys, [0.98, 0.9]),
+    (VectorKind::RotatedKeys, [0.98, 0.9]),
+    (VectorKind::Values, [0.95, 0.6]),
 ];
 
 /// Pairs of one kind of vector at one threshold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Similar {
-    pub vectors: Vectors,
+    pub vectors: VectorKind,
     /// A pair counts when its cosine is greater.
     pub theta: f32,
     /// Pairs of different tokens in one KV head: the most there could be.
@@ -45,7 +45,7 @@ impl Similar {
     }
 }
 
-impl Vectors {
+impl VectorKind {
     fn of(self, layer: &PrefilledLayer) -> &[Rows] {
         match self {
             Self::Keys => &layer.unrotated_keys,

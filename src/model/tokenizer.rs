@@ -3,24 +3,28 @@
 //! Reads the files that `source` resolved, in either layout, into one [`ModelTokenizer`].
 
 mod byte_level;
+mod definition;
 mod ends;
 mod gguf;
 mod hf;
+mod json;
 mod merges;
 mod pre;
 mod proto;
 mod sentencepiece;
 mod special;
 mod trial;
+mod vocabulary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use tokenizers::{Encoding, Tokenizer};
 
-use super::chat::{ChatOptions, ChatTemplate, Message, NamedTemplate, choose};
+use self::definition::Definition;
+use super::chat::{ChatOptions, ChatTemplate, Message, choose};
 use super::config::list;
 use crate::bad_input;
 use crate::guard::guarded;
@@ -55,24 +59,6 @@ pub struct Token {
     pub text: String,
     /// Beside the vocabulary that the tokenizer was trained with.
     pub added: bool,
-}
-
-/// What a model's files say, before it is completed to a [`ModelTokenizer`].
-struct Definition {
-    tokenizer: Tokenizer,
-    /// The file that the tokenizer was read from.
-    file: String,
-    /// Where the tokenizer's own regular expressions stand, and what they are.
-    patterns: Vec<String>,
-    /// `bos_token`, `eos_token`, `pad_token` and the like, with their text.
-    special: BTreeMap<String, String>,
-    /// Every id that the files call an end of sequence or of turn.
-    eos_ids: Vec<u32>,
-    templates: Vec<NamedTemplate>,
-    /// Whether decoded text loses the spaces before punctuation.
-    clean_up: bool,
-    sha256: String,
-    notes: Vec<String>,
 }
 
 impl ModelTokenizer {

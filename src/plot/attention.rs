@@ -5,6 +5,7 @@ use plotters::prelude::*;
 
 use super::chart::Chart;
 use super::figure::Figure;
+use super::prompt;
 use super::style::{self, Area, DEPTH, INK, SMALL};
 use crate::inspect::Inspection;
 
@@ -42,7 +43,7 @@ impl Figure for Attention<'_> {
     {
         let attention = &self.facts.attention;
         let title = "Cumulative attention over entries (SpindleKV, figure 3a)";
-        let body = style::header(area, title, &super::subtitle(self.facts))?;
+        let body = style::header(area, title, &prompt::subtitle(self.facts))?;
         let (data, scale) = body.split_horizontally(body.dim_in_pixel().0 as i32 - SCALE);
         let entries = attention.ranks.last().copied().unwrap_or(0) as f64;
         let y_title = format!(

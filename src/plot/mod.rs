@@ -14,6 +14,7 @@ mod needle;
 mod pairs;
 mod panels;
 mod png;
+mod prompt;
 mod series;
 mod spindle;
 mod stacks;
@@ -92,23 +93,6 @@ pub fn draw_inspection(facts: &Inspection, dir: &Path) -> Result<Vec<PathBuf>> {
     }
     paths.extend(figure::save(&spindle::figure(facts), dir)?);
     Ok(paths)
-}
-
-/// What every figure of a prompt says below its title, in one line.
-fn subtitle(facts: &Inspection) -> String {
-    const CHARACTERS: usize = 110;
-    let Inspection {
-        model,
-        kv_dtype,
-        prompt,
-        tokens,
-        ..
-    } = facts;
-    let whole = format!("{model}, {kv_dtype}, prompt {prompt}, {tokens} tokens");
-    match whole.char_indices().nth(CHARACTERS) {
-        Some((end, _)) => format!("{}...", &whole[..end]),
-        None => whole,
-    }
 }
 
 /// The block's task, and those parts of its setup that differ between blocks.

@@ -6,8 +6,9 @@ use plotters::prelude::*;
 use super::chart::Chart;
 use super::figure::Figure;
 use super::marker::Look;
+use super::prompt;
 use super::style::{self, Area, INK, LABEL};
-use crate::inspect::{Inspection, Similar, Vectors};
+use crate::inspect::{Inspection, Similar, VectorKind};
 
 const HEIGHT: u32 = 800;
 /// Height of the legend above the chart.
@@ -16,23 +17,23 @@ const LEGEND: i32 = 64;
 const SLOT: i32 = 520;
 
 /// File name, title, and the lines: which vectors at which threshold.
-type Shown = (&'static str, &'static str, &'static [(Vectors, f32)]);
+type Shown = (&'static str, &'static str, &'static [(VectorKind, f32)]);
 
 const FIGURES: [Shown; 3] = [
     (
         "pairs",
         "Similar keys and values: pairs of tokens (SpindleKV, figure 3b)",
-        &[(Vectors::Keys, 0.98), (Vectors::Values, 0.95)],
+        &[(VectorKind::Keys, 0.98), (VectorKind::Values, 0.95)],
     ),
     (
         "pairs-keys",
         "Similar keys: pairs of tokens (SpindleKV, figure 7)",
-        &[(Vectors::Keys, 0.9), (Vectors::RotatedKeys, 0.9)],
+        &[(VectorKind::Keys, 0.9), (VectorKind::RotatedKeys, 0.9)],
     ),
     (
         "pairs-values",
         "Similar values: pairs of tokens (SpindleKV, figure 8)",
-        &[(Vectors::Values, 0.6)],
+        &[(VectorKind::Values, 0.6)],
     ),
 ];
 
@@ -95,9 +96,9 @@ impl Pairs<'_> {
             ))?;
             look.draw(area, (x + 30, 20))?;
             let vectors = match series.vectors {
-                Vectors::Keys => "keys before RoPE",
-                Vectors::RotatedKeys => "keys after RoPE",
-                Vectors::Values => "values",
+                VectorKind::Keys => "keys before RoPE",
+                VectorKind::RotatedKeys => "keys after RoPE",
+                VectorKind::Values => "values",
             };
             let label = format!("{vectors}, cosine > {}", series.theta);
             style::write(area, &label, (x + 76, 20), &style::text(LABEL, INK))?;
@@ -119,7 +120,7 @@ impl Figure for Pairs<'_> {
     where
         DB::ErrorType: 'static,
     {
-        let body = style::header(area, self.title, &super::subtitle(self.facts))?;
+        let body = style::header(area, self.title, &prompt::subtitle(self.facts))?;
         let (legend, data) = body.split_vertically(LEGEND);
         self.draw_legend(&legend)?;
         let layers = self.facts.attention.layers.len();

@@ -1,6 +1,7 @@
 //! The spindle: what each layer of one prompt holds against its dense cache, one panel per method and settings.
 
 use super::panels::Caption;
+use super::prompt;
 use super::stacks::{Panel, Stacks};
 use crate::inspect::{Bytes, Inspection, MethodFacts};
 use crate::report::labels;
@@ -17,7 +18,7 @@ pub(super) fn figure(facts: &Inspection) -> Stacks {
     Stacks::new(
         "spindle".into(),
         "The spindle: bytes held per layer, against the dense cache".into(),
-        super::subtitle(facts),
+        prompt::subtitle(facts),
         panels.collect(),
     )
     .against_dense()

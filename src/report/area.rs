@@ -6,7 +6,7 @@ use super::Baseline;
 use super::block::Block;
 use super::bootstrap::mean_of_means;
 use super::curve::{Curve, curves, shared};
-use super::row::Difference;
+use super::difference::Difference;
 use super::table::{self, Table};
 
 /// What one curve scores over the retentions of its section, each of which counts alike.
@@ -100,11 +100,7 @@ impl Areas {
                 row.sizes.to_string(),
                 row.n.to_string(),
                 table::or_empty(row.area.map(|area| format!("{area:.1}"))),
-                table::or_empty(
-                    row.difference
-                        .as_ref()
-                        .map(|d| table::difference(d, row.n, 1)),
-                ),
+                table::or_empty(row.difference.as_ref().map(|d| d.text(row.n, 1))),
             ]
         };
         Table::new(&headers, self.rows.iter().map(texts).collect())

@@ -3,24 +3,27 @@
 use super::Report;
 use super::table::Table;
 
-pub(super) fn render(report: &Report) -> String {
-    let mut out = String::new();
-    for section in &report.sections {
-        out.push_str(&format!(
-            "**{}** ({})\n\n",
-            escape(&section.title),
-            escape(&section.subtitle)
-        ));
-        for (title, table) in section.tables() {
-            if let Some(title) = title {
-                out.push_str(&format!("{}:\n\n", escape(&title)));
+impl Report {
+    /// Tables for a README.
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        for section in &self.sections {
+            out.push_str(&format!(
+                "**{}** ({})\n\n",
+                escape(&section.title),
+                escape(&section.subtitle)
+            ));
+            for (title, table) in section.tables() {
+                if let Some(title) = title {
+                    out.push_str(&format!("{}:\n\n", escape(&title)));
+                }
+                table_text(&table, &mut out);
             }
-            table_text(&table, &mut out);
         }
+        out.push_str(&self.notes().join(" "));
+        out.push('\n');
+        out
     }
-    out.push_str(&report.notes().join(" "));
-    out.push('\n');
-    out
 }
 
 fn table_text(table: &Table, out: &mut String) {

@@ -8,6 +8,7 @@ mod baseline;
 mod block;
 pub mod bootstrap;
 mod curve;
+mod difference;
 mod markdown;
 mod row;
 mod settings;
@@ -19,7 +20,8 @@ pub use area::{Area, Areas};
 pub use baseline::Baseline;
 pub use block::{Block, Cell, FULL, Setup, blocks, labels};
 pub use curve::{Curve, curves};
-pub use row::{Difference, Fidelity, Row};
+pub use difference::Difference;
+pub use row::{Closeness, Row};
 pub use splice::splice;
 
 use std::collections::BTreeMap;
@@ -117,17 +119,6 @@ impl Report {
         }
     }
 
-    /// Aligned columns for a terminal, lines at most `width` columns wide, from 80 on: a wider table is several, one
-    /// below the other.
-    pub fn text(&self, width: usize) -> String {
-        text::render(self, width)
-    }
-
-    /// Tables for a README.
-    pub fn markdown(&self) -> String {
-        markdown::render(self)
-    }
-
     /// What every rendering says below its tables.
     fn notes(&self) -> Vec<String> {
         let same_size = match self.baseline == Baseline::default() {
@@ -152,7 +143,7 @@ impl Report {
         if row_has(|row| row.cut.is_some()) {
             notes.push("cut: prompts that were too long and lost their middle.".into());
         }
-        if row_has(|row| row.fidelity != [Fidelity::default(); 2]) {
+        if row_has(|row| row.fidelity != [Closeness::default(); 2]) {
             let note = "kl: of the next-token distribution from the full cache's, mean, nats. agreement: share of \
                         tokens before which both have the same most likely one. greedy: over the full cache's own \
                         answer, else over the right one.";

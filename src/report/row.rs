@@ -2,7 +2,8 @@
 
 use super::Baseline;
 use super::block::{Block, Cell};
-use super::bootstrap::{self, Interval};
+use super::bootstrap;
+use super::difference::Difference;
 use super::table::{self, Table};
 use crate::record::Record;
 
@@ -25,7 +26,7 @@ pub struct Row {
     /// Samples that have a likelihood: an answer that comes to no token has none.
     pub likelihoods: usize,
     /// Closeness to the full cache over the right answer and over the full cache's own.
-    pub fidelity: [Fidelity; 2],
+    pub fidelity: [Closeness; 2],
     /// exp of `nll` where that is the metric.
     pub perplexity: Option<f64>,
     /// Of scores, in points. Empty for the baseline itself and where no sample has a partner there.
@@ -40,31 +41,11 @@ pub struct Row {
 
 /// Means over samples of what says how close to the full cache the next-token distributions are.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Fidelity {
+pub struct Closeness {
     /// KL divergence, nats.
     pub kl: Option<f64>,
     /// Share of the tokens before which both have the same most likely one.
     pub agreement: Option<f64>,
-}
-
-/// A mean difference from the baseline over the samples that both have a value of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
-    pub mean: f64,
-    /// The paired bootstrap's 95 % interval; none from fewer than two pairs.
-    pub interval: Option<Interval>,
-    pub pairs: usize,
-}
-
-impl Difference {
-    /// Of differences pair by pair, for each task.
-    pub(super) fn new(pairs: &[Vec<f64>]) -> Option<Self> {
-        Some(Self {
-            mean: bootstrap::mean_of_means(pairs)?,
-            interval: bootstrap::interval(pairs),
-            pairs: pairs.iter().map(Vec::len).sum(),
-        })
-    }
 }
 
 impl Row {
@@ -96,11 +77,11 @@ impl Row {
                 .map(|(_, cell)| cell.values(|record| record.nll).len())
                 .sum(),
             fidelity: [
-                Fidelity {
+                Closeness {
                     kl: mean(|record| record.kl),
                     agreement: mean(|record| record.agreement),
                 },
-                Fidelity {
+                Closeness {
                     kl: mean(|record| record.kl_greedy),
                     agreement: mean(|record| record.agreement_greedy),
                 },
@@ -141,11 +122,7 @@ impl Row {
                     k => format!("{nll:.2} of {k}"),
                 })),
                 table::or_empty(row.perplexity.map(|perplexity| format!("{perplexity:.2}"))),
-                table::or_empty(
-                    row.difference
-                        .as_ref()
-                        .map(|d| table::difference(d, row.n, 1)),
-                ),
+                table::or_empty(row.difference.as_ref().map(|d| d.text(row.n, 1))),
                 table::or_empty(row.cut.map(|cut| cut.to_string())),
                 row.failed.to_string(),
             ]
@@ -169,9 +146,9 @@ impl Row {
             let mut texts = vec![
                 row.method.clone(),
                 row.settings.clone(),
-                table::or_empty(difference.map(|d| table::difference(d, row.n, 2))),
+                table::or_empty(difference.map(|d| d.text(row.n, 2))),
             ];
-            for Fidelity { kl, agreement } in row.fidelity {
+            for Closeness { kl, agreement } in row.fidelity {
                 texts.push(table::or_empty(kl.map(|kl| format!("{kl:.3}"))));
                 let percent = |share| format!("{:.1} %", share * 100.0);
                 texts.push(table::or_empty(agreement.map(percent)));

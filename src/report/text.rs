@@ -12,35 +12,38 @@ const METHOD_WIDTH: usize = 20;
 const SETTINGS_WIDTH: usize = 24;
 const GAP: &str = "  ";
 
-/// Lines of at most `width` columns, prose of at most [`READABLE`].
-pub(super) fn render(report: &Report, width: usize) -> String {
-    let mut out = String::new();
-    let prose = width.min(READABLE);
-    let paragraph = |text: &str, out: &mut String| {
-        for line in wrap(text, ' ', prose) {
-            out.push_str(&line);
+impl Report {
+    /// Aligned columns for a terminal, lines at most `width` columns wide, from 80 on: a wider table is several, one
+    /// below the other. Prose is at most [`READABLE`] wide.
+    pub fn text(&self, width: usize) -> String {
+        let mut out = String::new();
+        let prose = width.min(READABLE);
+        let paragraph = |text: &str, out: &mut String| {
+            for line in wrap(text, ' ', prose) {
+                out.push_str(&line);
+                out.push('\n');
+            }
+        };
+        for section in &self.sections {
+            paragraph(&section.title, &mut out);
+            paragraph(&section.subtitle, &mut out);
             out.push('\n');
-        }
-    };
-    for section in &report.sections {
-        paragraph(&section.title, &mut out);
-        paragraph(&section.subtitle, &mut out);
-        out.push('\n');
-        for (title, table) in section.tables() {
-            if let Some(title) = title {
-                paragraph(&title, &mut out);
-                out.push('\n');
-            }
-            for part in parts(&table, width) {
-                table_text(&part, width, &mut out);
-                out.push('\n');
+            for (title, table) in section.tables() {
+                if let Some(title) = title {
+                    paragraph(&title, &mut out);
+                    out.push('\n');
+                }
+                for part in parts(&table, width) {
+                    table_text(&part, width, &mut out);
+                    out.push('\n');
+                }
             }
         }
+        for note in self.notes() {
+            paragraph(&note, &mut out);
+        }
+        out
     }
-    for note in report.notes() {
-        paragraph(&note, &mut out);
-    }
-    out
 }
 
 /// A table as tables one below the other, each narrow enough: all have the first two columns, and each has as many of

@@ -10,6 +10,7 @@ use crate::cache::{Cache, Mark};
 use crate::generate::{Limits, decode, extend, forced, whole_cache};
 use crate::model::decoder::Model;
 use crate::model::observe::Prefilled;
+use crate::task::Sample;
 
 /// Most tokens of the full cache's own answer that are compared.
 const MOST_GREEDY_TOKENS: usize = 64;
@@ -42,7 +43,7 @@ pub struct FullCache {
 }
 
 impl FullCache {
-    /// `rest`: tokens of the prompt that were not compressed. `limits`: where answers end.
+    /// `rest`: tokens of the prompt of `sample` that were not compressed. `limits`: where answers end.
     ///
     /// # Errors
     /// A value that is not finite: then there is nothing to compare with.
@@ -50,7 +51,7 @@ impl FullCache {
         model: &Model,
         prefilled: &Prefilled,
         rest: &[u32],
-        (reference, scored): (&[u32], Range<usize>),
+        sample: &Sample,
         limits: &Limits,
     ) -> Result<Self> {
         let (mut cache, mut first) = (
@@ -93,7 +94,7 @@ impl FullCache {
             any.then(|| expected(tokens, scored)).transpose()
         };
         let found = Self {
-            reference: where_any(reference, scored)?,
+            reference: where_any(&sample.reference, sample.reference_scored.clone())?,
             greedy: where_any(&answer, 0..answer.len())?,
         };
         match cache.fault {

@@ -1,14 +1,15 @@
-//! What a run is known by: the columns that all its rows share, and its provenance.
+//! What a run is known by: the columns that its rows share, and its provenance.
 
 use sha2::{Digest, Sha256};
 
-use super::RunOptions;
-use crate::experiment::Experiment;
+use super::options::RunOptions;
+use crate::experiment::{CompressAt, Experiment};
 use crate::generate::Cell;
 use crate::load::Loaded;
 use crate::record::{MethodSettings, Provenance, Record, machine, program_dirty, program_version};
 use crate::source::ModelFiles;
 use crate::task::spec::BuiltTask;
+use crate::task::{Sample, Task};
 
 /// The columns that are the same in every row of a run.
 pub fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Record {
@@ -20,6 +21,43 @@ pub fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Re
         device: device.into(),
         program_version: program_version(),
         ..Record::default()
+    }
+}
+
+/// Of a task.
+pub fn of_task(of_run: &Record, task: &dyn Task) -> Record {
+    Record {
+        task: task.name().into(),
+        task_version: task.version(),
+        metric: task.metric().into(),
+        ..of_run.clone()
+    }
+}
+
+/// Of a sample, one thing of it compressed.
+pub fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
+    Record {
+        sample: id.into(),
+        compress_at: at.name().into(),
+        ..of_task.clone()
+    }
+}
+
+/// Of a sample whose prompt is known.
+pub fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
+    Record {
+        prompt_tokens: sample.prompt_tokens(),
+        cut: Some(sample.cut),
+        ..of_sample.clone()
+    }
+}
+
+/// Of a cell, before it is run.
+pub fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
+    Record {
+        method: cell.info.name.into(),
+        settings: cell.settings.canonical(),
+        ..of_sample.clone()
     }
 }
 

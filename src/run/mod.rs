@@ -4,52 +4,30 @@ mod fidelity;
 mod folder;
 mod identity;
 mod interrupt;
+mod options;
 mod rows;
+mod runner;
 mod sample;
 mod tasks;
 
 pub use folder::check as check_folder;
+pub use options::RunOptions;
 
 use std::path::{Path, PathBuf};
 
-use self::identity::{identity, now, provenance, same_run, sha256};
-use self::sample::Outcome;
-use self::tasks::{Ordered, in_token_order};
-use anyhow::{Context, Error, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Context, Result};
 
+use self::identity::{identity, now, provenance, same_run, sha256};
+use self::runner::Runner;
 use crate::bad_input;
-use crate::cache::Geometry;
-use crate::error::message;
-use crate::experiment::{CompressAt, Experiment};
-use crate::generate::Cell;
-use crate::layout;
-use crate::load::{self, Loaded};
-use crate::model::observe::Prefilled;
+use crate::experiment::Experiment;
+use crate::load;
 use crate::profile::{Stage, stage};
-use crate::record::{
-    Checked, FIGURES_FOLDER, Prediction, PredictionWriter, Provenance, Record, RecordWriter,
-    program_version,
-};
+use crate::record::{FIGURES_FOLDER, Provenance, program_version};
 use crate::source::{self, SourceOptions};
-use crate::task::{Sample, Task};
-use crate::terminal;
 
 /// The file that holds an experiment's text in its results folder.
 pub const EXPERIMENT_FILE: &str = "experiment.toml";
-
-pub struct RunOptions {
-    /// Where results folders are made.
-    pub results: PathBuf,
-    /// The results folder itself, in place of `<results>/<experiment>/<date>`.
-    pub out: Option<PathBuf>,
-    pub device: String,
-    /// At most this many samples of each task.
-    pub limit: Option<usize>,
-    pub command_line: Vec<String>,
-    /// Whether a prompt goes on from what it has in common with the one before.
-    pub reuse: bool,
-}
 
 /// What a run came to.
 pub struct Finished {
@@ -75,14 +53,7 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let tasks = stage(Stage::Tokenise, || tasks::build(experiment, &loaded))?;
 
     let mut provenance = provenance(experiment, options, &files, &loaded, &tasks);
-    let folder = match &options.out {
-        Some(out) => out.clone(),
-        None => {
-            let root = options.results.join(&experiment.file.name);
-            let date = chrono::Local::now().format("%Y-%m-%d").to_string();
-            folder::choose(&root, &date, |run| same_run(run, &provenance))
-        }
-    };
+    let folder = choose_folder(experiment, options, &provenance);
     if let Some(earlier) = Provenance::read(&folder)? {
         if !same_run(&earlier, &provenance) {
             return Err(of_another_run(&folder, &earlier));
@@ -98,77 +69,17 @@ pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     std::fs::write(&text, &experiment.text).with_context(|| text.display().to_string())?;
 
     interrupt::listen()?;
-    let mut out = Output {
-        records: RecordWriter::open(&folder)?,
-        predictions: PredictionWriter::open(&folder)?,
-    };
     let identity = identity(experiment, &files, &options.device);
-    let limit = options.limit.unwrap_or(usize::MAX);
-    let count = |task: &dyn Task| task.len().min(limit);
-    let samples = tasks.iter().map(|built| count(built.task.as_ref())).sum();
-    let progress = progress(samples, &folder);
-    let mut failed = 0;
-    // What the next prompt has in common with this one is not processed again.
-    let mut earlier = None;
-    for built in &tasks {
-        let task = built.task.as_ref();
-        let identity = Record {
-            task: task.name().into(),
-            task_version: task.version(),
-            metric: task.metric().into(),
-            ..identity.clone()
-        };
-        let compress = &experiment.file.compress;
-        let unfinished = |i: &usize| {
-            let id = task.sample_id(*i);
-            let mut identities = compress.iter().map(|&at| of_sample(&identity, &id, at));
-            identities.any(|identity| !pending(experiment, &identity, &out.records).is_empty())
-        };
-        let wanted: Vec<usize> = (0..count(task)).filter(unfinished).collect();
-        progress.inc((count(task) - wanted.len()) as u64);
-        let Ordered { samples, failures } =
-            stage(Stage::Tokenise, || in_token_order(task, &wanted));
-        for (id, error) in failures {
-            for &at in compress {
-                let identity = of_sample(&identity, &id, at);
-                let cells = pending(experiment, &identity, &out.records);
-                failed += cells.len();
-                record_failed(&error, &cells, &identity, &mut out)?;
-            }
-            progress.inc(1);
-        }
-        for sample in samples {
-            if interrupt::interrupted() {
-                progress.abandon();
-                return Ok(Finished {
-                    folder,
-                    failed,
-                    interrupted: true,
-                });
-            }
-            progress.set_message(terminal::line(&format!("{} {}", task.name(), sample.id)));
-            for &at in compress {
-                let identity = of_sample(&identity, &sample.id, at);
-                let of = (experiment, &loaded, task);
-                let cells = pending(experiment, &identity, &out.records);
-                if cells.is_empty() {
-                    continue;
-                }
-                let (failures, prefilled) =
-                    run_one(of, &sample, (at, earlier), &cells, &identity, &mut out)?;
-                failed += failures;
-                earlier = prefilled.filter(|_| options.reuse);
-            }
-            progress.inc(1);
-        }
+    let mut runner = Runner::new(experiment, options, &loaded, &tasks, identity, &folder)?;
+    let interrupted = !runner.tasks(&tasks)?;
+    if !interrupted {
+        provenance.end = Some(now());
+        provenance.write(&folder)?;
     }
-    progress.finish_and_clear();
-    provenance.end = Some(now());
-    provenance.write(&folder)?;
     Ok(Finished {
+        failed: runner.failed,
         folder,
-        failed,
-        interrupted: false,
+        interrupted,
     })
 }
 
@@ -193,6 +104,20 @@ fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     }
 }
 
+/// The folder that is asked for, else the one where this run is unfinished or a new one.
+fn choose_folder(
+    experiment: &Experiment,
+    options: &RunOptions,
+    provenance: &Provenance,
+) -> PathBuf {
+    let new = || {
+        let root = options.results.join(&experiment.file.name);
+        let date = chrono::Local::now().format("%Y-%m-%d").to_string();
+        folder::choose(&root, &date, |run| same_run(run, provenance))
+    };
+    options.out.clone().unwrap_or_else(new)
+}
+
 fn of_another_run(folder: &Path, run: &Provenance) -> anyhow::Error {
     bad_input!(
         "results folder {}: its run is of another experiment, model or program version ({}), \
@@ -200,155 +125,4 @@ fn of_another_run(folder: &Path, run: &Provenance) -> anyhow::Error {
         folder.display(),
         run.program_version
     )
-}
-
-struct Output {
-    records: RecordWriter,
-    predictions: PredictionWriter,
-}
-
-/// The columns that are the same in every row of a sample, one thing of it compressed.
-fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
-    Record {
-        sample: id.into(),
-        compress_at: at.name().into(),
-        ..of_task.clone()
-    }
-}
-
-/// The columns that are known of a sample's prompt.
-fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
-    Record {
-        prompt_tokens: sample.prompt_tokens(),
-        cut: Some(sample.cut),
-        ..of_sample.clone()
-    }
-}
-
-/// The columns that are known of a cell before it is run.
-fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
-    Record {
-        method: cell.info.name.into(),
-        settings: cell.settings.canonical(),
-        ..of_sample.clone()
-    }
-}
-
-/// The cells of a sample that have no result yet.
-fn pending<'a>(
-    experiment: &'a Experiment,
-    of_sample: &Record,
-    records: &RecordWriter,
-) -> Vec<&'a Cell> {
-    let cells = experiment.cells.iter();
-    cells
-        .filter(|cell| !records.is_finished(&of_cell(of_sample, cell).key()))
-        .collect()
-}
-
-/// One sample, after the `earlier` prefill; returns how many of its cells failed, and its own prefill. What is wrong with
-/// a sample ends its own cells and no others.
-fn run_one(
-    (experiment, loaded, task): (&Experiment, &Loaded, &dyn Task),
-    sample: &Sample,
-    (at, earlier): (CompressAt, Option<Prefilled>),
-    cells: &[&Cell],
-    identity: &Record,
-    out: &mut Output,
-) -> Result<(usize, Option<Prefilled>)> {
-    let done = sample::run_sample((loaded, task), sample, earlier, cells, at, experiment);
-    let (outcomes, prefilled) = match done {
-        Ok((outcomes, prefilled)) => (outcomes, Some(prefilled)),
-        Err(error) => {
-            let identity = of_prompt(identity, sample);
-            stage(Stage::Record, || {
-                record_failed(&error, cells, &identity, out)
-            })?;
-            return Ok((cells.len(), None));
-        }
-    };
-    let failed = stage(Stage::Record, || {
-        let of = (experiment, loaded, task);
-        record(of, sample, cells, outcomes, identity, out)
-    })?;
-    Ok((failed, prefilled))
-}
-
-/// Writes the rows of a sample of which no cell has a result.
-fn record_failed(
-    error: &anyhow::Error,
-    cells: &[&Cell],
-    identity: &Record,
-    out: &mut Output,
-) -> Result<()> {
-    for cell in cells {
-        let record = Record {
-            error: message(error),
-            ..of_cell(identity, cell)
-        };
-        out.records.append(&record, &[])?;
-    }
-    Ok(())
-}
-
-/// Writes the rows of a sample; returns how many of its cells failed.
-fn record(
-    (experiment, loaded, task): (&Experiment, &Loaded, &dyn Task),
-    sample: &Sample,
-    cells: &[&Cell],
-    outcomes: Vec<Result<Outcome>>,
-    identity: &Record,
-    out: &mut Output,
-) -> Result<usize> {
-    let mut failed = 0;
-    for (cell, outcome) in cells.iter().zip(outcomes) {
-        let identity = of_cell(&of_prompt(identity, sample), cell);
-        let geometry: Geometry = loaded.model.geometry();
-        let rows = outcome.and_then(|outcome| {
-            let (record, layers) =
-                rows::rows(identity.clone(), &outcome, geometry, experiment.store);
-            let wrong = std::iter::once(record.check()).chain(layers.iter().map(Checked::check));
-            wrong.collect::<Result<(), String>>().map_err(Error::msg)?;
-            Ok((outcome, record, layers))
-        });
-        match rows {
-            Ok((outcome, record, layers)) => {
-                out.predictions.append(&Prediction {
-                    task: identity.task.clone(),
-                    sample: identity.sample.clone(),
-                    method: identity.method.clone(),
-                    settings: identity.settings.clone(),
-                    compress_at: identity.compress_at.clone(),
-                    answers: sample.answers.clone(),
-                    response: outcome.response.clone(),
-                    score: outcome.score,
-                    other_scores: task
-                        .other_scores(&outcome.response)
-                        .into_iter()
-                        .map(|(name, score)| (name.to_string(), score))
-                        .collect(),
-                })?;
-                out.records.append(&record, &layers)?;
-            }
-            Err(error) => {
-                failed += 1;
-                let error = message(&error);
-                out.records.append(&Record { error, ..identity }, &[])?;
-            }
-        }
-    }
-    Ok(failed)
-}
-
-fn progress(samples: usize, folder: &Path) -> ProgressBar {
-    // What stands before the message takes at most about 65 columns; the message is cut off where the line ends.
-    let message = layout::width().saturating_sub(65);
-    let style = ProgressStyle::with_template(&format!(
-        "{{bar:12}} {{pos}}/{{len}} samples, {{per_sec}}, {{elapsed}} gone, {{eta}} left  {{msg:{message}!}}",
-    ));
-    let bar = ProgressBar::new(samples as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(terminal::line(&folder.display().to_string()));
-    bar.enable_steady_tick(std::time::Duration::from_millis(500));
-    bar
 }

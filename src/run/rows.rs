@@ -1,23 +1,29 @@
 //! Outcomes to rows.
 
+use anyhow::{Error, Result};
+
 use super::sample::Outcome;
 use crate::cache::{Geometry, StoreType};
 use crate::compress::ratio::PaperRatio;
-use crate::record::{LayerRecord, Record};
+use crate::record::{Checked, LayerRecord, Prediction, Record};
+use crate::task::{Sample, Task};
 
 /// The record of a cell, filled into `identity`, and its layers.
+///
+/// # Errors
+/// A number that cannot be.
 pub fn rows(
     identity: Record,
     outcome: &Outcome,
     geometry: Geometry,
     store: StoreType,
-) -> (Record, Vec<LayerRecord>) {
+) -> Result<(Record, Vec<LayerRecord>)> {
     let paper: Vec<PaperRatio> = outcome
         .layers
         .iter()
         .map(|layer| PaperRatio::new(layer.footprint, layer.bytes_dense, geometry, store))
         .collect();
-    let layers = outcome
+    let layers: Vec<LayerRecord> = outcome
         .layers
         .iter()
         .zip(&paper)
@@ -77,5 +83,30 @@ pub fn rows(
         bytes_end: Some(outcome.bytes_end),
         ..identity
     };
-    (record, layers)
+    let wrong = std::iter::once(record.check()).chain(layers.iter().map(Checked::check));
+    wrong.collect::<Result<(), String>>().map_err(Error::msg)?;
+    Ok((record, layers))
+}
+
+/// What a cell answered, and what it should have.
+pub fn prediction(
+    identity: &Record,
+    task: &dyn Task,
+    sample: &Sample,
+    outcome: Outcome,
+) -> Prediction {
+    let other_scores = task.other_scores(&outcome.response).into_iter();
+    Prediction {
+        task: identity.task.clone(),
+        sample: identity.sample.clone(),
+        method: identity.method.clone(),
+        settings: identity.settings.clone(),
+        compress_at: identity.compress_at.clone(),
+        answers: sample.answers.clone(),
+        other_scores: other_scores
+            .map(|(name, score)| (name.to_string(), score))
+            .collect(),
+        response: outcome.response,
+        score: outcome.score,
+    }
 }

@@ -42,73 +42,87 @@ pub struct Outcome {
     pub decode_ms: f64,
 }
 
-/// Runs the cells on one sample as the experiment says, and compares each with the full cache where it asks for fidelity.
-/// A cell that cannot be compressed as asked, or that comes to a value that is not finite, is an error of its own. Cells
-/// are answered in groups, each as soon as its caches together are as large as the dense one, so that they are not all
-/// held at once.
-///
-/// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
-///
-/// # Errors
-/// What ends every cell of the sample: a prompt without tokens or longer than the model's context, a prefill that is not
-/// finite, a full cache that nothing can be compared with.
-pub fn run_sample(
-    (loaded, task): (&Loaded, &dyn Task),
-    sample: &Sample,
-    earlier: Option<Prefilled>,
-    cells: &[&Cell],
-    at: CompressAt,
-    experiment: &Experiment,
-) -> Result<(Vec<Result<Outcome>>, Prefilled)> {
-    let model = &loaded.model;
-    let (store, ExperimentFile { fidelity, seed, .. }) = (experiment.store, &experiment.file);
-    let observe = cells
-        .iter()
-        .map(|cell| cell.observes())
-        .fold(Observe::default(), Observe::union);
-    let (compressed, rest) = match at {
-        CompressAt::Prompt => ([&sample.context[..], &sample.question].concat(), &[][..]),
-        CompressAt::Context => (sample.context.clone(), &sample.question[..]),
-    };
-    if compressed.is_empty() {
-        anyhow::bail!("the {} has no tokens, expected at least 1", at.name());
-    }
-    let start = Instant::now();
-    let prefilled = stage(Stage::Prefill, || {
-        model.prefill_after(earlier, &compressed, observe, store)
-    })?;
-    let prefill_ms = milliseconds(start);
-    let limits = Limits {
-        stops: [loaded.tokenizer.stop_ids(), &sample.stops].concat(),
-        min_new_tokens: sample.min_new_tokens,
-        max_new_tokens: sample.max_new_tokens,
-    };
-    let reference = (&sample.reference[..], sample.reference_scored.clone());
-    let full_cache = || FullCache::new(model, &prefilled, rest, reference, &limits);
-    let full = fidelity.then(|| stage(Stage::Force, full_cache));
-    let common = Common {
-        full: full.transpose()?,
-        limits,
-        loaded,
-        task,
-        sample,
-        rest,
-        bytes_dense: prefilled.bytes_dense(),
-        prefill_ms,
-    };
-    let mut outcomes = Vec::with_capacity(cells.len());
-    let mut group: Vec<Result<CellCache>> = Vec::new();
-    let draws = draws::of_sample(*seed, task.name(), &sample.id);
-    compress_each(model, &prefilled, cells, draws, |made| {
-        group.push(made);
-        let own = |cell: &CellCache| cell.cache.bytes_own();
-        if group.iter().flatten().map(own).sum::<u64>() >= common.bytes_dense {
-            outcomes.extend(common.answer(std::mem::take(&mut group))?);
+/// One sample, one thing of it compressed, as the experiment says.
+#[derive(Clone, Copy)]
+pub struct SampleRun<'a> {
+    pub experiment: &'a Experiment,
+    pub loaded: &'a Loaded,
+    pub task: &'a dyn Task,
+    pub sample: &'a Sample,
+    pub at: CompressAt,
+}
+
+impl SampleRun<'_> {
+    /// Runs `cells`, and compares each with the full cache where the experiment asks for fidelity. A cell that cannot be
+    /// compressed as asked, or that comes to a value that is not finite, is an error of its own. Cells are answered in
+    /// groups, each as soon as its caches together are as large as the dense one, so that they are not all held at once.
+    ///
+    /// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
+    ///
+    /// # Errors
+    /// What ends every cell of the sample: a prompt without tokens or longer than the model's context, a prefill that is
+    /// not finite, a full cache that nothing can be compared with.
+    pub fn run(
+        &self,
+        cells: &[&Cell],
+        earlier: Option<Prefilled>,
+    ) -> Result<(Vec<Result<Outcome>>, Prefilled)> {
+        let Self {
+            experiment,
+            loaded,
+            task,
+            sample,
+            at,
+        } = *self;
+        let model = &loaded.model;
+        let (store, ExperimentFile { fidelity, seed, .. }) = (experiment.store, &experiment.file);
+        let observe = cells
+            .iter()
+            .map(|cell| cell.observes())
+            .fold(Observe::default(), Observe::union);
+        let (compressed, rest) = match at {
+            CompressAt::Prompt => ([&sample.context[..], &sample.question].concat(), &[][..]),
+            CompressAt::Context => (sample.context.clone(), &sample.question[..]),
+        };
+        if compressed.is_empty() {
+            anyhow::bail!("the {} has no tokens, expected at least 1", at.name());
         }
-        anyhow::Ok(())
-    })?;
-    outcomes.extend(common.answer(group)?);
-    Ok((outcomes, prefilled))
+        let start = Instant::now();
+        let prefilled = stage(Stage::Prefill, || {
+            model.prefill_after(earlier, &compressed, observe, store)
+        })?;
+        let prefill_ms = milliseconds(start);
+        let limits = Limits {
+            stops: [loaded.tokenizer.stop_ids(), &sample.stops].concat(),
+            min_new_tokens: sample.min_new_tokens,
+            max_new_tokens: sample.max_new_tokens,
+        };
+        let full_cache = || FullCache::new(model, &prefilled, rest, sample, &limits);
+        let full = fidelity.then(|| stage(Stage::Force, full_cache));
+        let common = Common {
+            full: full.transpose()?,
+            limits,
+            loaded,
+            task,
+            sample,
+            rest,
+            bytes_dense: prefilled.bytes_dense(),
+            prefill_ms,
+        };
+        let mut outcomes = Vec::with_capacity(cells.len());
+        let mut group: Vec<Result<CellCache>> = Vec::new();
+        let draws = draws::of_sample(*seed, task.name(), &sample.id);
+        compress_each(model, &prefilled, cells, draws, |made| {
+            group.push(made);
+            let own = |cell: &CellCache| cell.cache.bytes_own();
+            if group.iter().flatten().map(own).sum::<u64>() >= common.bytes_dense {
+                outcomes.extend(common.answer(std::mem::take(&mut group))?);
+            }
+            anyhow::Ok(())
+        })?;
+        outcomes.extend(common.answer(group)?);
+        Ok((outcomes, prefilled))
+    }
 }
 
 /// What the cells of a sample have in common.

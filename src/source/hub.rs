@@ -13,8 +13,10 @@ mod store;
 
 use anyhow::{Context, Result};
 
+use super::files::ModelFiles;
 use super::kept::Kept;
-use super::{ModelFiles, SourceOptions, folder, gguf};
+use super::options::SourceOptions;
+use super::{folder, gguf};
 use crate::bad_input;
 use crate::terminal;
 use http::Http;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::{SourceOptions, digest};
+use super::digest;
+use super::options::SourceOptions;
 use crate::bad_input;
 
 /// The SHA-256 of files that were downloaded, each in a note of its own.

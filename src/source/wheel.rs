@@ -13,9 +13,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
+use super::digest;
+use super::files::{ModelFiles, check_sha256, local};
 use super::kept::Kept;
+use super::options::SourceOptions;
 use super::progress::Spinner;
-use super::{ModelFiles, SourceOptions, check_sha256, digest, local};
 use crate::bad_input;
 
 const TEMPORARY: &str = ".partial-";

@@ -3,7 +3,9 @@
 //! A task builds samples from a `dataset` and a tokenizer, and scores answers. `experiment` names the
 //! task, `run` feeds its samples to `generate`.
 
+mod built_in;
 pub mod custom;
+pub mod kinds;
 pub mod longbench;
 pub mod metric;
 pub mod mini;

@@ -1,15 +1,14 @@
-//! A `[[task]]` table of an experiment to its tasks: the list of every kind there is.
+//! What a kind of task is, and what its `[[task]]` table comes to.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use anyhow::Result;
 use serde::de::DeserializeOwned;
 
-use super::{Task, custom, longbench, mini, needle, niah, perplexity, ruler};
+use super::Task;
 use crate::bad_input;
-use crate::error::nearest;
 use crate::model::tokenizer::ModelTokenizer;
 
 /// A kind of task: what a `[[task]]` table may have as its `name`.
@@ -71,22 +70,6 @@ pub(super) const HAYSTACK: Key = Key::of_flag(
     "a folder of text files: .txt, .md, .json or .jsonl with {\"text\": ...}; subfolders count",
 );
 
-/// Every kind of task.
-pub static TASKS: LazyLock<Vec<TaskKind>> = LazyLock::new(|| {
-    let mut kinds = vec![
-        needle::KIND,
-        niah::PUBLISHED,
-        niah::ORIGINAL,
-        niah::MULTI,
-        ruler::KIND,
-        perplexity::KIND,
-        custom::KIND,
-    ];
-    kinds.extend(mini::kinds());
-    kinds.extend(longbench::kinds());
-    kinds
-});
-
 /// A task for one model, and what it is made from.
 pub struct BuiltTask {
     pub task: Box<dyn Task>,
@@ -142,41 +125,6 @@ pub trait TaskSpec {
         max_context: usize,
         seed: u64,
     ) -> Result<Vec<BuiltTask>>;
-}
-
-/// Whether a kind of task, or a task that one makes, is called `name` in experiments or records.
-pub fn is_task(name: &str) -> bool {
-    let of_kind = |kind: &TaskKind| kind.name == name || kind.parts.contains(&name);
-    longbench::is_task(name) || TASKS.iter().any(of_kind)
-}
-
-/// The kind that a table names.
-pub fn kind_of(table: &toml::Table) -> Option<&'static TaskKind> {
-    let name = table.get("name")?.as_str()?;
-    TASKS.iter().find(|kind| kind.name == name)
-}
-
-/// # Errors
-/// An unknown task, key or value; `origin` names the file.
-pub fn parse(table: &toml::Table, origin: &str) -> Result<Box<dyn TaskSpec>> {
-    match table.get("name") {
-        Some(toml::Value::String(name)) => {
-            let Some(kind) = kind_of(table) else {
-                let known = TASKS.iter().map(|kind| &*kind.name);
-                return Err(bad_input!(
-                    "{origin}: task \"{name}\" is not known{}",
-                    nearest(name, known)
-                ));
-            };
-            let mut settings = table.clone();
-            settings.remove("name");
-            (kind.parse)(name, settings).map_err(|error| error.context(origin.to_string()))
-        }
-        Some(other) => Err(bad_input!(
-            "{origin}: [[task]] name = {other}: expected a text"
-        )),
-        None => Err(bad_input!("{origin}: a [[task]] has no name")),
-    }
 }
 
 /// The settings of `task` from its table.

@@ -1,4 +1,4 @@
-//! The building blocks of compression against the Python references: values made once by `experiments/golden/compress.py`.
+//! The building blocks of compression against the Python references: values made once by `tests/golden/compress.py`.
 
 use rand::RngCore;
 use serde::Deserialize;

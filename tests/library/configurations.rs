@@ -1,5 +1,5 @@
 //! Small models whose files say things in many ways, against Python transformers (folders) and llama.cpp (GGUF) on the
-//! same numbers (tests/golden/configurations.json, made by experiments/golden/configurations.py).
+//! same numbers (tests/golden/configurations.json, made by tests/golden/configurations.py).
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,5 +1,5 @@
 //! What whole methods keep on the default model, given its own keys, values and queries, against kvpress and
-//! KVCache-Factory's formulas (tests/golden/kept.json, made by experiments/golden/kept.py).
+//! KVCache-Factory's formulas (tests/golden/kept.json, made by tests/golden/kept.py).
 //!
 //! Both sides run the model in f32, each summing in its own order, so that scores differ in their last digits. Where
 //! two entries are that close, either may be kept: such differences are printed and counted, any other fails.

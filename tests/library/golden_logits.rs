@@ -1,5 +1,5 @@
 //! The default model's logits and greedy answers against those of Python transformers
-//! (tests/golden/logits.json, made by experiments/golden/logits.py).
+//! (tests/golden/logits.json, made by tests/golden/logits.py).
 
 use crate::common::{default_model, dense_cache};
 use candle_core::{Device, Tensor};

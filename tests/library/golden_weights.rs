@@ -1,5 +1,5 @@
 //! The default model's dequantised tensors against those of Python transformers
-//! (tests/golden/weights.json, made by experiments/golden/weights.py).
+//! (tests/golden/weights.json, made by tests/golden/weights.py).
 
 use candle_core::{DType, Device};
 use serde_json::Value;

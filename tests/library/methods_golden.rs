@@ -1,5 +1,5 @@
 //! Whole methods, from attention in a prefill to kept positions, against kvpress and KVCache-Factory on a random Llama
-//! attention layer: values made once by `experiments/golden/compress.py`.
+//! attention layer: values made once by `tests/golden/compress.py`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! LongBench's metrics against the Python packages that it uses, and Chinese words against jieba's. The values are made
-//! by `experiments/golden/metrics.py`.
+//! by `tests/golden/metrics.py`.
 
 use std::sync::LazyLock;
 

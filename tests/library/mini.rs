@@ -8,8 +8,8 @@ use spindle::dataset::longbench::LongBenchRecord;
 use spindle::error::exit_code;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
+use spindle::task::kinds;
 use spindle::task::mini::{Composer, KINDS, MiniKind};
-use spindle::task::spec;
 
 static TOKENIZER: LazyLock<Arc<ModelTokenizer>> = LazyLock::new(|| {
     let files = resolve(DEFAULT_MODEL, &SourceOptions::default()).unwrap();
@@ -182,7 +182,7 @@ fn seed_and_length_decide_the_records() {
 fn tables_become_tasks_of_forty_samples() {
     for kind in &KINDS {
         let table = toml::from_str(&format!("name = '{}'", kind.name)).unwrap();
-        let built = spec::parse(&table, "test").unwrap();
+        let built = kinds::parse(&table, "test").unwrap();
         let [built] = &built.build(&TOKENIZER, 8192, 0).unwrap()[..] else {
             panic!("not one task");
         };
@@ -204,7 +204,7 @@ fn tables_become_tasks_of_forty_samples() {
 fn settings_that_cannot_be_are_refused() {
     let error = |settings: &str, max_context: usize| {
         let table = toml::from_str(&format!("name = 'mini-qa'\n{settings}")).unwrap();
-        let built = spec::parse(&table, "f.toml");
+        let built = kinds::parse(&table, "f.toml");
         let error = match built.and_then(|spec| spec.build(&TOKENIZER, max_context, 0)) {
             Ok(_) => panic!("{settings} is taken"),
             Err(error) => error,

@@ -1,4 +1,4 @@
-//! ROUGE-1 against Google's `rouge_score`: see experiments/golden/rouge1.py.
+//! ROUGE-1 against Google's `rouge_score`: see tests/golden/rouge1.py.
 
 use serde::Deserialize;
 use spindle::task::metric::rouge1::rouge1;

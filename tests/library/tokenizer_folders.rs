@@ -10,7 +10,7 @@ use spindle::error::exit_code;
 use spindle::model::chat::{ChatOptions, Message};
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{SourceOptions, resolve};
-use spindle::task::spec;
+use spindle::task::kinds;
 
 static GOLDEN: LazyLock<Value> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/folders.json");
@@ -293,7 +293,7 @@ fn no_prompt_holds_the_token_that_ends_a_text() {
         for table in tables {
             let table: toml::Table = toml::from_str(table).unwrap();
             let spec =
-                spec::parse(&table, "x").unwrap_or_else(|error| panic!("{table}: {error:#}"));
+                kinds::parse(&table, "x").unwrap_or_else(|error| panic!("{table}: {error:#}"));
             let build = |tokenizer: &Arc<ModelTokenizer>| {
                 let built = spec.build(tokenizer, 50_000, 0);
                 built.unwrap_or_else(|error| panic!("{table}: {error:#}"))

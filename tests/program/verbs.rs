@@ -4,7 +4,7 @@ use predicates::prelude::*;
 use spindle::compress::methods::method_infos;
 use spindle::experiment::built_in;
 use spindle::source::sha256_file;
-use spindle::task::spec::TASKS;
+use spindle::task::kinds::kinds;
 
 use crate::server::{COMMIT, Hub};
 use crate::world::World;
@@ -44,7 +44,7 @@ fn list_names_methods_settings_tasks_and_experiments() {
         }
     }
     assert!(out.contains("\ntasks\n  needle "), "{out}");
-    for kind in TASKS.iter() {
+    for kind in kinds() {
         assert!(
             words.contains(&format!(" {} {}", kind.name, kind.summary)),
             "{out}"
@@ -101,7 +101,7 @@ fn list_tells_of_one_by_its_name() {
 /// What a table of a kind takes is what it names, and nothing else.
 #[test]
 fn listed_keys_are_those_that_a_table_takes() {
-    for kind in TASKS.iter() {
+    for kind in kinds() {
         let table = toml::Table::from_iter([("no-such-key".to_string(), 1.into())]);
         let error = (kind.parse)(&kind.name, table).err().unwrap().to_string();
         let accepted = error.split("`no-such-key`").nth(1).unwrap_or_default();

@@ -9,9 +9,10 @@ use anyhow::{Context, Result, anyhow};
 use tokenizers::Tokenizer;
 use tokenizers::models::bpe::Vocab;
 
+use super::definition::{Definition, digest};
 use super::ends::Token;
 use super::sentencepiece::{CONTROL, Pieces, UNKNOWN, USER_DEFINED};
-use super::{Definition, byte_level, ends, hf, merges, pre, sentencepiece};
+use super::{byte_level, ends, merges, pre, sentencepiece};
 use crate::bad_input;
 use crate::model::chat::NamedTemplate;
 use crate::model::weights::gguf_metadata;
@@ -53,7 +54,7 @@ pub(super) fn load(path: &Path) -> Result<Definition> {
     };
     let tokenizer = tokenizer.with_context(reading)?;
     Ok(Definition {
-        sha256: hf::digest(&tokenizer)?,
+        sha256: digest(&tokenizer)?,
         tokenizer,
         patterns: Vec::new(),
         special,

@@ -8,7 +8,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
-use super::{Definition, merges, proto, special};
+use super::definition::{Definition, digest};
+use super::json::json;
+use super::vocabulary::Vocabulary;
+use super::{merges, proto, special};
 use crate::bad_input;
 use crate::files;
 use crate::guard::guarded;
@@ -75,24 +78,6 @@ pub(super) fn load(
         sha256,
         notes,
     })
-}
-
-/// A tokenizer as its own files have it, before tokens are added that others name.
-pub(super) struct Vocabulary {
-    pub tokenizer: Tokenizer,
-    /// Of `tokenizer.json`, which is a definition by itself.
-    pub bytes: Option<Vec<u8>>,
-    /// The regular expressions that the file splits and normalises with.
-    pub patterns: Vec<String>,
-    pub file: String,
-}
-
-/// SHA-256 of a tokenizer in the format of `tokenizer.json`.
-pub(super) fn digest(tokenizer: &Tokenizer) -> Result<String> {
-    let definition = tokenizer
-        .to_string(false)
-        .map_err(anyhow::Error::from_boxed)?;
-    Ok(format!("{:x}", Sha256::digest(definition)))
 }
 
 fn of_json_file(path: &Path) -> Result<Vocabulary> {
@@ -187,17 +172,6 @@ fn templates(files: &TokenizerFiles, of_tokenizer: &Value) -> Result<Vec<NamedTe
             of_json(&json(path)?["chat_template"], &path.display().to_string())
         }
         _ => Ok(templates),
-    }
-}
-
-/// A JSON object.
-pub(super) fn json(path: &Path) -> Result<Value> {
-    let file = path.display();
-    let value: Value = serde_json::from_str(&files::read_text(path)?)
-        .map_err(|error| bad_input!("{file}: not JSON: {error}"))?;
-    match value {
-        Value::Object(_) => Ok(value),
-        _ => Err(bad_input!("{file}: not a JSON object, expected one")),
     }
 }
 

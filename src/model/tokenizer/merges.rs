@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokenizers::models::bpe::Vocab;
 
 use super::byte_level;
-use super::hf::Vocabulary;
 use super::pre::{OF_GPT2, OF_QWEN2, Pre};
 use super::special::Declared;
+use super::vocabulary::Vocabulary;
 use crate::bad_input;
 use crate::files;
 use crate::terminal;

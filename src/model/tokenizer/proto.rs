@@ -9,10 +9,10 @@ use prost::Message;
 use serde_json::Value;
 
 use super::byte_level::added;
-use super::hf::Vocabulary;
 use super::merges::WRITE_JSON;
 use super::sentencepiece::{self, CONTROL, Pieces, UNKNOWN};
 use super::special::Declared;
+use super::vocabulary::Vocabulary;
 use crate::bad_input;
 use crate::files;
 

@@ -12,7 +12,7 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::byte_level::added;
 use super::ends::{self, Token};
-use super::hf::json;
+use super::json::json;
 use crate::bad_input;
 use crate::source::TokenizerFiles;
 use crate::terminal;

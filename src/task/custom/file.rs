@@ -6,12 +6,14 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::NAME;
+use super::fields::Fields;
 use super::record::parse;
 use crate::dataset::longbench::{Records, read_lines};
 use crate::error::nearest;
+use crate::task::built_in::is_task;
 use crate::task::longbench::{Definition, Metric, Template};
 use crate::task::metric::Rules;
-use crate::task::spec::is_task;
 use crate::{bad_input, files, toml_text};
 
 /// Tokens of an answer, at most.
@@ -68,31 +70,6 @@ fn yes() -> bool {
     true
 }
 
-/// What the records call their fields.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Fields {
-    /// The long text, whose cache is compressed.
-    pub context: String,
-    /// The right answer, or a list of right answers.
-    pub answers: String,
-    /// What a record is known by; none: the number of its line.
-    pub id: Option<String>,
-    /// The names to choose from, for `classification`.
-    pub classes: Option<String>,
-}
-
-impl Default for Fields {
-    fn default() -> Self {
-        Self {
-            context: "context".into(),
-            answers: "answers".into(),
-            id: None,
-            classes: None,
-        }
-    }
-}
-
 impl TaskFile {
     /// Reads a task file; its data are not read yet.
     ///
@@ -119,7 +96,7 @@ impl TaskFile {
                 "name = {name:?}: expected letters, digits, '-', '_' and '.'"
             ));
         }
-        if is_task(name) {
+        if name == NAME || is_task(name) {
             return refuse(format!(
                 "name = {name:?}: a task that comes with the program is called so, expected another name"
             ));
@@ -192,7 +169,7 @@ impl TaskFile {
             .with_context(|| format!("task {}: data", self.definition.name))?;
         let id_key = self.fields.id.as_deref().unwrap_or("line");
         read_lines(&bytes, &origin, id_key, &|line, number| {
-            parse(line, number, self)
+            parse(line, number, &self.fields, &self.definition)
         })
     }
 }

@@ -2,9 +2,14 @@
 //! scored by. From there on they are LongBench's: the middle of a prompt that is too long is cut out, and the likelihood
 //! is that of the first answer.
 
+mod fields;
 mod file;
 mod record;
 mod spec;
 
-pub use file::{Fields, TaskFile};
-pub use spec::{KIND, NAME};
+pub use fields::Fields;
+pub use file::TaskFile;
+pub use spec::KIND;
+
+/// The kind's name.
+pub const NAME: &str = "custom";

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::file::TaskFile;
+use super::fields::Fields;
 use crate::dataset::longbench::{LongBenchRecord, reason};
+use crate::task::longbench::Definition;
 
 /// The record of `line`, the `number`th of its file.
 ///
 /// # Errors
 /// What is wrong with the line: it is no object, lacks a field that is named or shown, one has another kind of value, or
 /// the metric does not fit.
-pub fn parse(line: &[u8], number: usize, file: &TaskFile) -> Result<LongBenchRecord, String> {
+pub fn parse(
+    line: &[u8],
+    number: usize,
+    fields: &Fields,
+    definition: &Definition,
+) -> Result<LongBenchRecord, String> {
     let line: Map<String, Value> = serde_json::from_slice(line).map_err(|error| reason(&error))?;
-    let (fields, definition) = (&file.fields, &file.definition);
     let shown = |name: &str| Ok((name.to_string(), text(&line, name)?));
     let others: Result<BTreeMap<String, String>, String> =
         definition.template.others().map(shown).collect();

@@ -7,15 +7,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::TaskFile;
+use super::{NAME, TaskFile};
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::longbench::{LongBench, LongBenchSettings};
 use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, settings};
 
-/// The kind's name.
-pub const NAME: &str = "custom";
-
-pub const KIND: TaskKind = TaskKind {
+pub static KIND: TaskKind = TaskKind {
     name: Cow::Borrowed(NAME),
     summary: Cow::Borrowed(
         "a task of your own: a TOML file with template and metric, records in a JSONL file beside it",

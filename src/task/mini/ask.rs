@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::kind::SOURCE;
 use crate::dataset::bank::{Bank, Link, Passage, Question};
+
+/// The genre of source files.
+pub const SOURCE: &str = "source";
 
 /// Shares of the second half of a context that repeat what stands before.
 const REPEATED: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];

@@ -4,14 +4,11 @@ use include_dir::{Dir, include_dir};
 
 use anyhow::{Context, Result};
 
-use super::ask::{self, Ask};
+use super::ask::{self, Ask, SOURCE};
 use crate::dataset::bank::{Bank, Passage};
 use crate::task::longbench::Definition;
 
 static DEFINITIONS: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/mini/tasks");
-
-/// The genre of source files.
-pub const SOURCE: &str = "source";
 
 /// What a task composes its records of.
 pub struct MiniKind {

@@ -8,8 +8,10 @@
 mod plant;
 pub mod protocol;
 mod settings;
+mod spec;
 
-pub use settings::{MULTI, NiahSettings, ORIGINAL, PUBLISHED, Spacing};
+pub use settings::{NiahSettings, Spacing};
+pub use spec::{MULTI, ORIGINAL, PUBLISHED};
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::draft::Generator;
 use super::fwe::FrequentWords;
 use super::niah::{self, Haystack, Niah, NiahConfig};
 use super::qa::Qa;
-use super::settings::Sources;
+use super::sources::Sources;
 use super::vt::VariableTracking;
 
 /// One of the thirteen.

@@ -13,11 +13,14 @@ mod kind;
 mod niah;
 mod qa;
 mod settings;
+mod sources;
+mod spec;
 mod vt;
 mod words;
 
 pub use kind::{KINDS, RulerKind};
-pub use settings::{KIND, RulerSettings};
+pub use settings::RulerSettings;
+pub use spec::KIND;
 
 use std::sync::Arc;
 

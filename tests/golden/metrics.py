@@ -1,7 +1,7 @@
 """Makes tests/golden/metrics.json: LongBench's metrics of many pairs, by the Python packages that it uses.
 
     pip install rouge==1.0.1 fuzzywuzzy==0.18.0 jieba==0.42.1      (and no python-Levenshtein)
-    python experiments/golden/metrics.py tests/golden/metrics.json
+    python tests/golden/metrics.py tests/golden/metrics.json
 
 The packages do the work; what LongBench does around them (THUDM/LongBench, `LongBench/metrics.py` and `eval.py`) is
 restated here. A metric is called at the depth at which `eval.py` calls it, because ROUGE's recursion error depends on
@@ -236,7 +236,7 @@ segmentation = {
 packages = ["rouge", "fuzzywuzzy", "jieba"]
 versions = {"python": sys.version.split()[0], **{name: importlib.metadata.version(name) for name in packages}}
 with open(sys.argv[1], "w", encoding="utf-8") as file:
-    lines = [f'"made_by": "experiments/golden/metrics.py", "versions": {json.dumps(versions)}']
+    lines = [f'"made_by": "tests/golden/metrics.py", "versions": {json.dumps(versions)}']
     for part in [result, segmentation]:
         for name, rows in part.items():
             body = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)

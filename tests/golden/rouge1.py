@@ -1,7 +1,7 @@
 """Writes the ROUGE-1 scores that tests/golden/rouge1.json holds.
 
     pip install rouge_score==0.1.2
-    python experiments/golden/rouge1.py datasets/haystack tests/golden/rouge1.json
+    python tests/golden/rouge1.py datasets/haystack tests/golden/rouge1.json
 
 Scores answers to the published needle with Google's rouge_score, stemmer on, as KVCache-Factory's
 run_needle_in_haystack.py does; and sentences of the project's haystack with the one after, which

@@ -1,7 +1,7 @@
 """Makes tests/golden/pre.json: how byte-level tokenizers split texts, by the name in tokenizer.ggml.pre.
 
     pip install tokenizers gguf xllamacpp numpy
-    python experiments/golden/pre.py tests/golden/pre.json
+    python tests/golden/pre.py tests/golden/pre.json
 
 The ids are those of the published tokenizer.json of the family that a name stands for: its pattern, and whether it
 normalises and ignores merges. llama.cpp reads each name too, from a GGUF file written here. Its ids are the same but on
@@ -166,7 +166,7 @@ def main():
         assert opening == ([0] if bos else []), (pre, opening)
         cases.append({"pre": pre, "ids": ids, "opening": opening})
     golden = {
-        "made_by": "experiments/golden/pre.py",
+        "made_by": "tests/golden/pre.py",
         "tokens": tokens,
         "merges": [" ".join(merge) for merge in merges],
         "texts": TEXTS,

@@ -1,6 +1,6 @@
 """Writes the reference weights that tests/golden/weights.json holds.
 
-    python experiments/golden/weights.py MODEL.gguf tests/golden/weights.json
+    python tests/golden/weights.py MODEL.gguf tests/golden/weights.json
 
 Loads the GGUF with transformers, which dequantises it and puts the query and key rows back into the
 Hugging Face order, and records the first columns of some rows, with the sum of absolute values of
@@ -46,7 +46,7 @@ def main():
             "values": [row[:COLUMNS].tolist() for row in picked],
         }
     record = {
-        "script": "experiments/golden/weights.py",
+        "script": "tests/golden/weights.py",
         "model": name,
         "versions": {package: version(package) for package in ("torch", "transformers", "gguf")},
         "tensors": tensors,

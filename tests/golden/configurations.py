@@ -1,6 +1,6 @@
 """Writes tests/golden/configurations.json: log-likelihoods of small models whose files say things in many ways.
 
-    python experiments/golden/configurations.py tests/golden/configurations.json
+    python tests/golden/configurations.py tests/golden/configurations.json
 
 Needs torch, transformers, safetensors, gguf and xllamacpp. Every weight follows from its name and index by whole
 numbers (see `values`), so that the test can write the same files. Each case is a change of the configuration, of the
@@ -219,7 +219,7 @@ def main(output):
             nll = of_llama_cpp(os.path.join(folder, "model.gguf"), keys, kinds)
         files.append({"name": name, "keys": keys, "tensors": kinds, "nll": nll})
     golden = {
-        "script": "experiments/golden/configurations.py",
+        "script": "tests/golden/configurations.py",
         "versions": {name: version(name) for name in ["gguf", "torch", "transformers", "xllamacpp"]},
         "tokens": TOKENS, "start": START, "divisors": DIVISORS, "folders": folders, "files": files,
     }

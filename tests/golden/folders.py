@@ -1,7 +1,7 @@
 """Makes tests/golden/folders.json: tokenizers as people save them, and what `transformers` makes of each folder.
 
     pip install transformers==5.24.0 sentencepiece protobuf jinja2
-    python experiments/golden/folders.py tests/golden/folders.json
+    python tests/golden/folders.py tests/golden/folders.json
 
 This version cleans up spaces in what a byte-level tokenizer decodes only where a second key asks for it; those that
 LongBench was made with did so for `clean_up_tokenization_spaces` alone, as spindle does.
@@ -289,7 +289,7 @@ def main():
         ]
         pieces = {"model": model.hex(), "legacy": legacy, "first": first}
     golden = {
-        "made_by": "experiments/golden/folders.py",
+        "made_by": "tests/golden/folders.py",
         "versions": {n: importlib.metadata.version(n) for n in ("transformers", "tokenizers", "sentencepiece")},
         "folders": found,
         "sentencepiece": pieces,

@@ -1,6 +1,6 @@
 """Golden choices of whole methods on the default model: what they keep of two prompts, given its own keys, values and queries.
 
-    python experiments/golden/kept.py MODEL.gguf tests/golden/kept.json
+    python tests/golden/kept.py MODEL.gguf tests/golden/kept.json
 
 Loads the GGUF with transformers (dequantised to f32, eager attention) and runs 300 and 1,200 tokens of the project's own
 prose. In some of the layers, kvpress scores the layer's real inputs, and KVCache-Factory's formulas (restated, it is not a
@@ -107,7 +107,7 @@ def main():
         assert len(tokens) == length, f"{file} has {len(tokens)} tokens"
         prompts.append(measure(model, tokens))
     golden = {
-        "script": "experiments/golden/kept.py",
+        "script": "tests/golden/kept.py",
         "model": name,
         "made_with": {package: version(package) for package in ("torch", "transformers", "gguf", "kvpress")},
         "layers": LAYERS,

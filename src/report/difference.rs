@@ -1,0 +1,70 @@
+//! A difference from the baseline, and how a table has it.
+
+use super::bootstrap::{self, Interval};
+
+/// A mean difference from the baseline over the samples that both have a value of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    pub mean: f64,
+    /// The paired bootstrap's 95 % interval; none from fewer than two pairs.
+    pub interval: Option<Interval>,
+    pub pairs: usize,
+}
+
+impl Difference {
+    /// Of differences pair by pair, for each task.
+    pub(super) fn new(pairs: &[Vec<f64>]) -> Option<Self> {
+        Some(Self {
+            mean: bootstrap::mean_of_means(pairs)?,
+            interval: bootstrap::interval(pairs),
+            pairs: pairs.iter().map(Vec::len).sum(),
+        })
+    }
+
+    /// As a table has it. `n`: how many pairs there would be if none were missing.
+    pub(super) fn text(&self, n: usize, decimals: usize) -> String {
+        let signed = |value| signed(value, decimals);
+        let mut text = signed(self.mean);
+        if let Some(interval) = self.interval {
+            text.push_str(&format!(
+                " [{}, {}]",
+                signed(interval.low),
+                signed(interval.high)
+            ));
+        }
+        if self.pairs != n {
+            text.push_str(&format!(" of {}", self.pairs));
+        }
+        text
+    }
+}
+
+/// With its sign; a value that rounds to zero has none. NaN and infinity are written whole.
+fn signed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:+.decimals$}");
+    if !value.is_finite() || text.contains(|c| ('1'..='9').contains(&c)) {
+        text
+    } else {
+        text[1..].to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_whole_with_their_sign_and_zero_without() {
+        for (value, text) in [
+            (1.26, "+1.3"),
+            (-1.26, "-1.3"),
+            (0.04, "0.0"),
+            (-0.04, "0.0"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(signed(value, 1), text);
+        }
+    }
+}
