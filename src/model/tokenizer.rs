@@ -41,6 +41,8 @@ const END_OF_TURN: [&str; 4] = [
 /// The tokenizer of one model.
 pub struct ModelTokenizer {
     tokenizer: Arc<Tokenizer>,
+    /// What it was read from.
+    file: String,
     opening: Vec<u32>,
     closing: Vec<u32>,
     stop_ids: Vec<u32>,
@@ -127,6 +129,7 @@ impl ModelTokenizer {
         let template = template.map(|named| ChatTemplate::new(named, special, chat));
         Ok(Self {
             tokenizer,
+            file,
             opening,
             closing,
             stop_ids,
@@ -156,7 +159,8 @@ impl ModelTokenizer {
         }
         let beyond: Vec<String> = beyond.iter().map(ToString::to_string).collect();
         Err(bad_input!(
-            "the tokenizer gives {} beyond the {} rows of the embedding (vocab_size)",
+            "{}: the tokenizer gives {} beyond the {} rows of the embedding (vocab_size)",
+            self.file,
             list("token id", &beyond),
             self.rows
         ))
@@ -221,8 +225,8 @@ impl ModelTokenizer {
             false => self.tokenizer.encode_fast(text, false),
         };
         let encoding = guarded(encode)
-            .map_err(|panic| anyhow!("cannot tokenize: {panic}"))?
-            .map_err(|error| anyhow!("cannot tokenize: {error}"))?;
+            .map_err(|panic| anyhow!("{}: cannot tokenize: {panic}", self.file))?
+            .map_err(|error| anyhow!("{}: cannot tokenize: {error}", self.file))?;
         self.check(encoding.get_ids())?;
         Ok(encoding)
     }
