@@ -221,7 +221,7 @@ impl HeadView<'_> {
             if let Some(joining) = joining.as_deref_mut() {
                 self.values.compare(joining, block, start..end);
             }
-            attending.add_values(weights, count, start, block);
+            attending.add_values(0..attending.members(), weights, count, start, block);
         }
     }
 
@@ -233,6 +233,6 @@ impl HeadView<'_> {
         weights.iter_mut().for_each(|weight| *weight *= factor);
         let code = rows.indices().get(entry);
         let value = self.values.block(code..code + 1, &mut scratch.values);
-        attending.add_values(&weights, 1, 0, value);
+        attending.add_values(0..attending.members(), &weights, 1, 0, value);
     }
 }

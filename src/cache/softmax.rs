@@ -223,17 +223,29 @@ impl Attending {
         );
     }
 
-    /// Adds `values`, `[n, dim]`, to what the query heads' single token has summed: weighted by columns `start` to
-    /// `start + n` of `weights`, `[members, width]`.
-    pub fn add_values(&mut self, weights: &[f32], width: usize, start: usize, values: &[f32]) {
-        let shape = [self.members(), values.len() / self.dim, self.dim];
+    /// Adds `values`, `[n, dim]`, to what the single token of some query heads has summed: weighted by columns `start`
+    /// to `start + n` of `weights`, `[members, width]`.
+    pub fn add_values(
+        &mut self,
+        members: Range<usize>,
+        weights: &[f32],
+        width: usize,
+        start: usize,
+        values: &[f32],
+    ) {
+        let shape = [members.len(), values.len() / self.dim, self.dim];
         let weights = Left {
             data: &weights[start..],
             row: width,
             step: 1,
         };
-        self.state
-            .add_weighted(weights, shape, values, 0, self.stride);
+        self.state.add_weighted(
+            weights,
+            shape,
+            values,
+            members.start * self.stride,
+            self.stride,
+        );
     }
 
     /// Adds to `sums`, one for each of `keys`, the attention it draws from all tokens of one query head: `[n, dim]`
