@@ -7,8 +7,8 @@ use super::indices::Indices;
 use super::layer::Pass;
 use super::rows::{Rows, StoreType};
 use super::scratch::{Scratch, room, with_scratch};
-use super::softmax::Attending;
-use crate::kernel::dots;
+use super::softmax::{Attending, add_weighted};
+use crate::kernel::{Left, dots};
 
 /// Entries converted to f32 and attended to at once: scores of a panel of queries stay in the level-1 cache, the
 /// entries themselves in the level-2 cache.
@@ -62,7 +62,7 @@ impl DenseKv {
     ) {
         let last = (0..attending.tokens()).map(&visible).max().unwrap_or(0);
         if attending.pass() == Pass::Step {
-            return self.absorb_step(head, attending, members, last, None);
+            return self.absorb_step(head, attending, members, last, None, last);
         }
         with_scratch(|scratch| {
             for start in (0..last).step_by(BLOCK) {
@@ -77,7 +77,8 @@ impl DenseKv {
     }
 
     /// Attends the single token of some query heads to the first `len` entries of `head`, or to those of them that each
-    /// member's list names: scores of all, then weights, then the weighted sum.
+    /// member's list names: scores of all, then weights, then the weighted sum. Those after the first `held` are added to
+    /// the sum by themselves.
     pub fn absorb_step(
         &self,
         head: usize,
@@ -85,6 +86,7 @@ impl DenseKv {
         members: Range<usize>,
         len: usize,
         lists: Option<&[Indices]>,
+        held: usize,
     ) {
         with_scratch(|scratch| {
             let Scratch {
@@ -93,6 +95,7 @@ impl DenseKv {
                 weights,
                 seen,
                 seen_scores,
+                sums,
                 ..
             } = scratch;
             let weights = room(weights, members.len() * len);
@@ -118,11 +121,22 @@ impl DenseKv {
                     scores[entry as usize] = weight;
                 }
             }
-            for start in (0..len).step_by(STEP_BLOCK) {
-                let block = start..(start + STEP_BLOCK).min(len);
+            let d = self.values[head].dim();
+            let sums = room(sums, members.len() * d);
+            sums.fill(0.0);
+            let blocks = (0..held).step_by(STEP_BLOCK);
+            let blocks = blocks.map(|start| start..(start + STEP_BLOCK).min(held));
+            for block in blocks.chain((held < len).then_some(held..len)) {
+                let weights = Left {
+                    data: &weights[block.start..],
+                    row: len,
+                    step: 1,
+                };
+                let shape = [members.len(), block.len(), d];
                 let values = self.values[head].block(block, values);
-                attending.add_values(members.clone(), weights, len, start, values);
+                add_weighted(weights, shape, values, sums, d);
             }
+            attending.add_sums(members, sums);
         });
     }
 

@@ -94,7 +94,7 @@ impl EvictedKv {
             let len = self.entries.len(kv_head);
             return self
                 .entries
-                .absorb_step(kv_head, attending, 0..group, len, Some(lists));
+                .absorb_step(kv_head, attending, 0..group, len, Some(lists), len);
         }
         for member in 0..group {
             let head = kv_head * group + member;

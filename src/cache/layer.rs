@@ -341,6 +341,13 @@ impl LayerCache {
             }
             Prefix::Coded(coded) => coded.absorb(kv_head, rope, attending, |_| 0),
         }
+        if attending.pass() == Pass::Step {
+            let len = self.tail.len(kv_head);
+            let (members, held) = (0..group, len - 1);
+            return self
+                .tail
+                .absorb_step(kv_head, attending, members, len, None, held);
+        }
         self.tail.absorb(kv_head, attending, 0..group, appended);
     }
 
