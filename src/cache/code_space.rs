@@ -236,10 +236,10 @@ impl CodedKv {
                     let (key, value) = (&keys[head * d..][..d], &values[head * d..][..d]);
                     let queries = queries[head * group * d..][..group * d].to_vec();
                     let mut attending = Attending::new(queries, d, 1, Pass::Step);
-                    book.step(head, [key, value], new.position, rope, &mut attending);
                     let kv_head = place * shared + head;
                     let len = whole.len(kv_head);
                     whole.absorb(kv_head, &mut attending, 0..group, |_| len);
+                    book.step(head, [key, value], new.position, rope, &mut attending);
                     out.extend(attending.finish());
                 }
                 out
@@ -289,11 +289,11 @@ impl CodedKv {
         appended: impl Fn(usize) -> usize,
     ) {
         let (book, head) = self.place(kv_head);
-        let book = &self.books[book];
-        book.view(head, rope).absorb(attending, appended);
         let whole = self.whole.len(kv_head);
         self.whole
             .absorb(kv_head, attending, 0..attending.members(), |_| whole);
+        let view = self.books[book].view(head, rope);
+        view.absorb(attending, appended);
     }
 
     /// Keys (rotated) and values one query head attends to, `[n, head_dim]` each, with every appended entry.

@@ -11,8 +11,8 @@ use super::code_space::CodedBook;
 use super::coded::Joining;
 use super::dense::STEP_BLOCK;
 use super::scratch::{Scratch, room, with_scratch};
-use super::softmax::Attending;
-use crate::kernel::dots;
+use super::softmax::{Attending, add_weighted};
+use crate::kernel::{Left, dots};
 use crate::model::rope::Rope;
 
 impl CodedBook {
@@ -42,6 +42,8 @@ impl CodedBook {
             view.add_values(attending, Some(&mut value), scratch);
             self.heads[head].push_value(&mut self.values, &value);
             self.view(head, rope).add_newest(attending, newest, scratch);
+            let sums = &scratch.sums[..attending.members() * self.values.dim()];
+            attending.add_sums(0..attending.members(), sums);
         });
     }
 }
@@ -53,6 +55,8 @@ impl HeadView<'_> {
             self.score(attending, 0..self.head.len(), None, scratch);
             self.weigh(attending, scratch);
             self.add_values(attending, None, scratch);
+            let sums = &scratch.sums[..attending.members() * self.values.dim()];
+            attending.add_sums(0..attending.members(), sums);
         });
     }
 
@@ -206,33 +210,50 @@ impl HeadView<'_> {
     /// with each.
     fn add_values(
         &self,
-        attending: &mut Attending,
+        attending: &Attending,
         mut joining: Option<&mut Joining>,
         scratch: &mut Scratch,
     ) {
         let Scratch {
-            values, weights, ..
+            values,
+            weights,
+            sums,
+            ..
         } = scratch;
-        let count = self.values.len();
-        let weights = &weights[..attending.members() * count];
+        let (members, count, d) = (attending.members(), self.values.len(), self.values.dim());
+        let weights = &weights[..members * count];
+        let sums = room(sums, members * d);
+        sums.fill(0.0);
         for start in (0..count).step_by(STEP_BLOCK) {
             let end = (start + STEP_BLOCK).min(count);
             let block = self.values.block(start..end, values);
             if let Some(joining) = joining.as_deref_mut() {
                 self.values.compare(joining, block, start..end);
             }
-            attending.add_values(weights, count, start, block);
+            let weights = Left {
+                data: &weights[start..],
+                row: count,
+                step: 1,
+            };
+            add_weighted(weights, [members, end - start, d], block, sums, d);
         }
     }
 
     /// Adds the value of the newest entry alone, with these `weights`, `[members]`.
-    fn add_newest(&self, attending: &mut Attending, mut weights: Vec<f32>, scratch: &mut Scratch) {
+    fn add_newest(&self, attending: &Attending, mut weights: Vec<f32>, scratch: &mut Scratch) {
         let entry = self.head.len() - 1;
         let rows = self.head.values();
         let factor = rows.factors(entry..entry + 1, &mut scratch.factors)[0];
         weights.iter_mut().for_each(|weight| *weight *= factor);
         let code = rows.indices().get(entry);
         let value = self.values.block(code..code + 1, &mut scratch.values);
-        attending.add_values(&weights, 1, 0, value);
+        let d = self.values.dim();
+        let weights = Left {
+            data: &weights,
+            row: 1,
+            step: 1,
+        };
+        let shape = [attending.members(), 1, d];
+        add_weighted(weights, shape, value, &mut scratch.sums, d);
     }
 }

@@ -6,7 +6,7 @@ use super::dense::STEP_BLOCK;
 use super::indices::Indices;
 use super::rows::{Rows, StoreType};
 use super::scratch::{Scratch, room, with_scratch};
-use crate::kernel::{dots, simd};
+use crate::kernel::{dot, dots};
 
 /// The codewords that keys or values are written in. Grows where an appended vector is like none of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +89,7 @@ impl Codewords {
         dots(&joining.unit, vectors, &mut joining.cosines);
         if !self.are_units {
             for (cosine, codeword) in joining.cosines.iter_mut().zip(vectors.chunks_exact(d)) {
-                let norm = simd::dot(codeword, codeword).sqrt();
+                let norm = dot(codeword, codeword).sqrt();
                 *cosine /= norm.max(f32::MIN_POSITIVE);
             }
         }
@@ -130,7 +130,7 @@ pub struct Joining<'a> {
 
 impl<'a> Joining<'a> {
     pub fn new(vector: &'a [f32]) -> Self {
-        let norm = simd::dot(vector, vector).sqrt();
+        let norm = dot(vector, vector).sqrt();
         let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
         Self {
             vector,

@@ -3,6 +3,7 @@
 use super::dense::{BLOCK, DenseKv};
 use super::footprint::Footprint;
 use super::indices::Indices;
+use super::layer::Pass;
 use super::scratch::{Scratch, with_scratch};
 use super::softmax::Attending;
 
@@ -87,6 +88,13 @@ impl EvictedKv {
         if self.lists.is_none() && !self.is_repeated() {
             let len = self.entries.len(kv_head);
             return self.entries.absorb(kv_head, attending, 0..group, |_| len);
+        }
+        if let (Some(lists), Pass::Step) = (&self.lists, attending.pass()) {
+            let lists = &lists[kv_head * group..(kv_head + 1) * group];
+            let len = self.entries.len(kv_head);
+            return self
+                .entries
+                .absorb_step(kv_head, attending, 0..group, len, Some(lists), len);
         }
         for member in 0..group {
             let head = kv_head * group + member;

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::footprint::Footprint;
 use super::rows::StoreType;
 use super::softmax::Attending;
-use crate::kernel::simd;
+use crate::kernel::dot;
 use crate::model::rope::Rope;
 
 /// Tokens whose queries one task attends with, so that a long prefill has many tasks.
@@ -341,6 +341,13 @@ impl LayerCache {
             }
             Prefix::Coded(coded) => coded.absorb(kv_head, rope, attending, |_| 0),
         }
+        if attending.pass() == Pass::Step {
+            let len = self.tail.len(kv_head);
+            let (members, held) = (0..group, len - 1);
+            return self
+                .tail
+                .absorb_step(kv_head, attending, members, len, None, held);
+        }
         self.tail.absorb(kv_head, attending, 0..group, appended);
     }
 
@@ -362,6 +369,6 @@ impl LayerCache {
 
 /// The norm of each vector of `rows`, `[n, head_dim]`.
 fn norms(rows: &[f32], head_dim: usize) -> Vec<f32> {
-    let norm = |row: &[f32]| simd::dot(row, row).sqrt();
+    let norm = |row: &[f32]| dot(row, row).sqrt();
     rows.chunks_exact(head_dim).map(norm).collect()
 }

@@ -20,6 +20,8 @@ pub struct Scratch {
     pub seen_scores: Vec<f32>,
     /// Of codewords.
     pub weights: Vec<f32>,
+    /// The weighted sum of values, per query head of the group.
+    pub sums: Vec<f32>,
 }
 
 thread_local! {

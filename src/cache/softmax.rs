@@ -34,40 +34,36 @@ pub(super) struct Softmax {
     pub out: Vec<f32>,
 }
 
-impl Softmax {
-    /// Adds `weights`, `[count, n]`, times `values`, `[n, dim]`, to `count` rows from `row` on, `apart` from each other.
-    fn add_weighted(
-        &mut self,
-        weights: Left<'_>,
-        [count, n, dim]: [usize; 3],
-        values: &[f32],
-        row: usize,
-        apart: usize,
-    ) {
-        let out = &mut self.out[row * dim..];
-        if !dim.is_multiple_of(LANES) {
-            for i in 0..count {
-                let out = &mut out[i * apart * dim..][..dim];
-                for (k, value) in values.chunks_exact(dim).take(n).enumerate() {
-                    let weight = weights.data[i * weights.row + k * weights.step];
-                    simd::add_scaled(out, weight, value);
-                }
+/// Adds `weights`, `[count, n]`, times `values`, `[n, dim]`, to `count` rows of `out` that lie `row` elements apart.
+pub(super) fn add_weighted(
+    weights: Left<'_>,
+    [count, n, dim]: [usize; 3],
+    values: &[f32],
+    out: &mut [f32],
+    row: usize,
+) {
+    if !dim.is_multiple_of(LANES) {
+        for i in 0..count {
+            let out = &mut out[i * row..][..dim];
+            for (k, value) in values.chunks_exact(dim).take(n).enumerate() {
+                let weight = weights.data[i * weights.row + k * weights.step];
+                simd::add_scaled(out, weight, value);
             }
-            return;
         }
-        let values = Right {
-            data: values,
-            row: dim,
-            group: LANES,
-        };
-        let mut out = Out {
-            data: out,
-            row: apart * dim,
-            group: LANES,
-            add: true,
-        };
-        product(weights, count, n, values, dim / LANES, &mut out);
+        return;
     }
+    let values = Right {
+        data: values,
+        row: dim,
+        group: LANES,
+    };
+    let mut out = Out {
+        data: out,
+        row,
+        group: LANES,
+        add: true,
+    };
+    product(weights, count, n, values, dim / LANES, &mut out);
 }
 
 impl Attending {
@@ -160,7 +156,7 @@ impl Attending {
                     step: LANES,
                 };
                 let shape = [count, lanes.most, d];
-                self.state.add_weighted(weights, shape, values, row, 1);
+                add_weighted(weights, shape, values, &mut self.state.out[row * d..], d);
             }
         }
     }
@@ -206,8 +202,8 @@ impl Attending {
             step: 1,
         };
         let (shape, row) = ([members.len(), n, d], members.start * self.stride + token);
-        self.state
-            .add_weighted(weights, shape, values, row, self.stride);
+        let out = &mut self.state.out[row * d..];
+        add_weighted(weights, shape, values, out, self.stride * d);
         self.scores = scores;
     }
 
@@ -223,17 +219,13 @@ impl Attending {
         );
     }
 
-    /// Adds `values`, `[n, dim]`, to what the query heads' single token has summed: weighted by columns `start` to
-    /// `start + n` of `weights`, `[members, width]`.
-    pub fn add_values(&mut self, weights: &[f32], width: usize, start: usize, values: &[f32]) {
-        let shape = [self.members(), values.len() / self.dim, self.dim];
-        let weights = Left {
-            data: &weights[start..],
-            row: width,
-            step: 1,
-        };
-        self.state
-            .add_weighted(weights, shape, values, 0, self.stride);
+    /// Adds `sums`, `[members, dim]`, the weighted sum of a run's values, to what the single token of some query heads
+    /// has summed.
+    pub fn add_sums(&mut self, members: Range<usize>, sums: &[f32]) {
+        for (member, sum) in members.zip(sums.chunks_exact(self.dim)) {
+            let out = &mut self.state.out[member * self.stride * self.dim..][..self.dim];
+            out.iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
+        }
     }
 
     /// Adds to `sums`, one for each of `keys`, the attention it draws from all tokens of one query head: `[n, dim]`

@@ -9,8 +9,6 @@ pub mod draws;
 pub mod eviction;
 pub mod group;
 pub mod learn;
-#[expect(unsafe_code, reason = "the crate `gemm` takes pointers")]
-mod matmul;
 pub mod merge;
 pub mod method;
 pub mod methods;

@@ -3,10 +3,13 @@
 //!
 //! First step of every eviction method: score, then `pool`, `group`, and `select`.
 
+use std::f32::consts::LOG2_E;
+
+use multiversion::multiversion;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use super::matmul::{dot, dot_products};
+use crate::kernel::{Panels, dot, simd};
 
 /// How the attention of the window's queries is reduced to one score per entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
@@ -67,11 +70,12 @@ pub fn window_attention(
     if before == 0 || window == 0 {
         return scores;
     }
+    let keys = Panels::pack(keys, head_dim);
     for (head, sums) in queries
         .chunks_exact(window * head_dim)
         .zip(scores.chunks_exact_mut(before))
     {
-        add_attention(head, keys, head_dim, |_| 1.0, sums);
+        add_attention(head, &keys, |_| 1.0, sums);
         match normalisation {
             Normalisation::Sum => {}
             Normalisation::Mean => sums.iter_mut().for_each(|s| *s /= window as f32),
@@ -89,20 +93,20 @@ const QUERIES: usize = 64;
 
 /// Adds to `sums`, one for each entry before the window, the attention of the window's queries times the weight of each
 /// query: `queries: [window, head_dim]` are those of the last tokens of `keys: [len, head_dim]`, both rotated.
-/// Softmax as in [`window_attention`].
+/// Softmax as in [`window_attention`], in powers of two.
 pub fn add_attention(
     queries: &[f32],
-    keys: &[f32],
-    head_dim: usize,
+    keys: &Panels,
     weight: impl Fn(usize) -> f32,
     sums: &mut [f32],
 ) {
-    let (len, before) = (keys.len() / head_dim, sums.len());
-    let scale = 1.0 / (head_dim as f32).sqrt();
+    let (len, head_dim, before) = (keys.rows(), keys.k(), sums.len());
+    let scale = LOG2_E / (head_dim as f32).sqrt();
+    let scaled: Vec<f32> = queries.iter().map(|q| q * scale).collect();
     let mut logits = Vec::new();
-    for (block, queries) in queries.chunks(QUERIES * head_dim).enumerate() {
+    for (block, queries) in scaled.chunks(QUERIES * head_dim).enumerate() {
         logits.resize(queries.len() / head_dim * len, 0.0);
-        dot_products(queries, keys, head_dim, scale, &mut logits);
+        keys.part(0..len).product(queries, &mut logits);
         for (i, row) in logits.chunks_exact_mut(len).enumerate() {
             let query = block * QUERIES + i;
             let visible = &mut row[..=before + query];
@@ -128,75 +132,17 @@ pub fn key_norms(keys: &[f32], head_dim: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Replaces each `x` by `exp(x - max)` and returns their sum, in [`LANES`] interleaved partial sums.
+/// Replaces each `x` by `2^(x - max)` and returns their sum.
+#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn exponentiate(row: &mut [f32]) -> f32 {
-    let mut largest = [f32::NEG_INFINITY; LANES];
-    for chunk in row.chunks(LANES) {
-        for (m, &x) in largest.iter_mut().zip(chunk) {
-            *m = if x > *m { x } else { *m };
-        }
-    }
-    let max = largest.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x));
-    let mut sums = [0f32; LANES];
-    let (chunks, rest) = row.as_chunks_mut::<LANES>();
-    for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *x = exp(*x - max);
-            *sum += *x;
-        }
-    }
-    for (sum, x) in sums.iter_mut().zip(rest) {
-        *x = exp(*x - max);
-        *sum += *x;
-    }
-    sums.iter().sum()
-}
-
-/// Elements handled side by side: two AVX registers of f32.
-const LANES: usize = 16;
-
-/// `e^x` for `x <= 0` without branches or calls, so that a loop over it is vectorised; relative error below 2e-7.
-/// Arguments under -87 give about 1e-38, as good as the zero they stand for.
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    // 1.5 * 2^23: adding it leaves the nearest integer in the low bits of the sum.
-    const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first exact in few bits, so that x - k ln 2 keeps its low bits (Cephes expf).
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    let x = if x < -87.0 { -87.0 } else { x };
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let k = shifted - ROUND;
-    let r = x - k * LN2_HIGH - k * LN2_LOW;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 5e-1;
-    let mantissa = p * r * r + r + 1.0;
-    let exponent = f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
-    mantissa * exponent
+    let max = simd::max(row);
+    simd::exp2_and_sum(row, max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn exp_agrees_with_std() {
-        for i in 0..87_000 {
-            let x = -i as f32 * 1e-3;
-            let want = x.exp();
-            assert!(
-                (exp(x) - want).abs() <= 3e-7 * want,
-                "exp({x}) = {} not {want}",
-                exp(x)
-            );
-        }
-        assert!(exp(f32::NEG_INFINITY) < 1e-37);
-    }
 
     /// The definition, in f64, one element at a time.
     fn plain(

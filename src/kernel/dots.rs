@@ -33,6 +33,16 @@ pub fn dots(query: &[f32], rows: &[f32], out: &mut [f32]) {
     plain(query, rows, out);
 }
 
+/// The dot product of two vectors of one length, as [`dots`] has it.
+///
+/// # Panics
+/// When the lengths do not agree, or are 0.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut product = [0.0];
+    dots(a, b, &mut product);
+    product[0]
+}
+
 /// The definition, and what runs where there is no AVX2: the same sums in the same order.
 fn plain(query: &[f32], rows: &[f32], out: &mut [f32]) {
     for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {

@@ -10,7 +10,6 @@
 //! AddressSanitizer and Valgrind.
 //!
 //! - [`dots`], [`half`], `tile`: instructions that not every processor has, over slices whose lengths are checked.
-//! - `compress::matmul`: a product of the crate `gemm`, which takes pointers.
 //! - `compress::codebook::similarity`: comparisons as bits, in SSE.
 
 #[expect(unsafe_code, reason = "AVX2, where the processor has it")]
@@ -26,7 +25,7 @@ pub mod simd;
 )]
 mod tile;
 
-pub use dots::dots;
+pub use dots::{dot, dots};
 pub use finite::first_beyond;
 pub use panels::Panels;
 pub use tile::{LANES, Left, Out, Right, product};

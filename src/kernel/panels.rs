@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use std::ops::Range;
+
 use super::tile::{LANES, Left, Out, Right, product, rows_of_a_tile};
 
 /// Most inner elements summed at once: a panel of so many stays in the first-level cache while rows pass by.
@@ -57,6 +59,32 @@ impl Panels {
         self.k
     }
 
+    fn all(&self) -> Part<'_> {
+        Part {
+            rows: self.rows,
+            k: self.k,
+            data: &self.data,
+        }
+    }
+
+    /// Those rows of the matrix that are in `range`, which begins with a panel.
+    ///
+    /// # Panics
+    /// When it does not, or when there are no such rows.
+    pub fn part(&self, range: Range<usize>) -> Part<'_> {
+        assert!(
+            range.start.is_multiple_of(LANES) && range.end <= self.rows,
+            "rows {range:?} of {} in panels of {LANES}",
+            self.rows
+        );
+        let panels = range.start / LANES..range.end.div_ceil(LANES);
+        Part {
+            rows: range.len(),
+            k: self.k,
+            data: &self.data[panels.start * LANES * self.k..panels.end * LANES * self.k],
+        }
+    }
+
     /// Row `i`, `[k]`.
     pub fn row(&self, i: usize) -> impl Iterator<Item = f32> + '_ {
         let panel = &self.data[i / LANES * LANES * self.k..][..LANES * self.k];
@@ -80,6 +108,7 @@ impl Panels {
         if m == 0 {
             return;
         }
+        let all = self.all();
         if m >= MANY {
             // Several tasks a thread, so that none waits long for another; whole tiles.
             let rows = m
@@ -87,14 +116,40 @@ impl Panels {
                 .next_multiple_of(rows_of_a_tile());
             out.par_chunks_mut(rows * self.rows)
                 .zip(a.par_chunks(rows * self.k))
-                .for_each(|(out, a)| self.all_panels(a, out, add));
+                .for_each(|(out, a)| all.add_product(a, out, add));
         } else {
-            self.by_panels(a, m, out, add);
+            all.by_panels(a, m, out, add);
         }
+    }
+}
+
+/// Some rows of such a matrix.
+#[derive(Clone, Copy)]
+pub struct Part<'p> {
+    rows: usize,
+    k: usize,
+    data: &'p [f32],
+}
+
+impl Part<'_> {
+    /// `out = a b^T` on the calling thread: `a` is `[m, k]`, `out` `[m, rows]`.
+    ///
+    /// # Panics
+    /// When the lengths do not agree.
+    pub fn product(self, a: &[f32], out: &mut [f32]) {
+        let m = a.len() / self.k;
+        assert!(
+            a.len() == m * self.k && out.len() == m * self.rows,
+            "{m} of {} elements times {} of them, {} put out",
+            self.k,
+            self.rows,
+            out.len()
+        );
+        self.add_product(a, out, false);
     }
 
     /// Parts of the inner dimension: as equal as they can be.
-    fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
+    fn depths(self) -> impl Iterator<Item = (usize, usize)> {
         let depth = self.k.div_ceil(self.k.div_ceil(DEPTH));
         let k = self.k;
         (0..k)
@@ -102,7 +157,7 @@ impl Panels {
             .map(move |start| (start, depth.min(k - start)))
     }
 
-    fn all_panels(&self, a: &[f32], out: &mut [f32], add: bool) {
+    fn add_product(self, a: &[f32], out: &mut [f32], add: bool) {
         let m = a.len() / self.k;
         let whole = self.rows / LANES;
         let (wholes, edges) = self.data.split_at(whole * LANES * self.k);
@@ -110,7 +165,7 @@ impl Panels {
         if add {
             lift(out, whole * LANES, self.rows, &mut edge);
         }
-        for (start, depth) in self.parts() {
+        for (start, depth) in self.depths() {
             let (left, add) = (self.left(a, start), add || start > 0);
             let mut out = Out {
                 data: &mut *out,
@@ -135,7 +190,7 @@ impl Panels {
     }
 
     /// Few rows: every thread reads its own part of the panels, which are what takes the time.
-    fn by_panels(&self, a: &[f32], m: usize, out: &mut [f32], add: bool) {
+    fn by_panels(self, a: &[f32], m: usize, out: &mut [f32], add: bool) {
         let mut columns = vec![0.0; self.rows.div_ceil(LANES) * m * LANES];
         if add {
             for (number, columns) in columns.chunks_exact_mut(m * LANES).enumerate() {
@@ -146,7 +201,7 @@ impl Panels {
             .par_chunks_mut(TASK * m * LANES)
             .zip(self.data.par_chunks(TASK * LANES * self.k))
             .for_each(|(columns, panels)| {
-                for (start, depth) in self.parts() {
+                for (start, depth) in self.depths() {
                     let groups = columns.len() / (m * LANES);
                     let mut out = Out {
                         data: columns,
@@ -164,7 +219,7 @@ impl Panels {
     }
 
     /// Rows `[m, k]` from inner element `start` on.
-    fn left<'a>(&self, a: &'a [f32], start: usize) -> Left<'a> {
+    fn left<'a>(self, a: &'a [f32], start: usize) -> Left<'a> {
         Left {
             data: &a[start..],
             row: self.k,
@@ -173,7 +228,7 @@ impl Panels {
     }
 
     /// Panels from inner element `start` on.
-    fn right<'a>(&self, panels: &'a [f32], start: usize) -> Right<'a> {
+    fn right<'a>(self, panels: &'a [f32], start: usize) -> Right<'a> {
         Right {
             data: &panels[start * LANES..],
             row: LANES,
@@ -234,6 +289,12 @@ mod tests {
                 let mut alone = vec![0.0; n];
                 panels.product(row, &mut alone, false);
                 assert_eq!(alone, out, "row {i} of {m}x{n}x{k}");
+            }
+            let mut here = vec![f32::NAN; m * (n - n / LANES / 2 * LANES)];
+            let part = n / LANES / 2 * LANES..n;
+            panels.part(part.clone()).product(&a, &mut here);
+            for (out, here) in out.chunks_exact(n).zip(here.chunks_exact(part.len())) {
+                assert_eq!(&out[part.clone()], here, "a part of {m}x{n}x{k}");
             }
             let mut twice = out.clone();
             panels.product(&a, &mut twice, true);

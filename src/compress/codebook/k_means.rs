@@ -3,8 +3,8 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::super::matmul::{dot, dot_products};
 use super::{Codebook, Codewords};
+use crate::kernel::{Panels, dot};
 
 /// Vectors compared with all codewords at a time, which bounds the memory for their products.
 const CHUNK: usize = 256;
@@ -97,11 +97,12 @@ fn seeds(units: &[f32], d: usize, weights: &[u32], k: usize, seed: u64) -> Vec<f
 /// For each vector the codeword of the greatest cosine, among equals the first.
 fn nearest(units: &[f32], codewords: &[f32], d: usize) -> Vec<u32> {
     let k = codewords.len() / d;
+    let codewords = Panels::pack(codewords, d);
     let mut products = vec![0f32; CHUNK * k];
     let mut index = Vec::with_capacity(units.len() / d);
     for chunk in units.chunks(CHUNK * d) {
         let products = &mut products[..chunk.len() / d * k];
-        dot_products(chunk, codewords, d, 1.0, products);
+        codewords.part(0..k).product(chunk, products);
         index.extend(products.chunks_exact(k).map(|row| {
             let mut best = 0;
             for (code, &cosine) in row.iter().enumerate() {

@@ -21,7 +21,7 @@ pub use k_means::spherical_k_means;
 pub use leader::leader;
 pub use similarity::similarity_graphs;
 
-use super::matmul::dot;
+use crate::kernel::dot;
 
 /// Codewords, and which of them stands for each vector.
 #[derive(Debug, Clone, PartialEq)]

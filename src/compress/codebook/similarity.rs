@@ -1,8 +1,8 @@
 //! From directions to graphs of what is alike (SpindleKV eq. 8-9): `cosine > theta`, for several thresholds in one pass.
 
-use super::super::matmul::dot_products;
 use super::bits;
 use super::graph::BitGraph;
+use crate::kernel::Panels;
 
 /// Vectors to a side of the tiles that the pairs are worked off in: a tile of products stays in the second-level cache.
 /// A multiple of 64, so that tiles are whole words of bits.
@@ -16,7 +16,7 @@ const TILE: usize = 128;
 ///
 /// Every pair is computed once, in tiles of one shape whatever `n` is (the last ones padded with zeros), and each product is
 /// summed in the same order wherever in a tile it falls. So whether two vectors are alike depends on the two vectors
-/// and the machine's vector unit alone: not on their places, on the other vectors, or on the other thresholds.
+/// alone: not on their places, on the other vectors, on the other thresholds, or on the machine.
 ///
 /// # Panics
 /// When `units` is not a whole number of vectors.
@@ -32,6 +32,7 @@ pub fn similarity_graphs(units: &[f32], d: usize, thetas: &[f32]) -> Vec<BitGrap
     let mut padded = units.to_vec();
     padded.resize(tiles * TILE * d, 0.0);
     let tile = |t: usize| &padded[t * TILE * d..(t + 1) * TILE * d];
+    let panels = Panels::pack(&padded, d);
     let mut products = vec![0f32; TILE * TILE];
     for (graph, _) in graphs
         .iter_mut()
@@ -45,7 +46,8 @@ pub fn similarity_graphs(units: &[f32], d: usize, thetas: &[f32]) -> Vec<BitGrap
     }
     for row in 0..tiles {
         for column in row..tiles {
-            dot_products(tile(row), tile(column), d, 1.0, &mut products);
+            let columns = panels.part(column * TILE..(column + 1) * TILE);
+            columns.product(tile(row), &mut products);
             for (graph, &theta) in graphs
                 .iter_mut()
                 .zip(thetas)
@@ -165,7 +167,7 @@ mod tests {
             let mut first = set.units.clone();
             first.resize(TILE.max(set.len()) * set.d, 0.0);
             let first = &first[..TILE * set.d];
-            dot_products(first, first, set.d, 1.0, &mut tile);
+            Panels::pack(first, set.d).part(0..TILE).product(first, &mut tile);
             let thetas: Vec<f32> = (1..TILE.min(set.len())).map(|i| tile[i]).filter(|&t| t < 1.0).take(20).collect();
             let whole = similarity_graphs(&set.units, set.d, &thetas);
             let some = similarity_graphs(&shuffled, set.d, &thetas);

@@ -26,6 +26,7 @@ use crate::compress::score::add_attention;
 use crate::compress::select::top_k;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::size::Size;
+use crate::kernel::Panels;
 use crate::model::decoder::PrunedLayer;
 
 const DECAY: SettingInfo = SettingInfo {
@@ -167,13 +168,14 @@ impl Pruning for PyramidInfer {
         // linspace(1, distance_weight, recent); a single query has weight 1.
         let step = (self.distance_weight - 1.0) / (recent.max(2) - 1) as f64;
         let weight = |query: usize| (1.0 + step * query as f64) as f32;
-        let keys: Vec<Vec<f32>> = layer.kv.keys.iter().map(|rows| rows.to_f32()).collect();
+        let keys = layer.kv.keys.iter();
+        let keys: Vec<Panels> = keys.map(|rows| Panels::pack(&rows.to_f32(), d)).collect();
         for head in 0..layer.geometry.heads {
             let queries = layer.queries.chunks_exact(d).skip(head);
             let queries = queries.step_by(layer.geometry.heads).skip(n - recent);
             let queries: Vec<f32> = queries.flatten().copied().collect();
             let keys = &keys[head / layer.geometry.group()];
-            add_attention(&queries, keys, d, weight, &mut scores);
+            add_attention(&queries, keys, weight, &mut scores);
         }
         if let Some(fault) = Fault::of_scores(&scores, scores.len()) {
             return Err(fault.in_layer(layer.layer));
