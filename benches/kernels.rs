@@ -1,19 +1,19 @@
 //! Kernels, each beside the plain version of the same arithmetic: the matrix product, attention over a prompt, the
 //! attention of decoded tokens over a coded and a whole cache, the choice of what is kept, and a step of many cells.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
+use candle_core::{Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use spindle::cache::{
-    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Geometry, LayerCache, NewTokens,
-    Pass, Prefix, Rows, StoreType,
-};
+use spindle::attend::rope::Rope;
+use spindle::attend::{Attention, Batch, Host, Pass, Plain, Rule};
 use spindle::compress::pool::{Pooling, pool};
 use spindle::compress::select::{Ranked, top_k};
 use spindle::kernel::Panels;
-use spindle::model::config::DecoderConfig;
-use spindle::model::rope::Rope;
+use spindle::store::{
+    Coded, CodedRows, Codewords, Entries, Geometry, Indices, LayerStore, Part, Rotate, Rows, Run,
+    StoreType,
+};
 
 const GEOMETRY: Geometry = Geometry {
     layers: 1,
@@ -27,29 +27,31 @@ fn values(n: usize, seed: f32) -> Vec<f32> {
     (0..n).map(|i| (i as f32 * 0.37 + seed).sin()).collect()
 }
 
-fn rope() -> Rope {
-    let config = r#"{"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536,
-        "num_hidden_layers": 1, "num_attention_heads": 9, "num_key_value_heads": 3,
-        "vocab_size": 128, "max_position_embeddings": 8192, "rms_norm_eps": 1e-5}"#;
-    Rope::new(
-        &DecoderConfig::from_hf_json(config, "config.json").unwrap(),
-        8192,
+fn rule() -> Rule {
+    let rope = Rope::new(D, 10000.0, None, 8193);
+    Rule::new(D, Some(Arc::new(rope)))
+}
+
+fn dense(len: usize) -> Run {
+    let rows = |seed: usize| Rows::from_f32(D, StoreType::F16, &values(len * D, seed as f32));
+    let heads = 0..GEOMETRY.kv_heads;
+    let keys = heads.clone().map(rows).collect();
+    Run::whole(
+        keys,
+        heads.map(|head| rows(head + 10)).collect(),
+        Rotate::AtWrite,
     )
 }
 
-fn dense(len: usize) -> DenseKv {
-    let rows = |seed: usize| Rows::from_f32(D, StoreType::F16, &values(len * D, seed as f32));
-    DenseKv {
-        keys: (0..GEOMETRY.kv_heads).map(rows).collect(),
-        values: (0..GEOMETRY.kv_heads).map(|head| rows(head + 10)).collect(),
-    }
+fn layer(run: Run) -> LayerStore {
+    LayerStore::of_prompt(Arc::new(run), GEOMETRY, StoreType::F16, 1)
 }
 
 /// Every query over every key it sees, one number after the other.
-fn plain_attention(queries: &[f32], kv: &DenseKv, before: usize) -> Vec<f32> {
+fn plain_attention(queries: &[f32], kv: &Run, before: usize) -> Vec<f32> {
     let (heads, group) = (GEOMETRY.heads, GEOMETRY.group());
     let (keys, values): (Vec<_>, Vec<_>) = (0..GEOMETRY.kv_heads)
-        .map(|head| (kv.keys[head].to_f32(), kv.values[head].to_f32()))
+        .map(|head| (kv.keys(head).to_f32(), kv.values(head).to_f32()))
         .unzip();
     let mut out = vec![0.0; queries.len()];
     for (row, (query, out)) in queries.chunks(D).zip(out.chunks_mut(D)).enumerate() {
@@ -70,33 +72,46 @@ fn plain_attention(queries: &[f32], kv: &DenseKv, before: usize) -> Vec<f32> {
     out
 }
 
-fn new_tokens<'a>(queries: &'a [f32], kv: &'a [f32], position: usize, pass: Pass) -> NewTokens<'a> {
-    NewTokens {
+/// Appends tokens to a layer and attends them.
+fn attend(
+    attention: &dyn Attention,
+    rule: &Rule,
+    [queries, kv]: [&Tensor; 2],
+    position: usize,
+    pass: Pass,
+    layer: &mut LayerStore,
+) -> Tensor {
+    let n = queries.dims()[0];
+    let span = 0..n;
+    let batch = Batch {
         queries,
-        unrotated_keys: kv,
         keys: kv,
         values: kv,
-        position,
+        spans: std::slice::from_ref(&span),
+        positions: &Vec::from_iter(position..position + n),
         pass,
-    }
+    };
+    let attended = attention.attend(rule, &batch, &mut [layer], None);
+    attended.expect("attention").output
+}
+
+fn tensor(rows: &[f32], n: usize) -> Tensor {
+    Tensor::from_slice(rows, (n, rows.len() / n), &Device::Cpu).expect("a tensor")
 }
 
 fn attention(c: &mut Criterion) {
-    let (rope, len, new) = (rope(), 2048 - 64, 64);
+    let (rule, len, new) = (rule(), 2048 - 64, 64);
     let queries = values(new * GEOMETRY.heads * D, 0.5);
     let appended = values(new * GEOMETRY.kv_heads * D, 0.7);
     let kv = dense(2048);
     let mut group = c.benchmark_group("attention, 64 queries of 2048");
     group.sample_size(10);
-    let cache = LayerCache::new(
-        GEOMETRY,
-        Prefix::Dense(Arc::new(dense(len))),
-        StoreType::F16,
-    );
+    let cache = layer(dense(len));
+    let tensors = [&tensor(&queries, new), &tensor(&appended, new)];
     group.bench_function("panels", |b| {
         b.iter_batched(
-            || cache.clone(),
-            |mut cache| cache.attend(&new_tokens(&queries, &appended, len, Pass::Sequence), &rope),
+            || cache.fork(),
+            |mut cache| attend(&Host, &rule, tensors, len, Pass::Sequence, &mut cache),
             criterion::BatchSize::LargeInput,
         )
     });
@@ -105,7 +120,7 @@ fn attention(c: &mut Criterion) {
 }
 
 /// 3,700 entries in 2,800 codewords of keys and 3,200 of values, as SpindleKV at 0.4 leaves of 8k tokens.
-fn coded() -> Prefix {
+fn coded() -> LayerStore {
     let (entries, keys, vals) = (3700, 2800, 3200);
     let positions: Vec<u32> = (0..entries as u32).map(|i| 2 * i).collect();
     let book = |seed: f32| {
@@ -116,47 +131,38 @@ fn coded() -> Prefix {
             CodedRows::new(StoreType::F16, &index(codewords), Some(&vec![1.5; entries]))
         };
         let words = |n: usize| Codewords::new(D, StoreType::F16, &values(n * D, seed), true, 0.95);
-        CodedBook {
-            keys: words(keys),
-            values: words(vals),
-            heads: vec![CodedHead::new(
-                rows(keys),
-                rows(vals),
-                Some(&positions),
-                1,
-                None,
-            )],
+        Part {
+            keys: Box::new(Coded::new(words(keys), vec![rows(keys)])),
+            values: Box::new(Coded::new(words(vals), vec![rows(vals)])),
+            entries: vec![Entries {
+                positions: Some(Indices::from_slice(&positions)),
+                chosen: entries,
+                ..Entries::default()
+            }],
         }
     };
-    Prefix::Coded(CodedKv {
-        books: (0..GEOMETRY.kv_heads)
-            .map(|head| book(head as f32))
-            .collect(),
-        whole: DenseKv::new(GEOMETRY.kv_heads, D, StoreType::F16),
-        codes_decoded: true,
-    })
+    let parts = (0..GEOMETRY.kv_heads).map(|head| book(head as f32));
+    let open = Run {
+        parts: parts.collect(),
+        rotate: Rotate::ByPosition,
+    };
+    LayerStore::new(Vec::new(), open, 1)
 }
 
 fn step(c: &mut Criterion) {
-    let rope = rope();
+    let rule = rule();
     let queries = values(GEOMETRY.heads * D, 0.5);
     let mut group = c.benchmark_group("one query at 8k tokens");
-    let coded = LayerCache::new(GEOMETRY, coded(), StoreType::F16);
-    let full = LayerCache::new(
-        GEOMETRY,
-        Prefix::Dense(Arc::new(dense(8192))),
-        StoreType::F16,
-    );
+    let (coded, full) = (coded(), layer(dense(8192)));
     let new = values(GEOMETRY.kv_heads * D, 0.7);
+    let tensors = [&tensor(&queries, 1), &tensor(&new, 1)];
     for (name, cache) in [("code space", &coded), ("whole", &full)] {
         group.bench_function(name, |b| {
-            let mut cache = cache.clone();
-            let mark = cache.mark();
-            b.iter(|| {
-                let out = cache.attend(&new_tokens(&queries, &new, 8000, Pass::Step), &rope);
-                cache.rewind(&mark);
-                out
-            })
+            b.iter_batched(
+                || cache.fork(),
+                |mut cache| attend(&Host, &rule, tensors, 8000, Pass::Step, &mut cache),
+                criterion::BatchSize::SmallInput,
+            )
         });
     }
     let kv = dense(8192);
@@ -164,12 +170,11 @@ fn step(c: &mut Criterion) {
         b.iter(|| plain_attention(&queries, &kv, 8191))
     });
     group.bench_function("code space, rebuilt and plain", |b| {
-        b.iter(|| {
-            let heads = (0..GEOMETRY.heads).map(|head| coded.materialize(head, &rope));
-            heads
-                .map(|(keys, values)| black_box(keys.len() + values.len()))
-                .sum::<usize>()
-        })
+        b.iter_batched(
+            || coded.fork(),
+            |mut cache| attend(&Plain, &rule, tensors, 8000, Pass::Step, &mut cache),
+            criterion::BatchSize::SmallInput,
+        )
     });
     group.finish();
 }

@@ -10,7 +10,6 @@ use std::time::Instant;
 use candle_core::Device;
 use rayon::prelude::*;
 use serde_json::json;
-use spindle::cache::{Cache, StoreType};
 use spindle::compress::codebook::{greedy, similarity_graphs};
 use spindle::compress::learn::Vectors;
 use spindle::compress::methods::METHODS;
@@ -22,6 +21,7 @@ use spindle::model::chat::ChatOptions;
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
+use spindle::store::{Cache, StoreType};
 
 const ROUNDS: usize = 5;
 const STEPS: usize = 8;
@@ -101,20 +101,16 @@ fn caches(model: &Model, prefilled: &Prefilled, cells: &[Cell]) -> anyhow::Resul
     made.map(|made| Ok(made?.cache)).collect()
 }
 
-/// Milliseconds of `STEPS` steps of these caches together; what they append is taken back.
-fn steps(model: &Model, caches: &mut [Cache]) -> anyhow::Result<f64> {
-    let marks: Vec<_> = caches.iter().map(Cache::mark).collect();
-    let passed = ms(|| {
+/// Milliseconds of `STEPS` steps of forks of these caches together.
+fn steps(model: &Model, caches: &[Cache]) -> anyhow::Result<f64> {
+    let mut forks: Vec<Cache> = caches.iter().map(Cache::fork).collect();
+    ms(|| {
         for step in 0..STEPS {
-            let mut batch: Vec<&mut Cache> = caches.iter_mut().collect();
+            let mut batch: Vec<&mut Cache> = forks.iter_mut().collect();
             model.step(&vec![1000 + step as u32; batch.len()], &mut batch)?;
         }
         Ok(())
-    })?;
-    for (cache, mark) in caches.iter_mut().zip(&marks) {
-        cache.rewind(mark);
-    }
-    Ok(passed)
+    })
 }
 
 const OBSERVE: Observe = Observe {
@@ -131,12 +127,12 @@ fn together(model: &Model, tokens: &[u32], rounds: usize) -> anyhow::Result<()> 
         }
     }
     let prefilled = model.prefill(tokens, OBSERVE, StoreType::F16)?;
-    let mut caches = caches(model, &prefilled, &cells)?;
+    let caches = caches(model, &prefilled, &cells)?;
     let (mut alone, mut batch) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        batch.push(steps(model, &mut caches)? / STEPS as f64);
+        batch.push(steps(model, &caches)? / STEPS as f64);
         let mut sum = 0.0;
-        for one in caches.chunks_mut(1) {
+        for one in caches.chunks(1) {
             sum += steps(model, one)?;
         }
         alone.push(sum / STEPS as f64);
@@ -151,12 +147,12 @@ fn together(model: &Model, tokens: &[u32], rounds: usize) -> anyhow::Result<()> 
 
 fn long(model: &Model, tokens: &[u32], rounds: usize) -> anyhow::Result<()> {
     let prefilled = model.prefill(tokens, OBSERVE, StoreType::F16)?;
-    let mut full = caches(model, &prefilled, &[cell("full", 1.0)?])?;
-    let mut coded = caches(model, &prefilled, &[cell("spindle", 0.4)?])?;
+    let full = caches(model, &prefilled, &[cell("full", 1.0)?])?;
+    let coded = caches(model, &prefilled, &[cell("spindle", 0.4)?])?;
     let mut sides = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
-        sides[0].push(steps(model, &mut full)? / STEPS as f64);
-        sides[1].push(steps(model, &mut coded)? / STEPS as f64);
+        sides[0].push(steps(model, &full)? / STEPS as f64);
+        sides[1].push(steps(model, &coded)? / STEPS as f64);
     }
     let [full, coded] = sides;
     print(
@@ -201,13 +197,14 @@ fn learn(prefilled: &Prefilled, thetas: usize) -> anyhow::Result<f64> {
     ms(|| {
         let heads = prefilled.layers.iter().flat_map(|layer| {
             let keys = layer.unrotated_keys.iter().map(|rows| (rows, 0.98f32));
-            keys.chain(layer.kv.values.iter().map(|rows| (rows, 0.95)))
+            let values = (0..layer.kv.heads()).map(|head| (layer.kv.values(head), 0.95));
+            keys.chain(values)
         });
         let heads: Vec<_> = heads.collect();
         let codewords: usize = heads
             .par_iter()
             .map(|&(rows, theta)| {
-                let vectors = Vectors::new(std::slice::from_ref(rows));
+                let vectors = Vectors::new(&[rows]);
                 let thetas: Vec<f32> = (0..thetas).map(|i| theta - 0.02 * i as f32).collect();
                 let weights = vec![1; rows.len()];
                 let graphs = similarity_graphs(&vectors.units, rows.dim(), &thetas);

@@ -4,13 +4,14 @@
 //!
 //! `error`, `profile`, `terminal`, `layout`, `memory`, `disk`, `files`, `archive`, `guard`, `toml_text` (what is bad input,
 //! what took how long, what is printed and how wide, what fits, what is read, what may panic) -> `kernel` (arithmetic over
-//! slices) -> `source` (files of a model) -> `cache`, `model`, `load` (pluggable caches, one decoder) -> `compress`
-//! (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples and metrics) ->
-//! `experiment` (TOML to cells) -> `record` (CSV) -> `run` (the loop) -> `report`, `inspect` (facts of one prompt), `plot`;
+//! slices) -> `source` (files of a model) -> `store` (what a cache holds), `attend` (how it is attended to), `model`, `load`
+//! (one decoder) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples
+//! and metrics) -> `experiment` (TOML to cells) -> `record` (CSV) -> `run` (the loop) -> `report`, `inspect` (facts of one
+//! prompt), `plot`;
 //! `cli` and `cmd` are the program around it.
 
 pub mod archive;
-pub mod cache;
+pub mod attend;
 pub mod cli;
 pub mod cmd;
 pub mod compress;
@@ -33,6 +34,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod source;
+pub mod store;
 pub mod task;
 pub mod terminal;
 pub mod toml_text;

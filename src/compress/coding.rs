@@ -11,8 +11,8 @@ use super::eviction::Eviction;
 use super::learn::Recipe;
 use super::method::{Knob, Method, Plan};
 use super::view::LayerView;
-use crate::cache::Fault;
 use crate::model::observe::Observe;
+use crate::store::Fault;
 
 /// How far the thresholds are from 1, in multiples of the settings', at which all layers are measured in one pass
 /// when a size is solved for without eviction.

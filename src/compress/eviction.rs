@@ -17,8 +17,8 @@ use super::ranking::Ranking;
 use super::score::{Normalisation, WindowShape, key_norms, window_attention};
 use super::select::Ranked;
 use super::view::LayerView;
-use crate::cache::Fault;
 use crate::model::observe::Observe;
+use crate::store::Fault;
 
 /// How entries before the recent window are scored; the higher are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -188,8 +188,8 @@ impl Eviction {
                     head_dim: geometry.head_dim,
                 };
                 let queries = layer.window_queries(kv_head, shape.window);
-                let keys = layer.kv().keys[kv_head].to_f32();
-                window_attention(&queries, &keys, shape, normalisation)
+                let keys = layer.kv().keys(kv_head).to_f32();
+                window_attention(layer.rule(), &queries, &keys, shape, normalisation)
             }
             Scorer::ColumnSums => {
                 let sums = layer.column_sums(kv_head);
@@ -197,7 +197,7 @@ impl Eviction {
                 rows.flat_map(|row| row[..n].to_vec()).collect()
             }
             Scorer::KeyNorm => {
-                let keys = layer.kv().keys[kv_head].to_f32();
+                let keys = layer.kv().keys(kv_head).to_f32();
                 let norms = key_norms(&keys, geometry.head_dim);
                 norms[..n].iter().map(|norm| -norm).collect()
             }

@@ -3,7 +3,7 @@
 use super::codebook::{
     BitGraph, Codebook, Codewords, Cosines, greedy, leader, normalise, spherical_k_means,
 };
-use crate::cache::Rows;
+use crate::store::Rows;
 
 /// Which vectors become codewords.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,15 +35,15 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    pub fn new(heads: &[Rows]) -> Self {
+    pub fn new(heads: &[&Rows]) -> Self {
         let dim = heads[0].dim();
-        let all: Vec<f32> = heads.iter().flat_map(Rows::to_f32).collect();
+        let all: Vec<f32> = heads.iter().flat_map(|rows| rows.to_f32()).collect();
         let (units, norms) = normalise(&all, dim);
         Self { units, norms, dim }
     }
 
     /// Those at `places` (ascending) of all vectors of the heads.
-    fn at(heads: &[Rows], places: &[u32]) -> Self {
+    fn at(heads: &[&Rows], places: &[u32]) -> Self {
         let len = heads[0].len() as u32;
         let parts = heads.iter().enumerate().map(|(head, rows)| {
             let first = head as u32 * len;
@@ -51,7 +51,8 @@ impl Vectors {
             let here = &places[of_head(first)..of_head(first + len)];
             rows.gather(&here.iter().map(|p| p - first).collect::<Vec<u32>>())
         });
-        Self::new(&parts.collect::<Vec<Rows>>())
+        let parts: Vec<Rows> = parts.collect();
+        Self::new(&parts.iter().collect::<Vec<_>>())
     }
 }
 
@@ -82,7 +83,7 @@ impl Recipe {
     /// threshold; `seed`: of the draws of a learner that makes any.
     pub fn codebook(
         self,
-        heads: &[Rows],
+        heads: &[&Rows],
         places: &[u32],
         weights: &[u32],
         alike: Option<&BitGraph>,
@@ -106,7 +107,7 @@ impl Recipe {
     pub fn learnt(
         self,
         codebook: Codebook,
-        heads: &[Rows],
+        heads: &[&Rows],
         places: &[u32],
         weights: &[u32],
     ) -> Learnt {

@@ -2,9 +2,9 @@
 
 use super::codebook::Cosines;
 use super::view::LayerView;
-use crate::cache::{Fault, Footprint, Prefix};
 use crate::model::decoder::PrunedLayer;
 use crate::model::observe::Observe;
+use crate::store::{Fault, Footprint, LayerStore};
 
 /// A way to make the cache of a prompt smaller. One number, its knob, sets how small; everything else is fixed when
 /// the method is made.
@@ -56,7 +56,7 @@ pub struct Knob {
     pub cheap: &'static [f64],
 }
 
-/// One layer, ready to be compressed to any size. Pure: the same knob gives the same prefix.
+/// One layer, ready to be compressed to any size. Pure: the same knob gives the same layer.
 pub trait Plan: Send + Sync {
     /// What [`Plan::build`] would hold.
     fn footprint(&self, knob: f64) -> Footprint;
@@ -70,7 +70,7 @@ pub trait Plan: Send + Sync {
 
 /// One compressed layer and what there is to tell of it.
 pub struct Compressed {
-    pub prefix: Prefix,
+    pub store: LayerStore,
     /// Per query head, the positions it still attends to, ascending. None: all.
     pub kept: Option<Vec<Vec<u32>>>,
     /// How alike keys and values are to their codewords, where they are coded.

@@ -6,7 +6,7 @@ use super::eviction::{Eviction, Recent, Store};
 use super::method::{Compressed, Plan};
 use super::select::Ranked;
 use super::view::LayerView;
-use crate::cache::{EvictedKv, Fault, Footprint, Indices, Prefix, places};
+use crate::store::{Bytes, Content, Fault, Footprint, Indices, places};
 
 /// A layer's rankings.
 pub struct Ranking<'a> {
@@ -142,7 +142,7 @@ impl Plan for Ranking<'_> {
             return Footprint {
                 entries: kept,
                 kept,
-                bytes_entries: kept * bytes_entry,
+                bytes: Bytes::of(Content::Entries, kept * bytes_entry),
                 ..Footprint::default()
             };
         }
@@ -153,35 +153,36 @@ impl Plan for Ranking<'_> {
         let mut footprint = Footprint {
             entries,
             kept: (geometry.kv_heads * self.selecting() * (k + recent)) as u64,
-            bytes_entries: entries * bytes_entry,
+            bytes: Bytes::of(Content::Entries, entries * bytes_entry),
             ..Footprint::default()
         };
         if held.iter().any(|&held| held > k + recent) {
             // The recent entries, one at least, are in every list: the largest number is that of the last entry held.
             let group = geometry.group() as u64;
-            footprint.bytes_lists = held
+            let lists = held
                 .iter()
                 .map(|&held| group * (k + recent) as u64 * Indices::width(held - 1))
                 .sum();
+            footprint.bytes = footprint.bytes + Bytes::of(Content::Lists, lists);
         }
         footprint
     }
 
     fn build(&self, share: f64) -> Result<Compressed, Fault> {
-        let (full, heads) = (self.layer.kv(), self.layer.geometry().heads);
+        let full = self.layer.kv();
         let selected = self.selected(share);
-        let (evicted, kept) = match self.eviction.store {
+        let (chosen, selecting, kept) = match self.eviction.store {
             Store::KvHead => {
-                let evicted = EvictedKv::shared(full, &selected, heads);
-                (evicted, self.per_query_head(selected))
+                let chosen = full.shared(&selected);
+                (chosen, self.selecting(), self.per_query_head(selected))
             }
             Store::QueryHead => {
                 let kept = self.per_query_head(selected);
-                (EvictedKv::repeated(full, &kept), kept)
+                (full.repeated(&kept), self.layer.geometry().group(), kept)
             }
         };
         Ok(Compressed {
-            prefix: Prefix::Evicted(evicted),
+            store: self.layer.held(chosen, selecting),
             kept: Some(kept),
             cosines: None,
         })

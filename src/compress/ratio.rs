@@ -1,6 +1,6 @@
 //! What the paper would report of a layer: counts of vectors, where retention counts bytes.
 
-use crate::cache::{Footprint, Geometry, StoreType};
+use crate::store::{Content, Footprint, Geometry, StoreType};
 
 /// Equation 15, corrected (PAPER section 1.9), of one layer: counts, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,11 +34,12 @@ impl PaperRatio {
             };
         }
         // A vector kept whole beside the coded ones stands for itself alone.
-        let whole = footprint.bytes_entries / bytes_entry;
+        let bytes = footprint.bytes;
+        let whole = bytes[Content::Entries] / bytes_entry;
         let r2 = (codewords + 2 * whole) as f64 / (2 * footprint.kept) as f64;
         // One index and one magnitude beside each codeword of head_dim elements, as the equation charges them: what is
         // stored of them, in elements for each vector coded.
-        let stored = (footprint.bytes_indices + footprint.bytes_magnitudes) as f64;
+        let stored = (bytes[Content::Indices] + bytes[Content::Magnitudes]) as f64;
         let beside = stored / (2 * (footprint.entries - whole)) as f64 / store.size() as f64;
         let r3 = (geometry.head_dim as f64 + beside) / geometry.head_dim as f64;
         Self {
@@ -53,6 +54,7 @@ impl PaperRatio {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Bytes;
 
     const GEOMETRY: Geometry = Geometry {
         layers: 1,
@@ -73,13 +75,12 @@ mod tests {
         kept: 80,
         codewords_k: 30,
         codewords_v: 50,
-        bytes_entries: 0,
-        bytes_codewords: 80 * 64 * 2,
-        bytes_indices: 2 * 60,
-        bytes_magnitudes: 2 * 60 * 2,
-        bytes_positions: 60,
-        bytes_lists: 80,
+        bytes: Bytes::new([0, 80 * 64 * 2, 2 * 60, 2 * 60 * 2, 60, 80]),
     };
+
+    fn bytes(content: Content, bytes: u64) -> Bytes {
+        Bytes::of(content, bytes)
+    }
 
     #[test]
     fn a_codebook_is_charged_as_equation_15_says() {
@@ -93,7 +94,7 @@ mod tests {
     #[test]
     fn no_magnitudes_are_not_charged() {
         let found = ratio(Footprint {
-            bytes_magnitudes: 0,
+            bytes: Bytes::new([0, 80 * 64 * 2, 2 * 60, 0, 60, 80]),
             ..CODED
         });
         assert_eq!(found.r3, Some(64.5 / 64.0));
@@ -105,7 +106,7 @@ mod tests {
         let found = ratio(Footprint {
             entries: 70,
             kept: 100,
-            bytes_entries: 10 * 2 * 64 * 2,
+            bytes: CODED.bytes + bytes(Content::Entries, 10 * 2 * 64 * 2),
             ..CODED
         });
         assert_eq!(found.r1, 0.5);
@@ -119,7 +120,7 @@ mod tests {
         let found = ratio(Footprint {
             entries: 400,
             kept: 400,
-            bytes_entries: 400 * 2 * 64 * 2,
+            bytes: bytes(Content::Entries, 400 * 2 * 64 * 2),
             ..Footprint::default()
         });
         assert_eq!((found.r1, found.ratio), (2.0, 2.0));
@@ -133,9 +134,7 @@ mod tests {
             kept: 400,
             codewords_k: 50,
             codewords_v: 100,
-            bytes_indices: 400,
-            bytes_magnitudes: 800,
-            ..Footprint::default()
+            bytes: bytes(Content::Indices, 400) + bytes(Content::Magnitudes, 800),
         });
         assert_eq!((unfolded.r1, unfolded.r2), (2.0, Some(0.1875)));
         // One byte of index is half an element of f16.

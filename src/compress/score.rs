@@ -9,6 +9,7 @@ use multiversion::multiversion;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
+use crate::attend::Rule;
 use crate::kernel::{Panels, dot, simd};
 
 /// How the attention of the window's queries is reduced to one score per entry.
@@ -39,11 +40,12 @@ pub struct WindowShape {
 /// Attention that the observation window pays to each entry before it, per query head: `[group, len - window]`, row-major.
 ///
 /// `queries: [group, window, head_dim]` and `keys: [len, head_dim]` are rotated. The softmax runs in f32 over all `len` keys
-/// with scale `1 / sqrt(head_dim)`, causal inside the window (SpindleKV eq. 1-2; SnapKV `snapkv_utils.py`).
+/// as the layer's rule has it, causal inside the window (SpindleKV eq. 1-2; SnapKV `snapkv_utils.py`).
 ///
 /// # Panics
 /// When the lengths do not agree with `shape`, or there are fewer keys than window tokens.
 pub fn window_attention(
+    rule: &Rule,
     queries: &[f32],
     keys: &[f32],
     shape: WindowShape,
@@ -75,7 +77,7 @@ pub fn window_attention(
         .chunks_exact(window * head_dim)
         .zip(scores.chunks_exact_mut(before))
     {
-        add_attention(head, &keys, |_| 1.0, sums);
+        add_attention(rule, head, &keys, |_| 1.0, sums);
         match normalisation {
             Normalisation::Sum => {}
             Normalisation::Mean => sums.iter_mut().for_each(|s| *s /= window as f32),
@@ -95,13 +97,14 @@ const QUERIES: usize = 64;
 /// query: `queries: [window, head_dim]` are those of the last tokens of `keys: [len, head_dim]`, both rotated.
 /// Softmax as in [`window_attention`], in powers of two.
 pub fn add_attention(
+    rule: &Rule,
     queries: &[f32],
     keys: &Panels,
     weight: impl Fn(usize) -> f32,
     sums: &mut [f32],
 ) {
     let (len, head_dim, before) = (keys.rows(), keys.k(), sums.len());
-    let scale = LOG2_E / (head_dim as f32).sqrt();
+    let scale = LOG2_E * rule.scale;
     let scaled: Vec<f32> = queries.iter().map(|q| q * scale).collect();
     let mut logits = Vec::new();
     for (block, queries) in scaled.chunks(QUERIES * head_dim).enumerate() {
@@ -143,6 +146,10 @@ fn exponentiate(row: &mut [f32]) -> f32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn rule(head_dim: usize) -> Rule {
+        Rule::new(head_dim, None)
+    }
 
     /// The definition, in f64, one element at a time.
     fn plain(
@@ -191,7 +198,7 @@ mod tests {
             let queries = draw(group * window * head_dim);
             let keys = draw((before + window) * head_dim);
             for normalisation in [Normalisation::Sum, Normalisation::Mean, Normalisation::Literal] {
-                let got = window_attention(&queries, &keys, shape, normalisation);
+                let got = window_attention(&rule(head_dim), &queries, &keys, shape, normalisation);
                 for (g, w) in got.iter().zip(plain(&queries, &keys, shape, normalisation)) {
                     prop_assert!((*g as f64 - w).abs() < 1e-5 * w.max(1e-3), "{g} {w}");
                 }
@@ -211,6 +218,7 @@ mod tests {
             window: 1,
             head_dim: 2,
         };
-        assert!(window_attention(&[1.0; 4], &[1.0; 2], shape, Normalisation::Sum).is_empty());
+        let found = window_attention(&rule(2), &[1.0; 4], &[1.0; 2], shape, Normalisation::Sum);
+        assert!(found.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::method::{Knob, Plan};
 use crate::bad_input;
-use crate::cache::Footprint;
+use crate::store::Footprint;
 
 /// A target is met when retention is within this of it.
 const TOLERANCE: f64 = 0.002;

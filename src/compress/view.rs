@@ -1,8 +1,11 @@
 //! One layer of a prefill as a compressor sees it.
 
+use std::sync::Arc;
+
 use super::draws::seed;
-use crate::cache::{DenseKv, Geometry, Rows, StoreType};
+use crate::attend::Rule;
 use crate::model::observe::Prefilled;
+use crate::store::{Geometry, LayerStore, Rows, Run, StoreType};
 
 /// A layer of a dense prefill, read-only. Methods decide from this and nothing else.
 #[derive(Clone, Copy)]
@@ -31,9 +34,19 @@ impl<'a> LayerView<'a> {
         self.len() == 0
     }
 
+    /// How it attends.
+    pub fn rule(&self) -> &'a Rule {
+        &self.prefilled.layers[self.layer].rule
+    }
+
     /// Keys (rotated) and values, per KV head.
-    pub fn kv(&self) -> &'a DenseKv {
+    pub fn kv(&self) -> &'a Run {
         &self.prefilled.layers[self.layer].kv
+    }
+
+    /// The layer with `chosen` in place of the prompt; tokens that follow are kept whole.
+    pub fn held(&self, chosen: Run, selecting: usize) -> LayerStore {
+        LayerStore::of_prompt(Arc::new(chosen), self.geometry(), self.store(), selecting)
     }
 
     /// The seed of the draws of one kind in this layer: `own` is the method's, `kind` tells draws apart, as a KV head does.
@@ -82,7 +95,11 @@ impl<'a> LayerView<'a> {
         for head in kv_head * group..(kv_head + 1) * group {
             for token in observed - window..observed {
                 let start = token * width + head * head_dim;
+                let at = out.len();
                 out.extend_from_slice(&queries[start..start + head_dim]);
+                if let Some(rope) = &self.rule().rope {
+                    rope.rotate_in_place(&mut out[at..], self.len() - observed + token);
+                }
             }
         }
         out

@@ -16,10 +16,10 @@ pub use chat::{ChatFlags, options as chat_options};
 pub use file::{CompressAt, ExperimentFile, ModelTable};
 pub use overrides::{Overrides, cells_of_flags};
 
-use crate::cache::StoreType;
 use crate::error::nearest;
 use crate::generate::Cell;
 use crate::model::chat::ChatOptions;
+use crate::store::StoreType;
 use crate::task::{TaskSpec, kinds};
 use crate::{bad_input, files};
 

@@ -3,8 +3,8 @@
 use candle_core::{IndexOp, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling};
 
-use crate::cache::Cache;
 use crate::model::decoder::Model;
+use crate::store::Cache;
 
 /// Where an answer ends.
 pub struct Limits {

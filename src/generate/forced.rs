@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::cache::{Cache, Mark};
 use crate::model::decoder::{Model, Sequence};
+use crate::store::Cache;
 
 /// Tokens to a batch: enough for fast products, few enough that their logits are small beside the model.
 const BATCH: usize = 256;
@@ -24,7 +24,7 @@ pub fn extend(model: &Model, caches: &mut [&mut Cache], tokens: &[u32]) -> Resul
     Ok(after)
 }
 
-/// Teacher forcing: scores the tokens `scored` of `continuation`, fed to each cache and forgotten again. `see` is
+/// Teacher forcing: scores the tokens `scored` of `continuation`, fed to a fork of each cache. `see` is
 /// called for each cache in turn with the logits before each scored token, `[vocab]` each, but for a cache with a
 /// [`fault`](Cache::fault). `first` are each cache's logits before the first token of `continuation`.
 pub fn forced(
@@ -43,10 +43,15 @@ pub fn forced(
         let logits = match wanted {
             0 => Vec::new(),
             _ => {
-                let marks: Vec<Mark> = batch.iter().map(|cache| cache.mark()).collect();
-                let logits = feed(model, batch, fed, wanted)?;
-                for (cache, mark) in batch.iter_mut().zip(&marks) {
-                    cache.rewind(mark);
+                let mut forks: Vec<Cache> = batch.iter().map(|cache| cache.fork()).collect();
+                let logits = feed(
+                    model,
+                    &mut forks.iter_mut().collect::<Vec<_>>(),
+                    fed,
+                    wanted,
+                )?;
+                for (cache, fork) in batch.iter_mut().zip(forks) {
+                    cache.note(fork.fault);
                 }
                 logits.to_vec2::<f32>()?
             }
@@ -69,13 +74,27 @@ pub fn forced(
     Ok(())
 }
 
-/// Logits of the `wanted` last tokens of each cache in turn, `[caches * wanted, vocab]`, on the host.
+/// Logits of the `wanted` last tokens of each cache in turn, `[caches * wanted, vocab]`, on the host. Tokens are fed in
+/// parts that no cache writes anew what it holds within.
 fn feed(model: &Model, caches: &mut [&mut Cache], tokens: &[u32], wanted: usize) -> Result<Tensor> {
-    let mut sequences: Vec<Sequence<'_>> = caches
-        .iter_mut()
-        .map(|cache| Sequence { tokens, cache })
-        .collect();
-    model
-        .extend(&mut sequences, wanted)?
-        .to_device(&Device::Cpu)
+    let (mut rest, mut parts) = (tokens, Vec::new());
+    while !rest.is_empty() {
+        let chunk = caches.iter().map(|cache| cache.chunk()).min();
+        let (part, after) = rest.split_at(chunk.unwrap_or(rest.len()).min(rest.len()));
+        rest = after;
+        let mut sequences: Vec<Sequence<'_>> = caches
+            .iter_mut()
+            .map(|cache| Sequence {
+                tokens: part,
+                cache,
+            })
+            .collect();
+        let here = wanted.saturating_sub(rest.len()).min(part.len());
+        let logits = model.extend(&mut sequences, here)?;
+        if here > 0 {
+            parts.push(logits.reshape((caches.len(), here, ()))?);
+        }
+    }
+    let logits = Tensor::cat(&parts, 1)?;
+    logits.flatten(0, 1)?.to_device(&Device::Cpu)
 }

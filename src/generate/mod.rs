@@ -5,6 +5,7 @@ mod decode;
 mod forced;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use decode::{Limits, decode};
@@ -13,7 +14,6 @@ pub use forced::{extend, forced};
 use anyhow::Context;
 use rayon::prelude::*;
 
-use crate::cache::{Cache, Fault, Footprint, LayerCache, Prefix};
 use crate::compress::codebook::Cosines;
 use crate::compress::draws;
 use crate::compress::method::{Compressed, Knob, Method, Plan};
@@ -25,6 +25,7 @@ use crate::compress::view::LayerView;
 use crate::model::decoder::{Model, PrunedLayer};
 use crate::model::observe::{Observe, Prefilled};
 use crate::profile::{Stage, stage};
+use crate::store::{Cache, Fault, Footprint, LayerStore, Run};
 
 /// One method with its settings.
 pub struct Cell {
@@ -69,7 +70,7 @@ impl Cell {
     fn bytes(&self, knob: f64, plans: &[Box<dyn Plan + '_>], prefilled: &Prefilled) -> u64 {
         match &self.made {
             Made::Full => prefilled.bytes_dense(),
-            Made::Compress(..) => footprint(plans, knob).bytes(),
+            Made::Compress(..) => footprint(plans, knob).bytes.total(),
             Made::Prune(method, _) => {
                 let layers = prefilled.geometry.layers;
                 let lengths = method.lengths(knob, prefilled.len, layers);
@@ -107,11 +108,10 @@ impl Cell {
                 let pruned = model
                     .prefill_pruned(tokens, store, &lengths, keep)
                     .context("prefill")?;
-                let layers = pruned.layers.into_iter().map(|kv| Compressed {
-                    prefix: Prefix::Dense(kv),
-                    kept: None,
-                    cosines: None,
-                });
+                let layers = pruned
+                    .layers
+                    .into_iter()
+                    .map(|kv| uncompressed(prefilled, kv));
                 Ok((layers.collect(), pruned.logits))
             }
         }
@@ -194,7 +194,7 @@ pub fn compress_each<E>(
             let layers = || cell.layers(model, prefilled, &plans, curve.as_ref());
             let made = stage(Stage::Compress, layers)?;
             let compress_ms = share_ms + milliseconds(start);
-            Ok(assemble(model, prefilled, cell, made, compress_ms))
+            Ok(assemble(prefilled, cell, made, compress_ms))
         };
         let (others, last) = family.split_at(family.len() - 1);
         others.iter().try_for_each(|cell| then(make(cell)))?;
@@ -236,43 +236,46 @@ fn first_fault<T>(layers: Vec<Result<T, Fault>>) -> Result<Vec<T>, Fault> {
 type Layers = (Vec<Compressed>, Vec<f32>);
 
 fn whole(prefilled: &Prefilled) -> Layers {
-    let whole = |layer: &crate::model::observe::PrefilledLayer| Compressed {
-        prefix: Prefix::Dense(layer.kv.clone()),
+    let layers = prefilled.layers.iter();
+    let layers = layers.map(|layer| uncompressed(prefilled, layer.kv.clone()));
+    (layers.collect(), prefilled.logits.clone())
+}
+
+fn uncompressed(prefilled: &Prefilled, kv: Arc<Run>) -> Compressed {
+    Compressed {
+        store: LayerStore::of_prompt(kv, prefilled.geometry, prefilled.store, 1),
         kept: None,
         cosines: None,
-    };
-    let layers = prefilled.layers.iter().map(whole).collect();
-    (layers, prefilled.logits.clone())
+    }
 }
 
 fn assemble(
-    model: &Model,
     prefilled: &Prefilled,
     cell: &Cell,
     (compressed, logits): Layers,
     compress_ms: f64,
 ) -> CellCache {
-    let held = compressed.iter().map(|layer| layer.prefix.footprint());
-    let held = held.sum::<Footprint>().bytes();
+    let held = compressed.iter().map(|layer| layer.store.footprint());
+    let held = held.sum::<Footprint>().bytes.total();
     let bytes_peak = match cell.made {
         Made::Full | Made::Prune(..) => held,
         Made::Compress(..) => prefilled.bytes_read(cell.observes()) + held,
     };
-    let (layers, prefixes): (_, Vec<Prefix>) = compressed
+    let (layers, stores): (_, Vec<LayerStore>) = compressed
         .into_iter()
         .zip(&prefilled.layers)
         .map(|(compressed, dense)| {
             let facts = LayerFacts {
-                footprint: compressed.prefix.footprint(),
-                bytes_dense: dense.kv.footprint().bytes(),
+                footprint: compressed.store.footprint(),
+                bytes_dense: prefilled.bytes_of(dense),
                 kept: compressed.kept,
                 cosines: compressed.cosines,
             };
-            (facts, compressed.prefix)
+            (facts, compressed.store)
         })
         .unzip();
     CellCache {
-        cache: cache(model, prefilled, prefixes),
+        cache: Cache::new(stores, prefilled.len),
         logits,
         layers,
         bytes_peak,
@@ -281,16 +284,10 @@ fn assemble(
 }
 
 /// The cache that holds a prefill's prompt whole.
-pub fn whole_cache(model: &Model, prefilled: &Prefilled) -> Cache {
-    let layers = prefilled.layers.iter();
-    let prefixes = layers.map(|layer| Prefix::Dense(layer.kv.clone()));
-    cache(model, prefilled, prefixes.collect())
-}
-
-fn cache(model: &Model, prefilled: &Prefilled, prefixes: Vec<Prefix>) -> Cache {
-    let layer = |prefix| LayerCache::new(prefilled.geometry, prefix, prefilled.store);
-    let layers = prefixes.into_iter().map(layer).collect();
-    Cache::new(layers, model.rope().clone(), prefilled.len)
+pub fn whole_cache(prefilled: &Prefilled) -> Cache {
+    let (layers, _) = whole(prefilled);
+    let stores = layers.into_iter().map(|layer| layer.store);
+    Cache::new(stores.collect(), prefilled.len)
 }
 
 /// Milliseconds since `start`.

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::window::WINDOW;
-use crate::cache::Fault;
 use crate::compress::score::{Normalisation, WindowShape, window_attention};
 use crate::compress::view::LayerView;
 use crate::model::observe::Prefilled;
+use crate::store::Fault;
 
 /// Equal steps that the ranks are given in.
 const STEPS: usize = 100;
@@ -72,8 +72,9 @@ fn of_layer(layer: LayerView<'_>, ranks: &[usize]) -> Result<LayerAttention, Fau
     let mut before_window = 0f64;
     for kv_head in 0..geometry.kv_heads {
         let queries = layer.window_queries(kv_head, WINDOW);
-        let keys = layer.kv().keys[kv_head].to_f32();
-        let mut scores = window_attention(&queries, &keys, shape, Normalisation::Mean);
+        let keys = layer.kv().keys(kv_head).to_f32();
+        let mut scores =
+            window_attention(layer.rule(), &queries, &keys, shape, Normalisation::Mean);
         if let Some(fault) = Fault::of_scores(&scores, layer.len() - WINDOW) {
             return Err(fault.in_layer(layer.layer));
         }

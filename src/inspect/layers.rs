@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::cache::{Footprint, Geometry, union};
 use crate::compress::ratio::PaperRatio;
 use crate::generate::{Cell, CellCache, LayerFacts};
 use crate::model::observe::Prefilled;
+use crate::store::{Content, Footprint, Geometry, union};
 
 /// One method with its settings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,13 +74,14 @@ pub struct Bytes {
 
 impl From<Footprint> for Bytes {
     fn from(footprint: Footprint) -> Self {
+        let bytes = |content| footprint.bytes[content];
         Self {
-            entries: footprint.bytes_entries,
-            codewords: footprint.bytes_codewords,
-            indices: footprint.bytes_indices,
-            magnitudes: footprint.bytes_magnitudes,
-            positions: footprint.bytes_positions,
-            lists: footprint.bytes_lists,
+            entries: bytes(Content::Entries),
+            codewords: bytes(Content::Codewords),
+            indices: bytes(Content::Indices),
+            magnitudes: bytes(Content::Magnitudes),
+            positions: bytes(Content::Positions),
+            lists: bytes(Content::Lists),
         }
     }
 }
@@ -107,8 +108,8 @@ impl MethodFacts {
         Self {
             method: cell.info.name.into(),
             settings: cell.settings.canonical(),
-            bytes_held: held.bytes(),
-            retention: held.bytes() as f64 / prefilled.bytes_dense() as f64,
+            bytes_held: held.bytes.total(),
+            retention: held.bytes.total() as f64 / prefilled.bytes_dense() as f64,
             retention_paper: mean(&ratios),
             relative_error: mean(errors),
             entries: held.entries,
@@ -149,7 +150,7 @@ fn row(
         codewords_k: keys.map(|_| held.codewords_k),
         codewords_v: values.map(|_| held.codewords_v),
         bytes_dense: facts.bytes_dense,
-        bytes_held: held.bytes(),
+        bytes_held: held.bytes.total(),
         bytes: held.into(),
         r1: paper.r1,
         r2: paper.r2,

@@ -21,12 +21,12 @@ pub use similarity::{Similar, VectorKind};
 pub use table::table;
 pub use window::WINDOW;
 
-use crate::cache::StoreType;
 use crate::generate::{Cell, compress};
 use crate::load::Loaded;
 use crate::model::observe::{Observe, Prefilled};
 use crate::record::program_version;
 use crate::source::ModelFiles;
+use crate::store::StoreType;
 
 /// Everything there is to tell of one prompt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,9 +93,8 @@ pub fn inspect(
 
 /// What each cell makes of the prefill.
 fn methods(loaded: &Loaded, prefilled: &Prefilled, cells: &[Cell]) -> Result<Vec<MethodFacts>> {
-    let (model, rope) = (&loaded.model, loaded.model.rope());
-    let full = output::of_dense(prefilled, rope);
-    let made = compress(model, prefilled, &Vec::from_iter(cells));
+    let full = output::of_dense(prefilled);
+    let made = compress(&loaded.model, prefilled, &Vec::from_iter(cells));
     cells
         .iter()
         .zip(made)

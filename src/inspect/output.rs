@@ -3,23 +3,16 @@
 //! The window's queries, as the dense prefill left them, attend to everything that a layer holds, as the queries of
 //! decoded tokens would: no causal mask within the window, and no layer sees what the one before it got wrong.
 
-use std::sync::Arc;
-
-use crate::cache::{Cache, LayerCache, Prefix};
-use crate::model::observe::{Prefilled, PrefilledLayer};
-use crate::model::rope::Rope;
+use crate::attend::attend_held;
+use crate::generate::whole_cache;
+use crate::model::observe::Prefilled;
+use crate::store::Cache;
 
 use super::window::WINDOW;
 
 /// The output of every layer of the dense cache, `[window, heads * head_dim]` each.
-pub(super) fn of_dense(prefilled: &Prefilled, rope: &Arc<Rope>) -> Vec<Vec<f32>> {
-    let dense = |layer: &PrefilledLayer| {
-        let prefix = Prefix::Dense(layer.kv.clone());
-        LayerCache::new(prefilled.geometry, prefix, prefilled.store)
-    };
-    let layers = prefilled.layers.iter().map(dense).collect();
-    let dense = Cache::new(layers, rope.clone(), prefilled.len);
-    of(&dense, prefilled)
+pub(super) fn of_dense(prefilled: &Prefilled) -> Vec<Vec<f32>> {
+    of(&whole_cache(prefilled), prefilled)
 }
 
 /// Per layer, `|| out - full || / || full ||` over all of the window's queries and heads.
@@ -34,6 +27,7 @@ pub(super) fn errors(cache: &Cache, prefilled: &Prefilled, full: &[Vec<f32>]) ->
 
 fn of(cache: &Cache, prefilled: &Prefilled) -> Vec<Vec<f32>> {
     let width = prefilled.geometry.heads * prefilled.geometry.head_dim;
+    let positions: Vec<usize> = (prefilled.len - WINDOW..prefilled.len).collect();
     cache
         .layers
         .iter()
@@ -41,7 +35,12 @@ fn of(cache: &Cache, prefilled: &Prefilled) -> Vec<Vec<f32>> {
         .map(|(layer, observed)| {
             // A method may have asked for a longer window.
             let start = observed.queries.len() - WINDOW * width;
-            layer.attend_held(&observed.queries[start..], &cache.rope)
+            attend_held(
+                &observed.rule,
+                layer,
+                &observed.queries[start..],
+                &positions,
+            )
         })
         .collect()
 }

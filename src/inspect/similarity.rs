@@ -4,9 +4,9 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::cache::{Fault, Rows};
 use crate::compress::codebook::{normalise, similarity_graphs};
 use crate::model::observe::{Prefilled, PrefilledLayer};
+use crate::store::{Fault, Rows};
 
 /// Which vectors are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,11 +46,11 @@ impl Similar {
 }
 
 impl VectorKind {
-    fn of(self, layer: &PrefilledLayer) -> &[Rows] {
+    fn of(self, layer: &PrefilledLayer, head: usize) -> &Rows {
         match self {
-            Self::Keys => &layer.unrotated_keys,
-            Self::RotatedKeys => &layer.kv.keys,
-            Self::Values => &layer.kv.values,
+            Self::Keys => &layer.unrotated_keys[head],
+            Self::RotatedKeys => layer.kv.keys(head),
+            Self::Values => layer.kv.values(head),
         }
     }
 }
@@ -64,12 +64,12 @@ pub(super) fn similar(prefilled: &Prefilled) -> Result<Vec<Similar>, Fault> {
     let counted = COUNTED
         .into_iter()
         .map(|(vectors, thetas)| {
+            let kv_heads = prefilled.geometry.kv_heads;
             let heads: Vec<&Rows> = prefilled
                 .layers
                 .iter()
-                .flat_map(|layer| vectors.of(layer))
+                .flat_map(|layer| (0..kv_heads).map(|head| vectors.of(layer, head)))
                 .collect();
-            let kv_heads = prefilled.geometry.kv_heads;
             let counts: Vec<Result<[u64; 2], Fault>> = heads
                 .into_par_iter()
                 .enumerate()

@@ -24,8 +24,10 @@ pub mod simd;
     reason = "AVX2 or AVX-512, where the processor has them, and pointers in the innermost loop"
 )]
 mod tile;
+mod weighted;
 
 pub use dots::{dot, dots};
 pub use finite::first_beyond;
 pub use panels::Panels;
 pub use tile::{LANES, Left, Out, Right, product};
+pub use weighted::add_weighted;

@@ -1,16 +1,13 @@
 //! The one decoder: Llama, Mistral and Qwen are facts in its [`DecoderConfig`]; the cache is the caller's.
 //!
-//! Linear layers run as tensors on the model's device; attention runs in the cache's own representation on the
-//! host. Activations are f32.
+//! Linear layers run as tensors on the model's device; how attention runs is a part of its own. Activations are f32.
 
 mod load;
 mod prune;
 mod tensors;
 
 use candle_core::{Device, Error, Result, Tensor};
-use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::Arc;
 
 pub use prune::{Pruned, PrunedLayer};
 
@@ -18,9 +15,9 @@ use super::config::DecoderConfig;
 use super::linear::Linear;
 use super::observe::{Observe, Observer, Prefilled};
 use super::ops::{rms_norm, swiglu};
-use super::rope::Rope;
-use crate::cache::{Cache, Geometry, LayerCache, NewTokens, Pass, StoreType};
+use crate::attend::{Attention, Batch, Pass, Rule};
 use crate::profile;
+use crate::store::{Cache, Geometry, LayerStore, StoreType};
 
 /// Tokens of a prompt processed at once: memory stays linear in the prompt, products large enough to be fast.
 pub const CHUNK: usize = 512;
@@ -34,7 +31,9 @@ pub struct Model {
     layers: Vec<Layer>,
     norm: Tensor,
     head: Linear,
-    rope: Arc<Rope>,
+    /// How each layer attends.
+    rules: Vec<Rule>,
+    attention: Box<dyn Attention>,
     device: Device,
 }
 
@@ -58,12 +57,12 @@ pub struct Sequence<'a> {
     pub cache: &'a mut Cache,
 }
 
-/// Queries, keys and values of a layer on the host, none of them rotated: `[n, heads of their kind, head_dim]`.
+/// Queries, keys and values of a layer, none of them rotated: `[n, heads of their kind * head_dim]`.
 struct Projected {
     /// Of the last tokens only, where no more are to attend.
-    queries: Vec<f32>,
-    keys: Vec<f32>,
-    values: Vec<f32>,
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
 }
 
 impl Model {
@@ -83,8 +82,9 @@ impl Model {
         }
     }
 
-    pub fn rope(&self) -> &Arc<Rope> {
-        &self.rope
+    /// How a layer attends.
+    pub fn rule(&self, layer: usize) -> &Rule {
+        &self.rules[layer]
     }
 
     /// Processes a whole prompt with full attention, in chunks. Only the last position's logits are computed.
@@ -123,15 +123,15 @@ impl Model {
                     .map(|layer| (layer.kv, layer.unrotated_keys))
                     .unzip::<_, _, Vec<_>, Vec<_>>();
                 observer.resume(keys, common);
-                let resume = |kv| LayerCache::resume(geometry, Arc::unwrap_or_clone(kv), common);
+                let resume = |kv| LayerStore::resume(kv, common);
                 kv.into_iter().map(resume).collect()
             }
             _ => {
-                let empty = |_| LayerCache::empty(geometry, store);
+                let empty = |_| LayerStore::empty(geometry, store);
                 (0..geometry.layers).map(empty).collect()
             }
         };
-        let mut cache = Cache::new(layers, self.rope.clone(), common);
+        let mut cache = Cache::new(layers, common);
         let mut logits = Vec::new();
         for (i, chunk) in tokens[common..].chunks(CHUNK).enumerate() {
             let sequence = Sequence {
@@ -152,7 +152,7 @@ impl Model {
             geometry,
             observe,
             store,
-            layers: observer.finish(cache.layers),
+            layers: observer.finish(cache.layers, &self.rules),
             tokens: tokens.to_vec(),
             len: tokens.len(),
             logits,
@@ -218,12 +218,20 @@ impl Model {
             .flat_map(|s| s.cache.seen..s.cache.seen + s.tokens.len())
             .collect();
         let last = positions.iter().copied().max().unwrap_or(0);
-        if last >= self.rope.max_len() {
+        let context = self.config.max_prompt();
+        if last >= context {
             return Err(Error::Msg(format!(
-                "a token at position {last}: the context ends at {}",
-                self.rope.max_len()
+                "a token at position {last}: the context ends at {context}"
             )));
         }
+        let mut start = 0;
+        let spans: Vec<Range<usize>> = sequences
+            .iter()
+            .map(|sequence| {
+                start += sequence.tokens.len();
+                start - sequence.tokens.len()..start
+            })
+            .collect();
         let mut x = self.embed(&tokens)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let attending = match &observer {
@@ -231,10 +239,16 @@ impl Model {
                 _ => tokens.len(),
             };
             x = self.block(layer, &x, attending, |projected| {
+                let batch = Batch {
+                    queries: &projected.queries,
+                    keys: &projected.keys,
+                    values: &projected.values,
+                    spans: &spans,
+                    positions: &positions,
+                    pass,
+                };
                 let observer = observer.as_deref_mut();
-                Ok(profile::attention(|| {
-                    self.attend(i, projected, &positions, sequences, pass, observer)
-                }))
+                profile::attention(|| self.attend(i, &batch, sequences, observer))
             })?;
         }
         for sequence in sequences.iter_mut() {
@@ -250,15 +264,14 @@ impl Model {
         layer: &Layer,
         x: &Tensor,
         attending: usize,
-        attend: impl FnOnce(Projected) -> Result<Vec<f32>>,
+        attend: impl FnOnce(Projected) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let eps = self.config.norm_eps;
         let normed = rms_norm(x, &layer.attention_norm, eps)?;
         let first = x.dim(0)? - attending;
         let x = x.narrow(0, first, attending)?;
         let projected = self.project(layer, &normed, &normed.narrow(0, first, attending)?)?;
-        let attended = Tensor::from_vec(attend(projected)?, (attending, ()), &self.device)?;
-        let x = layer.output.add_to(&x, &attended)?;
+        let x = layer.output.add_to(&x, &attend(projected)?)?;
         let inner = swiglu(
             &layer
                 .gate_up
@@ -272,88 +285,42 @@ impl Model {
         let mut queries = layer.queries.forward(attending)?;
         let mut keys = layer.keys.forward(x)?;
         if let Some((query_norm, key_norm)) = &layer.query_key_norms {
-            let (d, eps) = (self.config.head_dim, self.config.norm_eps);
-            queries = rms_norm(&queries.reshape(((), d))?, query_norm, eps)?;
-            keys = rms_norm(&keys.reshape(((), d))?, key_norm, eps)?;
+            let eps = self.config.norm_eps;
+            let over_heads = |rows: &Tensor, norm: &Tensor| {
+                let heads = rows.reshape(((), self.config.head_dim))?;
+                rms_norm(&heads, norm, eps)?.reshape(rows.shape())
+            };
+            queries = over_heads(&queries, query_norm)?;
+            keys = over_heads(&keys, key_norm)?;
         }
-        let host = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
         Ok(Projected {
-            queries: host(queries)?,
-            keys: host(keys)?,
-            values: host(layer.values.forward(x)?)?,
+            queries,
+            keys,
+            values: layer.values.forward(x)?,
         })
     }
 
-    /// Attention of layer `i`: each sequence in its own cache. `positions` are those of the keys.
+    /// Attention of layer `i`: each sequence in its own cache, which notes a fault.
     fn attend(
         &self,
         i: usize,
-        projected: Projected,
-        positions: &[usize],
+        new: &Batch<'_>,
         sequences: &mut [Sequence<'_>],
-        pass: Pass,
-        observer: Option<&mut Observer>,
-    ) -> Vec<f32> {
-        let d = self.config.head_dim;
-        let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
-        let Projected {
-            mut queries,
-            keys: unrotated_keys,
-            values,
-        } = projected;
-        let mut keys = unrotated_keys.clone();
-        let attending = queries.len() / query_width;
-        self.rotate(
-            &mut queries,
-            query_width,
-            &positions[positions.len() - attending..],
-        );
-        self.rotate(&mut keys, key_width, positions);
-        let new = |queries, tokens: Range<usize>| {
-            let span = tokens.start * key_width..tokens.end * key_width;
-            NewTokens {
-                queries,
-                unrotated_keys: &unrotated_keys[span.clone()],
-                keys: &keys[span.clone()],
-                values: &values[span],
-                position: positions[tokens.start],
-                pass,
-            }
-        };
-        if let ([sequence], Some(observer)) = (&mut *sequences, observer) {
-            observer.see(i, &unrotated_keys, &queries, query_width);
-            let new = new(&queries, 0..positions.len());
-            return sequence.cache.attend(i, &new, observer.column_sums(i));
+        mut observer: Option<&mut Observer>,
+    ) -> Result<Tensor> {
+        let rule = &self.rules[i];
+        if let Some(observer) = observer.as_deref_mut() {
+            observer.see(i, new)?;
         }
-        let mut start = 0;
-        let spans: Vec<Range<usize>> = sequences
-            .iter()
-            .map(|sequence| {
-                start += sequence.tokens.len();
-                start - sequence.tokens.len()..start
-            })
+        let caches = sequences.iter_mut();
+        let mut layers: Vec<&mut LayerStore> = caches
+            .map(|sequence| &mut sequence.cache.layers[i])
             .collect();
-        let attended: Vec<Vec<f32>> = sequences
-            .par_iter_mut()
-            .zip(spans)
-            .map(|(sequence, span)| {
-                let queries = &queries[span.start * query_width..span.end * query_width];
-                sequence.cache.attend(i, &new(queries, span), None)
-            })
-            .collect();
-        attended.concat()
-    }
-
-    /// Rotates the heads of tokens at `positions` in place, `width` elements each.
-    fn rotate(&self, heads: &mut [f32], width: usize, positions: &[usize]) {
-        heads
-            .par_chunks_mut(width)
-            .with_min_len(16)
-            .zip(positions)
-            .for_each(|(heads, &position)| {
-                for head in heads.chunks_exact_mut(self.config.head_dim) {
-                    self.rope.rotate_in_place(head, position);
-                }
-            });
+        let drawn = observer.and_then(|observer| observer.column_sums(i));
+        let attended = self.attention.attend(rule, new, &mut layers, drawn)?;
+        for (sequence, fault) in sequences.iter_mut().zip(attended.faults) {
+            sequence.cache.note(fault.map(|fault| fault.in_layer(i)));
+        }
+        Ok(attended.output)
     }
 }

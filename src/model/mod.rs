@@ -8,6 +8,5 @@ pub mod decoder;
 mod linear;
 pub mod observe;
 pub mod ops;
-pub mod rope;
 pub mod tokenizer;
 pub mod weights;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::cache::{DenseKv, Geometry, LayerCache, Rows, StoreType};
+use candle_core::{Result, Tensor};
+
+use crate::attend::{Batch, Rule};
+use crate::store::{Geometry, LayerStore, Rows, Run, StoreType};
 
 /// What is gathered in a prefill; the union of what the methods of a run need.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,11 +30,13 @@ impl Observe {
 
 /// One layer after a prefill.
 pub struct PrefilledLayer {
+    /// How it attends.
+    pub rule: Rule,
     /// The dense cache, keys rotated; shared with every cell that holds it whole.
-    pub kv: Arc<DenseKv>,
+    pub kv: Arc<Run>,
     /// Keys before RoPE, per KV head `[len, head_dim]`; none where they were not asked for.
     pub unrotated_keys: Vec<Rows>,
-    /// Rotated queries of the last `window` tokens, `[window, heads, head_dim]`.
+    /// Queries of the last `window` tokens, not rotated, `[window, heads, head_dim]`.
     pub queries: Vec<f32>,
     /// Attention that each entry draws from all queries, per query head `[len]`; none where it was not asked for.
     pub column_sums: Vec<Vec<f32>>,
@@ -55,10 +60,12 @@ pub struct Prefilled {
 impl Prefilled {
     /// Bytes of the dense KV-head cache in the storage type: what retention divides by.
     pub fn bytes_dense(&self) -> u64 {
-        self.layers
-            .iter()
-            .map(|layer| layer.kv.footprint().bytes())
-            .sum()
+        self.layers.iter().map(|layer| self.bytes_of(layer)).sum()
+    }
+
+    /// Bytes of one layer of it.
+    pub fn bytes_of(&self, layer: &PrefilledLayer) -> u64 {
+        layer.kv.footprint(1, self.geometry.kv_heads).bytes.total()
     }
 
     /// Bytes of what a method that observes this reads: the dense cache, and keys before RoPE where it asks for them.
@@ -125,20 +132,31 @@ impl Observer {
         }
     }
 
-    /// `keys`: `[n, kv_heads, head_dim]` before RoPE; `queries`: `[n, heads, head_dim]` rotated, `width` a token.
-    pub fn see(&mut self, layer: usize, keys: &[f32], queries: &[f32], width: usize) {
+    /// Sees the new tokens of a layer before they are attended to.
+    ///
+    /// # Errors
+    /// If a tensor cannot be read.
+    pub fn see(&mut self, layer: usize, new: &Batch<'_>) -> Result<()> {
+        let host = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
         let observed = &mut self.layers[layer];
         let heads = observed.unrotated_keys.len();
-        for (head, rows) in observed.unrotated_keys.iter_mut().enumerate() {
-            let keys = keys.chunks_exact(rows.dim()).skip(head).step_by(heads);
-            keys.for_each(|key| rows.push(key));
+        if heads > 0 {
+            let keys = host(new.keys)?;
+            for (head, rows) in observed.unrotated_keys.iter_mut().enumerate() {
+                let keys = keys.chunks_exact(rows.dim()).skip(head).step_by(heads);
+                keys.for_each(|key| rows.push(key));
+            }
         }
-        let wanted = self.observe.window * width;
-        observed
-            .queries
-            .extend_from_slice(&queries[queries.len().saturating_sub(wanted)..]);
-        let surplus = observed.queries.len().saturating_sub(wanted);
-        observed.queries.drain(..surplus);
+        let (tokens, width) = new.queries.dims2()?;
+        let window = self.observe.window.min(tokens);
+        if window > 0 {
+            let last = new.queries.narrow(0, tokens - window, window)?;
+            observed.queries.extend(host(&last)?);
+            let wanted = self.observe.window * width;
+            let surplus = observed.queries.len().saturating_sub(wanted);
+            observed.queries.drain(..surplus);
+        }
+        Ok(())
     }
 
     /// How many of the last of `n` tokens attend in the last layer: those whose queries are gathered, and the one whose
@@ -156,12 +174,15 @@ impl Observer {
         self.observe.column_sums.then_some(sums)
     }
 
-    pub fn finish(self, caches: Vec<LayerCache>) -> Vec<PrefilledLayer> {
-        caches
+    /// `rules`: how each layer attends.
+    pub fn finish(self, layers: Vec<LayerStore>, rules: &[Rule]) -> Vec<PrefilledLayer> {
+        layers
             .into_iter()
             .zip(self.layers)
-            .map(|(cache, observed)| PrefilledLayer {
-                kv: Arc::new(cache.into_tail()),
+            .zip(rules)
+            .map(|((layer, observed), rule)| PrefilledLayer {
+                rule: rule.clone(),
+                kv: Arc::new(layer.open),
                 unrotated_keys: observed.unrotated_keys,
                 queries: observed.queries,
                 column_sums: observed.column_sums,

@@ -6,10 +6,10 @@ use anyhow::{Error, Result};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::cache::{Cache, Mark};
 use crate::generate::{Limits, decode, extend, forced, whole_cache};
 use crate::model::decoder::Model;
 use crate::model::observe::Prefilled;
+use crate::store::Cache;
 use crate::task::Sample;
 
 /// Most tokens of the full cache's own answer that are compared.
@@ -54,10 +54,7 @@ impl FullCache {
         sample: &Sample,
         limits: &Limits,
     ) -> Result<Self> {
-        let (mut cache, mut first) = (
-            whole_cache(model, prefilled),
-            vec![prefilled.logits.clone()],
-        );
+        let (mut cache, mut first) = (whole_cache(prefilled), vec![prefilled.logits.clone()]);
         let mut caches = [&mut cache];
         if !rest.is_empty() {
             first = extend(model, &mut caches, rest)?;
@@ -67,10 +64,10 @@ impl FullCache {
             min_new_tokens: limits.min_new_tokens.min(MOST_GREEDY_TOKENS),
             max_new_tokens: limits.max_new_tokens.min(MOST_GREEDY_TOKENS),
         };
-        let mark: Mark = caches[0].mark();
         let logits = Tensor::new(first.clone(), &Device::Cpu)?;
-        let answer = decode(model, &mut caches, &logits, &limits)?.concat();
-        caches[0].rewind(&mark);
+        let mut answering = caches[0].fork();
+        let answer = decode(model, &mut [&mut answering], &logits, &limits)?.concat();
+        caches[0].note(answering.fault);
         let mut expected = |tokens: &[u32], scored: Range<usize>| -> Result<Expected> {
             let mut full = Vec::new();
             forced(

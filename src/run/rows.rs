@@ -3,9 +3,9 @@
 use anyhow::{Error, Result};
 
 use super::sample::Outcome;
-use crate::cache::{Geometry, StoreType};
 use crate::compress::ratio::PaperRatio;
 use crate::record::{Checked, LayerRecord, Prediction, Record};
+use crate::store::{Content, Geometry, StoreType};
 use crate::task::{Sample, Task};
 
 /// The record of a cell, filled into `identity`, and its layers.
@@ -43,12 +43,12 @@ pub fn rows(
                 codewords_k: coded.then_some(layer.footprint.codewords_k),
                 codewords_v: coded.then_some(layer.footprint.codewords_v),
                 bytes_dense: layer.bytes_dense,
-                bytes_entries: layer.footprint.bytes_entries,
-                bytes_codewords: layer.footprint.bytes_codewords,
-                bytes_indices: layer.footprint.bytes_indices,
-                bytes_magnitudes: layer.footprint.bytes_magnitudes,
-                bytes_positions: layer.footprint.bytes_positions,
-                bytes_lists: layer.footprint.bytes_lists,
+                bytes_entries: layer.footprint.bytes[Content::Entries],
+                bytes_codewords: layer.footprint.bytes[Content::Codewords],
+                bytes_indices: layer.footprint.bytes[Content::Indices],
+                bytes_magnitudes: layer.footprint.bytes[Content::Magnitudes],
+                bytes_positions: layer.footprint.bytes[Content::Positions],
+                bytes_lists: layer.footprint.bytes[Content::Lists],
                 r1: Some(paper.r1),
                 r2: paper.r2,
                 r3: paper.r3,
@@ -63,8 +63,8 @@ pub fn rows(
         seen: Some(outcome.seen),
         entries: Some(outcome.held.entries),
         bytes_dense: outcome.bytes_dense,
-        bytes_held: Some(outcome.held.bytes()),
-        retention: Some(outcome.held.bytes() as f64 / outcome.bytes_dense as f64),
+        bytes_held: Some(outcome.held.bytes.total()),
+        retention: Some(outcome.held.bytes.total() as f64 / outcome.bytes_dense as f64),
         retention_paper: Some(
             paper.iter().map(|paper| paper.ratio).sum::<f64>() / paper.len() as f64,
         ),

@@ -6,7 +6,6 @@ use anyhow::{Error, Result};
 use candle_core::{Device, Tensor};
 
 use super::fidelity::{Fidelity, FullCache, mean_nll};
-use crate::cache::{Cache, Footprint};
 use crate::compress::draws;
 use crate::experiment::{CompressAt, Experiment, ExperimentFile};
 use crate::generate::{
@@ -15,6 +14,7 @@ use crate::generate::{
 use crate::load::Loaded;
 use crate::model::observe::{Observe, Prefilled};
 use crate::profile::{Stage, stage};
+use crate::store::{Cache, Footprint};
 use crate::task::{Sample, Task};
 
 /// What one cell made of a sample.
@@ -211,7 +211,7 @@ impl Common<'_> {
             layers: cell.layers,
             bytes_dense: self.bytes_dense,
             bytes_peak: cell.bytes_peak,
-            bytes_end: cell.cache.footprint().bytes(),
+            bytes_end: cell.cache.footprint().bytes.total(),
             seen: cell.cache.seen,
             score: scored.then(|| self.task.score(self.sample, &response)),
             response,

@@ -2,21 +2,14 @@
 #![allow(dead_code)]
 
 pub mod default_model;
+pub mod layer;
 pub mod rule;
 pub mod small;
 pub mod tiny;
 
 use candle_core::Tensor;
-use spindle::cache::{Cache, LayerCache, Prefix};
 use spindle::model::decoder::{Model, Sequence};
-use spindle::model::observe::Prefilled;
-
-/// The whole cache of a prefill, ready to decode.
-pub fn dense_cache(model: &Model, prefilled: &Prefilled) -> Cache {
-    let layer = |kv| LayerCache::new(prefilled.geometry, Prefix::Dense(kv), prefilled.store);
-    let layers = prefilled.layers.iter().map(|l| layer(l.kv.clone()));
-    Cache::new(layers.collect(), model.rope().clone(), prefilled.len)
-}
+use spindle::store::Cache;
 
 /// Logits at each of `tokens`, fed to one cache, `[n, vocab]`.
 pub fn extend(model: &Model, tokens: &[u32], cache: &mut Cache) -> candle_core::Result<Tensor> {

@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
+use crate::common::layer::{Layer, New};
 use crate::common::{distance, plain};
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spindle::cache::{
-    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, EvictedKv, Footprint, Geometry,
-    Indices, LayerCache, NewTokens, Pass, Prefix, Rows, StoreType,
+use spindle::attend::Pass;
+use spindle::attend::rope::Rope;
+use spindle::store::{
+    Bytes, Coded, CodedRows, Codewords, Content, Entries, Footprint, Geometry, Indices, LayerStore,
+    Part, Rotate, Rows, Run, StoreType,
 };
-use spindle::model::config::{Architecture, DecoderConfig};
-use spindle::model::rope::Rope;
 
 const BOUND: f32 = 1e-4;
 const MAX_LEN: usize = 1024;
@@ -105,35 +106,13 @@ fn forms() -> impl Strategy<Value = Form> {
 }
 
 fn rope(head_dim: usize) -> Arc<Rope> {
-    let config = DecoderConfig {
-        architecture: Architecture::Llama,
-        hidden: head_dim,
-        intermediate: 1,
-        layers: 1,
-        heads: 1,
-        kv_heads: 1,
-        head_dim,
-        vocab: 1,
-        max_positions: MAX_LEN,
-        norm_eps: 1e-5,
-        rope_theta: 10000.0,
-        rope_scaling: None,
-        tie_embeddings: true,
-        qkv_bias: false,
-        o_bias: false,
-        qk_norm: false,
-        sliding_window: None,
-        mlp_bias: false,
-        window_note: None,
-        notes: Vec::new(),
-    };
-    Arc::new(Rope::new(&config, MAX_LEN))
+    Arc::new(Rope::new(head_dim, 10000.0, None, MAX_LEN))
 }
 
 /// A layer's cache with what a test knows of it: for each query head the keys (rotated) and values it must attend to,
 /// and the bytes it must hold.
 struct State {
-    cache: LayerCache,
+    cache: Layer,
     rope: Arc<Rope>,
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
@@ -209,14 +188,11 @@ impl State {
             kv_heads: case.kv_heads,
             head_dim: case.head_dim,
         };
-        let none = Prefix::Dense(Arc::new(DenseKv::new(
-            case.kv_heads,
-            case.head_dim,
-            case.store,
-        )));
+        let rope = rope(case.head_dim);
+        let heads = geometry.heads;
         let mut state = Self {
-            cache: LayerCache::new(geometry, none.clone(), case.store),
-            rope: rope(case.head_dim),
+            cache: Layer::new(LayerStore::empty(geometry, case.store), &rope, heads),
+            rope,
             keys: Vec::new(),
             values: Vec::new(),
             footprint: Footprint::default(),
@@ -226,16 +202,19 @@ impl State {
             codewords: Vec::new(),
             rng,
         };
-        let prefix = match case.form {
-            Form::Coded { .. } => state.coded(case),
-            _ => state.whole(case),
+        let store = match case.form {
+            Form::Coded { .. } => state.coded(case, geometry),
+            _ => {
+                let run = Arc::new(state.whole(case));
+                LayerStore::of_prompt(run, geometry, case.store, state.selecting)
+            }
         };
-        state.cache = LayerCache::new(geometry, prefix, case.store);
+        state.cache = Layer::new(store, &state.rope, heads);
         state
     }
 
-    /// A dense or an evicted prefix.
-    fn whole(&mut self, case: &Case) -> Prefix {
+    /// A whole prompt, or what eviction left of one.
+    fn whole(&mut self, case: &Case) -> Run {
         let (d, group) = (case.head_dim, case.group);
         let rows = |matrices: &[Vec<f32>]| -> Vec<Rows> {
             let rows = matrices.iter();
@@ -244,10 +223,7 @@ impl State {
         let mut matrices =
             || Vec::from_iter((0..case.kv_heads).map(|_| normal(&mut self.rng, case.len * d)));
         let (keys, values) = (matrices(), matrices());
-        let full = DenseKv {
-            keys: rows(&keys),
-            values: rows(&values),
-        };
+        let full = Run::whole(rows(&keys), rows(&values), Rotate::AtWrite);
         let mut kept: Vec<Vec<u32>> = Vec::new();
         let mut entries = 0u64;
         for _ in 0..case.kv_heads {
@@ -280,7 +256,10 @@ impl State {
         self.footprint = Footprint {
             entries,
             kept: selected.iter().map(|row| row.len() as u64).sum(),
-            bytes_entries: 2 * entries * (d * case.store.size()) as u64,
+            bytes: Bytes::of(
+                Content::Entries,
+                2 * entries * (d * case.store.size()) as u64,
+            ),
             ..Footprint::default()
         };
         let agreed = kept
@@ -293,15 +272,20 @@ impl State {
                 union.dedup();
                 for head in heads {
                     let place = |p: &u32| union.binary_search(p).unwrap() as u32;
-                    self.footprint.bytes_lists += bytes(&Vec::from_iter(head.iter().map(place)));
+                    let list = Vec::from_iter(head.iter().map(place));
+                    self.add(Content::Lists, bytes(&list));
                 }
             }
         }
         match case.form {
-            Form::Dense => Prefix::Dense(Arc::new(full)),
-            Form::Repeated => Prefix::Evicted(EvictedKv::repeated(&full, &kept)),
-            _ => Prefix::Evicted(EvictedKv::shared(&full, &selected, kept.len())),
+            Form::Dense => full,
+            Form::Repeated => full.repeated(&kept),
+            _ => full.shared(&selected),
         }
+    }
+
+    fn add(&mut self, content: Content, bytes: u64) {
+        self.footprint.bytes = self.footprint.bytes + Bytes::of(content, bytes);
     }
 
     /// A codebook of keys or of values, as it is stored.
@@ -310,7 +294,10 @@ impl State {
         let vectors = (0..count).map(|_| normal(&mut self.rng, d));
         let vectors = vectors.flat_map(|v| if magnitudes { unit(v) } else { v });
         let vectors: Vec<f32> = vectors.collect();
-        self.footprint.bytes_codewords += (vectors.len() * case.store.size()) as u64;
+        self.add(
+            Content::Codewords,
+            (vectors.len() * case.store.size()) as u64,
+        );
         self.codewords.push(count as u32);
         rounded(&vectors, case.store)
     }
@@ -333,53 +320,67 @@ impl State {
             for (row, norm) in rebuilt.chunks_mut(d).zip(&stored) {
                 row.iter_mut().for_each(|x| *x *= norm);
             }
-            self.footprint.bytes_magnitudes += n as u64 * size;
+            self.add(Content::Magnitudes, n as u64 * size);
         }
-        self.footprint.bytes_indices += bytes(&index);
+        self.add(Content::Indices, bytes(&index));
         self.indices.push(index.clone());
         let norms = magnitudes.then_some(norms.as_slice());
         (CodedRows::new(case.store, &index, norms), rebuilt)
     }
 
-    fn coded(&mut self, case: &Case) -> Prefix {
+    fn coded(&mut self, case: &Case, geometry: Geometry) -> LayerStore {
         let Form::Coded {
             magnitudes,
             codes_decoded,
+            rotated,
             shared,
             theta,
-            ..
         } = case.form
         else {
             panic!("{case:?} is not coded");
         };
         self.selecting = [1, case.group][self.rng.random_range(0..2)];
-        let mut books = Vec::new();
-        let mut whole = DenseKv {
-            keys: Vec::new(),
-            values: Vec::new(),
-        };
+        let mut parts = Vec::new();
+        let mut whole = [Vec::new(), Vec::new()];
         let heads = if shared { case.kv_heads } else { 1 };
         for _ in 0..case.kv_heads / heads {
             let [keys, values] = [0, 1].map(|_| self.codewords(case, magnitudes));
-            let heads = (0..heads).map(|_| self.coded_head(case, &keys, &values, &mut whole));
-            let heads = Vec::from_iter(heads);
+            let (mut rows, mut entries) = ([Vec::new(), Vec::new()], Vec::new());
+            for _ in 0..heads {
+                let (of_keys, of_values, of_head) =
+                    self.coded_head(case, &keys, &values, &mut whole);
+                rows[0].push(of_keys);
+                rows[1].push(of_values);
+                entries.push(of_head);
+            }
             let stored = |vectors: &[f32]| {
                 Codewords::new(case.head_dim, case.store, vectors, magnitudes, theta)
             };
             let (keys, values) = (stored(&keys), stored(&values));
             self.footprint.codewords_k += keys.len() as u64;
             self.footprint.codewords_v += values.len() as u64;
-            books.push(CodedBook {
-                keys,
-                values,
-                heads,
+            let [of_keys, of_values] = rows;
+            parts.push(Part {
+                keys: Box::new(Coded::new(keys, of_keys)),
+                values: Box::new(Coded::new(values, of_values)),
+                entries,
             });
         }
-        Prefix::Coded(CodedKv {
-            books,
-            whole,
-            codes_decoded,
-        })
+        let rotate = match rotated {
+            true => Rotate::AtWrite,
+            false => Rotate::ByPosition,
+        };
+        let [keys, values] = whole;
+        let mut prompt = vec![Arc::new(Run::whole(keys, values, Rotate::AtWrite))];
+        let coded = Run { parts, rotate };
+        let open = match codes_decoded {
+            true => coded,
+            false => {
+                prompt.push(Arc::new(coded));
+                Run::empty(case.kv_heads, geometry.head_dim, case.store)
+            }
+        };
+        LayerStore::new(prompt, open, self.selecting)
     }
 
     /// One KV head in coded form, with some entries in `whole` beside it.
@@ -388,8 +389,8 @@ impl State {
         case: &Case,
         key_codewords: &[f32],
         value_codewords: &[f32],
-        whole: &mut DenseKv,
-    ) -> CodedHead {
+        whole: &mut [Vec<Rows>; 2],
+    ) -> (CodedRows, CodedRows, Entries) {
         let Form::Coded {
             rotated,
             magnitudes,
@@ -411,7 +412,7 @@ impl State {
             for (row, position) in key_rows.chunks_mut(d).zip(&positions) {
                 self.rope.rotate_in_place(row, *position as usize);
             }
-            self.footprint.bytes_positions += bytes(&positions);
+            self.add(Content::Positions, bytes(&positions));
         }
         self.positions.push(positions.clone());
         let apart = self.selecting == case.group && self.rng.random_bool(0.5);
@@ -423,7 +424,10 @@ impl State {
         let (whole_keys, whole_values) = (rows(), rows());
         self.footprint.entries += beside as u64;
         self.footprint.kept += (beside * self.selecting) as u64;
-        self.footprint.bytes_entries += 2 * (beside * d * case.store.size()) as u64;
+        self.add(
+            Content::Entries,
+            2 * (beside * d * case.store.size()) as u64,
+        );
         for member in 0..case.group {
             let list = match &lists {
                 Some(lists) => lists[member].clone(),
@@ -434,16 +438,21 @@ impl State {
             self.values
                 .push([whole_values.to_f32(), pick(&value_rows, d, &list)].concat());
         }
-        whole.keys.push(whole_keys);
-        whole.values.push(whole_values);
+        whole[0].push(whole_keys);
+        whole[1].push(whole_values);
         self.footprint.kept += match &lists {
             Some(lists) => lists.iter().map(|list| list.len() as u64).sum(),
             None => (n * self.selecting) as u64,
         };
-        self.footprint.bytes_lists += lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
-        let lists = lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect());
-        let positions = (!rotated).then_some(positions.as_slice());
-        CodedHead::new(keys, values, positions, self.selecting, lists)
+        let of_lists = lists.iter().flatten().map(|l| bytes(l)).sum::<u64>();
+        self.add(Content::Lists, of_lists);
+        let entries = Entries {
+            positions: (!rotated).then(|| Indices::from_slice(&positions)),
+            lists: lists.map(|lists| lists.iter().map(|l| Indices::from_slice(l)).collect()),
+            chosen: n,
+            ..Entries::default()
+        };
+        (keys, values, entries)
     }
 
     /// Appends `count` random tokens from `position` on and checks what their queries give and what is held then.
@@ -456,28 +465,33 @@ impl State {
         for (i, row) in keys.chunks_mut(d).enumerate() {
             self.rope.rotate_in_place(row, position + i / case.kv_heads);
         }
-        let new = NewTokens {
-            queries: &queries,
-            unrotated_keys: &unrotated_keys,
-            keys: &keys,
-            values: &values,
-            position,
+        let positions = Vec::from_iter(position..position + count);
+        let new = New {
+            queries: queries.clone(),
+            keys: unrotated_keys.clone(),
+            values: values.clone(),
+            positions: positions.clone(),
             pass: if count == 1 {
                 Pass::Step
             } else {
                 Pass::Sequence
             },
         };
-        let before = self.cache.footprint();
-        let found = self.cache.attend(&new, &self.rope);
+        let mut rotated_queries = queries.clone();
+        for (i, row) in rotated_queries.chunks_mut(d).enumerate() {
+            self.rope.rotate_in_place(row, position + i / heads);
+        }
+        let before = self.cache.store.footprint();
+        let found = self.cache.attend(&new);
         self.check_held(case, count, position, before)?;
-        let found_held = self.cache.attend_held(&queries, &self.rope);
+        let found_held = self.cache.attend_held(&queries, &positions);
+        let queries = rotated_queries;
         prop_assert_eq!(
-            self.cache.footprint().entries,
+            self.cache.store.footprint().entries,
             before.entries + (count * case.kv_heads) as u64
         );
         for head in 0..heads {
-            let (held_keys, held_values) = self.cache.materialize(head, &self.rope);
+            let (held_keys, held_values) = self.cache.held(head);
             let kv_head = head / case.group;
             let own = |matrix: &[f32]| -> Vec<f32> {
                 let rows = Vec::from_iter((0..count).map(|t| (t * case.kv_heads + kv_head) as u32));
@@ -492,7 +506,7 @@ impl State {
                 (&held_values, &mut self.values[head]),
             ] {
                 let off = distance(&held[..known], &expected[..known]);
-                prop_assert!(off <= 1e-5, "materialize, {case:?}: {off:e}");
+                prop_assert!(off <= 1e-5, "what is held, {case:?}: {off:e}");
                 for (held, own) in held[known..]
                     .chunks_exact(d)
                     .zip(expected[known..].chunks_exact(d))
@@ -529,7 +543,7 @@ impl State {
         position: usize,
         before: Footprint,
     ) -> Result<(), TestCaseError> {
-        let found = self.cache.footprint();
+        let found = self.cache.store.footprint();
         let size = case.store.size() as u64;
         let (added, d) = ((count * case.kv_heads) as u64, case.head_dim as u64);
         prop_assert_eq!(found.entries, before.entries + added);
@@ -543,11 +557,17 @@ impl State {
         } = case.form
         else {
             let bytes = 2 * added * d * size;
-            prop_assert_eq!(found.bytes(), before.bytes() + bytes);
-            prop_assert_eq!(found.bytes_entries, before.bytes_entries + bytes);
+            prop_assert_eq!(found.bytes.total(), before.bytes.total() + bytes);
+            prop_assert_eq!(
+                found.bytes[Content::Entries],
+                before.bytes[Content::Entries] + bytes
+            );
             return Ok(());
         };
-        prop_assert_eq!(found.bytes_entries, before.bytes_entries);
+        prop_assert_eq!(
+            found.bytes[Content::Entries],
+            before.bytes[Content::Entries]
+        );
         let new_codewords =
             found.codewords_k + found.codewords_v - before.codewords_k - before.codewords_v;
         let expected = match theta {
@@ -556,11 +576,14 @@ impl State {
             _ => 0..=2 * added,
         };
         prop_assert!(expected.contains(&new_codewords), "{case:?}");
-        let codewords = before.bytes_codewords + new_codewords * d * size;
-        prop_assert_eq!(found.bytes_codewords, codewords);
+        let codewords = before.bytes[Content::Codewords] + new_codewords * d * size;
+        prop_assert_eq!(found.bytes[Content::Codewords], codewords);
         let norms = if magnitudes { 2 * added * size } else { 0 };
-        prop_assert_eq!(found.bytes_magnitudes, before.bytes_magnitudes + norms);
-        prop_assert_eq!(found.bytes_lists, before.bytes_lists);
+        prop_assert_eq!(
+            found.bytes[Content::Magnitudes],
+            before.bytes[Content::Magnitudes] + norms
+        );
+        prop_assert_eq!(found.bytes[Content::Lists], before.bytes[Content::Lists]);
         // Each token adds a codeword for each head of a book, the heads in turn; or none, and joins any.
         let heads = if shared { case.kv_heads } else { 1 };
         for (h, positions) in self.positions.iter_mut().enumerate() {
@@ -579,12 +602,15 @@ impl State {
             self.codewords.iter_mut().for_each(|count| *count += added);
         }
         let positions: u64 = self.positions.iter().map(|p| bytes(p)).sum();
-        prop_assert_eq!(found.bytes_positions, if rotated { 0 } else { positions });
+        prop_assert_eq!(
+            found.bytes[Content::Positions],
+            if rotated { 0 } else { positions }
+        );
         let indices: u64 = self.indices.iter().map(|i| bytes(i)).sum();
         if !(-1.0..=1.0).contains(&theta) {
-            prop_assert_eq!(found.bytes_indices, indices);
+            prop_assert_eq!(found.bytes[Content::Indices], indices);
         } else {
-            prop_assert!(found.bytes_indices >= indices);
+            prop_assert!(found.bytes[Content::Indices] >= indices);
         }
         Ok(())
     }
@@ -658,7 +684,7 @@ fn every_form_attends_as_what_it_holds_at_every_head_dim() {
 
 fn holds(case: &Case) -> Result<State, TestCaseError> {
     let mut state = State::new(case);
-    prop_assert_eq!(state.cache.footprint(), state.footprint, "{:?}", case);
+    prop_assert_eq!(state.cache.store.footprint(), state.footprint, "{:?}", case);
     let mut position = prompt(case);
     for count in case.rounds {
         state.append(case, count, position)?;
@@ -693,7 +719,7 @@ proptest! {
             let rows = (0..case.kv_heads).map(|_| Rows::from_f32(d, case.store, &normal(&mut rng, n * d)));
             Vec::from_iter(rows)
         };
-        let full = DenseKv { keys: rows(), values: rows() };
+        let (keys, values) = (rows(), rows());
         let kept: Vec<Vec<u32>> = match case.form {
             Form::Agreed => vec![choice(&mut rng, n); case.kv_heads * case.group],
             _ => (0..case.kv_heads * case.group).map(|_| choice(&mut rng, n)).collect(),
@@ -701,7 +727,8 @@ proptest! {
         let mut order: Vec<u32> = (0..n as u32).collect();
         order.shuffle(&mut rng);
         let shuffle = |rows: &[Rows]| Vec::from_iter(rows.iter().map(|rows| rows.gather(&order)));
-        let shuffled = DenseKv { keys: shuffle(&full.keys), values: shuffle(&full.values) };
+        let shuffled = Run::whole(shuffle(&keys), shuffle(&values), Rotate::AtWrite);
+        let full = Run::whole(keys, values, Rotate::AtWrite);
         let moved = Vec::from_iter(kept.iter().map(|kept| {
             let place = |p: &u32| order.iter().position(|o| o == p).unwrap() as u32;
             let mut places = Vec::from_iter(kept.iter().map(place));
@@ -718,14 +745,16 @@ proptest! {
         let queries = normal(&mut rng, count * geometry.heads * d);
         let keys = normal(&mut rng, count * case.kv_heads * d);
         let values = normal(&mut rng, count * case.kv_heads * d);
-        let new = NewTokens { queries: &queries, unrotated_keys: &keys, keys: &keys, values: &values, position: n, pass: Pass::Sequence };
-        let attend = |full: &DenseKv, kept: &[Vec<u32>]| {
-            let evicted = match case.form {
-                Form::Repeated => EvictedKv::repeated(full, kept),
-                _ => EvictedKv::shared(full, kept, geometry.heads),
+        let positions = Vec::from_iter(n..n + count);
+        let new = New { queries, keys, values, positions, pass: Pass::Sequence };
+        let attend = |full: &Run, kept: &[Vec<u32>]| {
+            let chosen = match case.form {
+                Form::Repeated => full.repeated(kept),
+                _ => full.shared(kept),
             };
-            let mut cache = LayerCache::new(geometry, Prefix::Evicted(evicted), case.store);
-            (cache.attend(&new, &rope(d)), cache.footprint())
+            let store = LayerStore::of_prompt(Arc::new(chosen), geometry, case.store, case.group);
+            let mut cache = Layer::new(store, &rope(d), geometry.heads);
+            (cache.attend(&new), cache.store.footprint())
         };
         let (as_it_was, bytes) = attend(&full, &kept);
         let (permuted, bytes_permuted) = attend(&shuffled, &moved);
@@ -738,11 +767,11 @@ proptest! {
     #[test]
     fn copies_are_independent(case in cases(forms())) {
         let mut state = holds(&case)?;
-        let original = state.cache.footprint();
-        let mut copy = state.cache.clone();
+        let original = state.cache.store.footprint();
+        let mut copy = state.cache.fork();
         std::mem::swap(&mut copy, &mut state.cache);
         state.append(&case, 2, prompt(&case) + case.rounds[0] + case.rounds[1])?;
-        prop_assert_eq!(copy.footprint(), original);
-        prop_assert!(state.cache.footprint().entries > original.entries);
+        prop_assert_eq!(copy.store.footprint(), original);
+        prop_assert!(state.cache.store.footprint().entries > original.entries);
     }
 }

@@ -2,6 +2,7 @@
 
 use rand::RngCore;
 use serde::Deserialize;
+use spindle::attend::Rule;
 use spindle::compress::budget::{pyramid_kvcf, pyramid_paper};
 use spindle::compress::codebook::{Codewords, greedy, normalise, similarity_graphs};
 use spindle::compress::group::{Grouping, reduce};
@@ -110,7 +111,9 @@ impl Golden {
         let queries = self.queries.chunks(group * window * head_dim);
         queries
             .zip(self.keys.chunks(len * head_dim))
-            .flat_map(|(q, k)| window_attention(q, k, shape, normalisation))
+            .flat_map(|(q, k)| {
+                window_attention(&Rule::new(shape.head_dim, None), q, k, shape, normalisation)
+            })
             .collect()
     }
 

@@ -10,13 +10,14 @@ use candle_core::quantized::gguf_file::{self, Value as Gguf};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
-use spindle::cache::StoreType;
+use spindle::generate::whole_cache;
 use spindle::model::config::DecoderConfig;
 use spindle::model::decoder::Model;
 use spindle::model::observe::Observe;
 use spindle::model::weights::Weights;
+use spindle::store::StoreType;
 
-use crate::common::{dense_cache, extend, tiny};
+use crate::common::{extend, tiny};
 
 const HIDDEN: usize = 32;
 const INTERMEDIATE: usize = 48;
@@ -113,7 +114,7 @@ fn nll(model: &Model, tokens: &[u32], start: usize) -> f64 {
     let prefilled = model
         .prefill(&tokens[..start], Observe::default(), StoreType::F32)
         .unwrap();
-    let mut cache = dense_cache(model, &prefilled);
+    let mut cache = whole_cache(&prefilled);
     let rest = extend(model, &tokens[start..tokens.len() - 1], &mut cache).unwrap();
     let rows = std::iter::once(prefilled.logits.clone()).chain(rest.to_vec2::<f32>().unwrap());
     let of_row = |(row, token): (Vec<f32>, &u32)| {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::common::tiny::{Family, Tiny};
 use crate::common::{default_model, tiny};
 use candle_core::{Device, Tensor};
-use spindle::cache::{Cache, LayerCache, Prefix, StoreType};
+use spindle::attend::held;
 use spindle::compress::method::{Method, Plan};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::{Accepts, MethodInfo, Value};
@@ -19,6 +19,7 @@ use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
+use spindle::store::{Cache, Content, LayerStore, StoreType};
 
 /// All that any case below needs to see.
 const ALL: Observe = Observe {
@@ -168,12 +169,13 @@ fn greedy(model: &Model, caches: &mut [CellCache], count: usize) -> Vec<Vec<u32>
 /// Entries that each query head sees, layer by layer.
 fn seen(model: &Model, cache: &Cache) -> Vec<usize> {
     let geometry = model.geometry();
-    let of_layer = |layer: &LayerCache| -> Vec<usize> {
+    let of_layer = |(number, layer): (usize, &LayerStore)| -> Vec<usize> {
+        let (rule, group) = (model.rule(number), geometry.group());
         (0..geometry.heads)
-            .map(|head| layer.materialize(head, model.rope()).0.len() / geometry.head_dim)
+            .map(|head| held(rule, layer, head, group, cache.seen).0.len() / geometry.head_dim)
             .collect()
     };
-    cache.layers.iter().flat_map(of_layer).collect()
+    cache.layers.iter().enumerate().flat_map(of_layer).collect()
 }
 
 fn made(model: &Model, prefilled: &Prefilled, cells: &[Cell]) -> Vec<CellCache> {
@@ -182,13 +184,9 @@ fn made(model: &Model, prefilled: &Prefilled, cells: &[Cell]) -> Vec<CellCache> 
     caches.into_iter().map(|cache| cache.unwrap()).collect()
 }
 
-fn equal(a: &Prefix, b: &Prefix) -> bool {
-    match (a, b) {
-        (Prefix::Dense(a), Prefix::Dense(b)) => a == b,
-        (Prefix::Evicted(a), Prefix::Evicted(b)) => a == b,
-        (Prefix::Coded(a), Prefix::Coded(b)) => a == b,
-        _ => false,
-    }
+/// Whether they hold the same, element for element.
+fn equal(a: &LayerStore, b: &LayerStore) -> bool {
+    format!("{a:?}") == format!("{b:?}")
 }
 
 /// A plan says what it would hold before it builds, what it builds is that, and twice the same; what is kept is
@@ -200,15 +198,15 @@ fn plans_conform(
     method: &dyn Method,
 ) {
     let geometry = prefilled.geometry;
-    let rope = small().0.rope();
+    let model = &small().0;
     let window = given_window(info);
     for (layer, plan) in plans(method, prefilled).iter().enumerate() {
         for knob in knobs(method) {
             let at = format!("{} {given:?}, layer {layer}, knob {knob}", info.name);
             let built = plan.build(knob).unwrap();
-            assert_eq!(plan.footprint(knob), built.prefix.footprint(), "{at}");
+            assert_eq!(plan.footprint(knob), built.store.footprint(), "{at}");
             assert!(
-                equal(&built.prefix, &plan.build(knob).unwrap().prefix),
+                equal(&built.store, &plan.build(knob).unwrap().store),
                 "{at}"
             );
             let Some(kept) = &built.kept else { continue };
@@ -218,15 +216,15 @@ fn plans_conform(
                 let recent = (prefilled.len - window) as u32..prefilled.len as u32;
                 assert!(kept.ends_with(&Vec::from_iter(recent)), "{at}: {kept:?}");
             }
-            if let Prefix::Evicted(_) = &built.prefix {
+            if built.cosines.is_none() {
                 let full = &prefilled.layers[layer].kv;
-                let cache = LayerCache::new(geometry, built.prefix.clone(), prefilled.store);
                 for (head, kept) in kept.iter().enumerate() {
-                    let (keys, values) = cache.materialize(head, rope);
-                    let kv_head = head / geometry.group();
-                    assert_eq!(keys, full.keys[kv_head].gather(kept).to_f32(), "{at}");
+                    let (rule, group) = (model.rule(layer), geometry.group());
+                    let (keys, values) = held(rule, &built.store, head, group, prefilled.len);
+                    let kv_head = head / group;
+                    assert_eq!(keys, full.keys(kv_head).gather(kept).to_f32(), "{at}");
                     if info.name != "cam" {
-                        assert_eq!(values, full.values[kv_head].gather(kept).to_f32(), "{at}");
+                        assert_eq!(values, full.values(kv_head).gather(kept).to_f32(), "{at}");
                     }
                 }
             }
@@ -267,7 +265,7 @@ fn what_is_kept_counts_by_who_selects() {
             let built = plan.build(knob).unwrap();
             let kept: usize = built.kept.unwrap().iter().map(Vec::len).sum();
             let counted = if per_query_head { 1 } else { group };
-            let found = built.prefix.footprint().kept;
+            let found = built.store.footprint().kept;
             assert_eq!(
                 found,
                 kept as u64 / counted,
@@ -289,7 +287,7 @@ fn the_smallest_cache_has_an_entry_for_every_head() {
             let built = plan.build(method.knob().smallest).unwrap();
             let at = format!("{} {given:?}", info.name);
             assert!(
-                built.prefix.footprint().entries >= geometry.kv_heads as u64,
+                built.store.footprint().entries >= geometry.kv_heads as u64,
                 "{at}"
             );
             for kept in built.kept.iter().flatten() {
@@ -327,7 +325,7 @@ fn plans_conform_on_the_default_model() {
         let plans = plans(method.as_ref(), &prefilled);
         for knob in knobs(method.as_ref()) {
             for (layer, plan) in plans.iter().enumerate().step_by(5) {
-                let found = plan.build(knob).unwrap().prefix.footprint();
+                let found = plan.build(knob).unwrap().store.footprint();
                 assert_eq!(
                     plan.footprint(knob),
                     found,
@@ -392,7 +390,7 @@ fn decoding_goes_on_and_is_deterministic() {
         let before: Vec<_> = caches.iter().map(|made| made.cache.footprint()).collect();
         for (made, before) in caches.iter().zip(&before) {
             let layers = made.layers.iter().map(|layer| layer.footprint);
-            assert_eq!(layers.sum::<spindle::cache::Footprint>(), *before);
+            assert_eq!(layers.sum::<spindle::store::Footprint>(), *before);
             let dense = made.layers.iter().map(|layer| layer.bytes_dense);
             assert_eq!(dense.sum::<u64>(), prefilled.bytes_dense());
         }
@@ -408,16 +406,16 @@ fn decoding_goes_on_and_is_deterministic() {
             let grown: Vec<usize> = lens.iter().map(|len| len + DECODED).collect();
             assert_eq!(seen(model, &made.cache), grown);
             let bytes_entry = 2 * prefilled.geometry.head_dim * prefilled.store.size();
-            let whole = after.bytes_entries - before.bytes_entries;
+            let whole = after.bytes[Content::Entries] - before.bytes[Content::Entries];
             match after.codewords_k == before.codewords_k && whole > 0 {
                 // Decoded tokens are whole, and nothing else grows.
                 true => {
                     assert_eq!(whole, (added * bytes_entry) as u64);
-                    assert_eq!(after.bytes(), before.bytes() + whole);
+                    assert_eq!(after.bytes.total(), before.bytes.total() + whole);
                 }
                 false => {
                     assert_eq!(whole, 0);
-                    assert!(after.bytes() > before.bytes());
+                    assert!(after.bytes.total() > before.bytes.total());
                 }
             }
         }
@@ -460,7 +458,7 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
         let knob = method.knob();
         let plans = plans(method.as_ref(), &prefilled);
         let [smallest, largest] = [knob.smallest, knob.largest]
-            .map(|at| solve::footprint(&plans, at).bytes() as f64 / dense);
+            .map(|at| solve::footprint(&plans, at).bytes.total() as f64 / dense);
         drop(plans);
         // The last is one that no method reaches from below, where it has a floor.
         for target in [0.15, 0.2, 0.25, 0.3, 0.4, smallest / 2.0] {
@@ -478,7 +476,7 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
                 println!("{} {target:.3}: {text}", info.name);
                 continue;
             }
-            let held = result.unwrap().cache.footprint().bytes() as f64 / dense;
+            let held = result.unwrap().cache.footprint().bytes.total() as f64 / dense;
             let off = held - target;
             println!("{} {target:.3}: {held:.4}", info.name);
             assert!(off.abs() <= 0.01, "{} {target}: {held}", info.name);
@@ -524,7 +522,7 @@ fn pruning_in_the_prefill_meets_a_retention() {
         let made = result.unwrap();
         let held: Vec<u64> = made.layers.iter().map(|l| l.footprint.entries).collect();
         assert!(held.is_sorted_by(|a, b| a >= b), "{held:?}");
-        assert_eq!(made.bytes_peak, made.cache.footprint().bytes());
+        assert_eq!(made.bytes_peak, made.cache.footprint().bytes.total());
         let off = made.bytes_peak as f64 / dense - target;
         assert!(off.abs() <= 0.01, "{target}: {off}");
         if target == 1.0 {
@@ -566,13 +564,7 @@ fn cosines_are_those_achieved() {
                 .unwrap();
             let built = plan.build(middle).unwrap();
             let (keys, values) = built.cosines.unwrap();
-            let found = achieved(
-                model,
-                prefilled,
-                layer,
-                &built.prefix,
-                built.kept.as_deref(),
-            );
+            let found = achieved(model, prefilled, layer, &built.store, built.kept.as_deref());
             for ((reported, found), theta) in [keys, values].iter().zip(found).zip(thetas) {
                 let at = format!("{} {given:?}, layer {layer}", info.name);
                 let sum: f64 = found.iter().sum();
@@ -600,31 +592,36 @@ fn achieved(
     model: &Model,
     prefilled: &Prefilled,
     layer: usize,
-    prefix: &Prefix,
+    store: &LayerStore,
     kept: Option<&[Vec<u32>]>,
 ) -> [Vec<f64>; 2] {
-    let Prefix::Coded(coded) = prefix else {
-        panic!("a codebook codes");
-    };
     let geometry = prefilled.geometry;
     let (d, group) = (geometry.head_dim, geometry.group());
     let full = &prefilled.layers[layer].kv;
     let all: Vec<u32> = (0..prefilled.len as u32).collect();
     let mut cosines = [Vec::new(), Vec::new()];
     for kv_head in 0..geometry.kv_heads {
-        let whole = coded.whole.keys[kv_head].len();
+        // A run of the prompt before what is coded is the window.
+        let whole = match store.prompt.as_slice() {
+            [first, ..] if first.place(0).0.keys.codewords() == 0 => first.len(kv_head),
+            _ => 0,
+        };
         let mut done = std::collections::BTreeSet::new();
         for member in 0..group {
             let kept = kept.map_or(&all, |kept| &kept[kv_head * group + member]);
-            let held = coded.materialize(kv_head, member, model.rope());
+            let rule = model.rule(layer);
+            let held = held(rule, store, kv_head * group + member, group, prefilled.len);
             // What is kept whole, the window, comes first.
             for (i, &position) in kept[..kept.len() - whole].iter().enumerate() {
                 if !done.insert(position) {
                     continue;
                 }
-                let kinds = [(&held.0, &full.keys), (&held.1, &full.values)];
+                let kinds = [
+                    (&held.0, full.keys(kv_head)),
+                    (&held.1, full.values(kv_head)),
+                ];
                 for (cosines, (held, full)) in cosines.iter_mut().zip(kinds) {
-                    let own = full[kv_head].gather(&[position]).to_f32();
+                    let own = full.gather(&[position]).to_f32();
                     cosines.push(cosine(&held[(whole + i) * d..][..d], &own));
                 }
             }

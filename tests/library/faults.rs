@@ -6,16 +6,15 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use tempfile::TempDir;
 
-use crate::common::dense_cache;
+use crate::common::layer::{Layer, New};
 use crate::common::tiny::{self, Family, Tiny};
-use spindle::cache::{
-    Cache, DenseKv, Geometry, LayerCache, NewTokens, Pass, Prefix, Rows, StoreType,
-};
+use spindle::attend::{Host, Pass};
 use spindle::compress::methods::METHODS;
 use spindle::compress::settings::Value;
-use spindle::generate::{Cell, Limits, compress, decode, extend, forced};
+use spindle::generate::{Cell, Limits, compress, decode, extend, forced, whole_cache};
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled};
+use spindle::store::{Cache, Geometry, LayerStore, Rotate, Rows, Run, StoreType};
 
 const ALL: Observe = Observe {
     window: 32,
@@ -47,27 +46,21 @@ fn scaled(name: &str, factor: f64) -> Result<(TempDir, Model)> {
 }
 
 /// Prefix and cache of a prefill, with a value of layer 1 that is NaN.
-fn broken(model: &Model, prefilled: &Prefilled) -> Cache {
-    let layer = |(i, kv): (usize, &Arc<DenseKv>)| {
-        let mut kv = DenseKv::clone(kv);
+fn broken(prefilled: &Prefilled) -> Cache {
+    let heads = 0..prefilled.geometry.kv_heads;
+    let layer = |(i, kv): (usize, &Arc<Run>)| {
+        let keys = heads.clone().map(|head| kv.keys(head).clone());
+        let mut all: Vec<Rows> = heads.clone().map(|head| kv.values(head).clone()).collect();
         if i == 1 {
-            let rows = &mut kv.values[0];
-            let mut values = rows.to_f32();
+            let mut values = all[0].to_f32();
             values[5] = f32::NAN;
-            *rows = Rows::from_f32(rows.dim(), rows.store(), &values);
+            all[0] = Rows::from_f32(all[0].dim(), all[0].store(), &values);
         }
-        LayerCache::new(
-            prefilled.geometry,
-            Prefix::Dense(Arc::new(kv)),
-            prefilled.store,
-        )
+        let kv = Arc::new(Run::whole(keys.collect(), all, Rotate::AtWrite));
+        LayerStore::of_prompt(kv, prefilled.geometry, prefilled.store, 1)
     };
     let layers = prefilled.layers.iter().map(|layer| &layer.kv).enumerate();
-    Cache::new(
-        layers.map(layer).collect(),
-        model.rope().clone(),
-        prefilled.len,
-    )
+    Cache::new(layers.map(layer).collect(), prefilled.len)
 }
 
 #[test]
@@ -75,14 +68,14 @@ fn one_cells_fault_leaves_the_others_of_its_batch_alone() {
     let model = Tiny::new(Family::Llama).load().unwrap();
     let tokens = tiny::tokens(100, 3);
     let prefilled = model.prefill(&tokens, ALL, StoreType::F16).unwrap();
-    let good = || dense_cache(&model, &prefilled);
+    let good = || whole_cache(&prefilled);
     let rows = vec![prefilled.logits.clone(); 3];
     let first = Tensor::new(rows.clone(), &Device::Cpu).unwrap();
 
     let mut alone = good();
     let one = first.narrow(0, 0, 1).unwrap();
     let answer = decode(&model, &mut [&mut alone], &one, &Limits::tokens(12)).unwrap();
-    let (mut before, mut bad, mut after) = (good(), broken(&model, &prefilled), good());
+    let (mut before, mut bad, mut after) = (good(), broken(&prefilled), good());
     let mut batch = [&mut before, &mut bad, &mut after];
     let answers = decode(&model, &mut batch, &first, &Limits::tokens(12)).unwrap();
     assert_eq!((&answers[0], &answers[2]), (&answer[0], &answer[0]));
@@ -98,7 +91,7 @@ fn one_cells_fault_leaves_the_others_of_its_batch_alone() {
     );
 
     // A question, and an answer that is scored.
-    let (mut before, mut bad, mut after) = (good(), broken(&model, &prefilled), good());
+    let (mut before, mut bad, mut after) = (good(), broken(&prefilled), good());
     let mut batch = [&mut before, &mut bad, &mut after];
     let given = tiny::tokens(9, 8);
     let mut seen = Vec::new();
@@ -108,7 +101,7 @@ fn one_cells_fault_leaves_the_others_of_its_batch_alone() {
     })
     .unwrap();
     assert_eq!(seen, [0, 2]);
-    let mut bad = broken(&model, &prefilled);
+    let mut bad = broken(&prefilled);
     extend(&model, &mut [&mut good(), &mut bad], &given).unwrap();
     assert_eq!(bad.fault.unwrap().layer, Some(1));
 }
@@ -120,10 +113,7 @@ fn logits_that_are_not_finite_end_a_cell_at_their_token() {
     let prefilled = model.prefill(&tokens, ALL, StoreType::F16).unwrap();
     let mut rows = vec![prefilled.logits.clone(); 2];
     rows[0][7] = f32::NEG_INFINITY;
-    let (mut bad, mut good) = (
-        dense_cache(&model, &prefilled),
-        dense_cache(&model, &prefilled),
-    );
+    let (mut bad, mut good) = (whole_cache(&prefilled), whole_cache(&prefilled));
     let first = Tensor::new(rows, &Device::Cpu).unwrap();
     let answers = decode(
         &model,
@@ -195,7 +185,8 @@ fn a_norm_beyond_f16_ends_the_cells_that_code_and_no_others() {
     let name = "model.layers.0.self_attn.k_proj.weight";
     let prefill = |model: &Model, store| model.prefill(&tokens, ALL, store).unwrap();
     let plain = prefill(&Tiny::new(Family::Llama).load().unwrap(), StoreType::F32);
-    let keys = plain.layers[0].kv.keys.iter();
+    let kv_heads = 0..plain.geometry.kv_heads;
+    let keys = kv_heads.map(|head| plain.layers[0].kv.keys(head));
     let keys = keys.chain(&plain.layers[0].unrotated_keys);
     let largest = keys
         .flat_map(Rows::to_f32)
@@ -244,24 +235,24 @@ fn a_decoded_norm_beyond_f16_is_a_fault_of_a_coded_cache_alone() {
         vec![0.0; heads * head_dim],
         vec![30_000.0; kv_heads * head_dim],
     );
-    let new = NewTokens {
-        queries: &queries,
-        unrotated_keys: &keys,
-        keys: &keys,
-        values: &vec![1.0; kv_heads * head_dim],
-        position: 100,
+    let new = New {
+        queries,
+        keys,
+        values: vec![1.0; kv_heads * head_dim],
+        positions: vec![100],
         pass: Pass::Step,
     };
+    let rope = model.rule(2).rope.as_ref().unwrap();
     let faults = made.into_iter().map(|cell| {
-        let mut cache = cell.unwrap().cache;
-        cache.attend(2, &new, None);
-        cache.fault.map(|fault| fault.to_string())
+        let store = cell.unwrap().cache.layers.remove(2);
+        let (_, fault) = Layer::new(store, rope, heads).attend_by(&Host, &new, None);
+        fault.map(|fault| fault.to_string())
     });
     let faults: Vec<Option<String>> = faults.collect();
     assert_eq!(faults[0], None);
     let fault = faults[1].as_ref().unwrap();
     assert!(
-        fault.starts_with("layer 2, norms of keys of token 100: beyond 65504"),
+        fault.starts_with("norms of keys of token 100: beyond 65504"),
         "{fault}"
     );
 }
@@ -273,7 +264,8 @@ fn merged_values_beyond_f16_end_the_cell() {
     let tokens = tiny::tokens(200, 3);
     let prefill = |model: &Model| model.prefill(&tokens, ALL, StoreType::F16).unwrap();
     let plain = prefill(&Tiny::new(Family::Llama).load().unwrap());
-    let values = plain.layers[1].kv.values.iter();
+    let kv_heads = 0..plain.geometry.kv_heads;
+    let values = kv_heads.map(|head| plain.layers[1].kv.values(head));
     let largest = values
         .flat_map(Rows::to_f32)
         .fold(0f32, |m, x| m.max(x.abs()));

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use crate::common::default_model;
 use serde::Deserialize;
-use spindle::cache::StoreType;
 use spindle::compress::group::{Grouping, reduce};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::pool::{Pooling, pool};
@@ -18,6 +17,7 @@ use spindle::compress::settings::Value;
 use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::observe::{Observe, Prefilled};
+use spindle::store::StoreType;
 
 /// Scores whose relative difference is below this may rank either way.
 const CLOSE: f32 = 2e-5;
@@ -112,9 +112,9 @@ fn scores(reference: &str, view: LayerView<'_>) -> Vec<Vec<f32>> {
             window,
             head_dim: d,
         };
-        let keys = view.kv().keys[kv_head].to_f32();
+        let keys = view.kv().keys(kv_head).to_f32();
         let queries = view.window_queries(kv_head, window);
-        window_attention(&queries, &keys, shape, Normalisation::Sum)
+        window_attention(view.rule(), &queries, &keys, shape, Normalisation::Sum)
     };
     let pooled = |scores: Vec<f32>, n: usize, pooling| -> Vec<Vec<f32>> {
         scores.chunks(n).map(|row| pool(row, pooling)).collect()
@@ -129,7 +129,7 @@ fn scores(reference: &str, view: LayerView<'_>) -> Vec<Vec<f32>> {
             }
             "tova_kvpress" => vec![window(kv_head, 1)],
             "knorm_kvpress" => {
-                let norms = key_norms(&view.kv().keys[kv_head].to_f32(), d);
+                let norms = key_norms(&view.kv().keys(kv_head).to_f32(), d);
                 vec![norms.iter().map(|norm| -norm).collect()]
             }
             "h2o_kvcf" => view

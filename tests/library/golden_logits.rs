@@ -1,12 +1,12 @@
 //! The default model's logits and greedy answers against those of Python transformers
 //! (tests/golden/logits.json, made by tests/golden/logits.py).
 
-use crate::common::{default_model, dense_cache};
+use crate::common::default_model;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
-use spindle::cache::StoreType;
-use spindle::generate::{Limits, decode};
+use spindle::generate::{Limits, decode, whole_cache};
 use spindle::model::observe::Observe;
+use spindle::store::StoreType;
 
 /// Largest difference of any stored logit: 5.4e-5 measured. Logits are recorded to five decimals and reach 32.
 const BOUND_F32: f64 = 1e-4;
@@ -75,7 +75,7 @@ fn compare(store: StoreType) -> (f64, Vec<(Prompt, Vec<u32>)>) {
         for (token, expected) in prompt.top.iter().copied().chain(sampled) {
             worst = worst.max((f64::from(logits[token]) - expected).abs());
         }
-        let mut cache = dense_cache(model, &prefilled);
+        let mut cache = whole_cache(&prefilled);
         let first = Tensor::from_slice(logits.as_slice(), (1, logits.len()), &Device::Cpu).unwrap();
         let count = prompt.greedy.len();
         let mut answer = decode(model, &mut [&mut cache], &first, &Limits::tokens(count)).unwrap();

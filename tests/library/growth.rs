@@ -3,16 +3,15 @@
 
 use std::sync::OnceLock;
 
+use crate::common::layer::{Layer, New};
 use crate::common::{default_model, distance, plain};
-use spindle::cache::{
-    CodedBook, CodedKv, Codewords, Footprint, Indices, LayerCache, NewTokens, Pass, Prefix,
-    StoreType,
-};
+use spindle::attend::Pass;
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
 use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::observe::{Observe, Prefilled};
+use spindle::store::{Bytes, Content, Footprint, Form, Indices, LayerStore, Part, Run, StoreType};
 
 /// Tokens of the prompt, and of what follows it in the text.
 const PROMPT: usize = 344;
@@ -55,6 +54,7 @@ fn text() -> &'static Text {
 /// One token after the prompt in one layer: `[heads of its kind, head_dim]` each.
 struct Token {
     position: usize,
+    unrotated_queries: Vec<f32>,
     queries: Vec<f32>,
     unrotated_keys: Vec<f32>,
     keys: Vec<f32>,
@@ -66,34 +66,39 @@ impl Token {
         let (all, position) = (&text().all, PROMPT + decoded);
         let (layer, geometry) = (&all.layers[layer], all.geometry);
         let width = geometry.heads * geometry.head_dim;
-        let heads = |rows: &[spindle::cache::Rows]| -> Vec<f32> {
-            let heads = rows.iter();
-            heads
-                .flat_map(|rows| rows.gather(&[position as u32]).to_f32())
-                .collect()
-        };
+        let at = |rows: &spindle::store::Rows| rows.gather(&[position as u32]).to_f32();
+        let heads = 0..geometry.kv_heads;
+        let rope = layer.rule.rope.as_ref().unwrap();
+        let unrotated = layer.queries[decoded * width..(decoded + 1) * width].to_vec();
+        let mut queries = unrotated.clone();
+        for query in queries.chunks_mut(geometry.head_dim) {
+            rope.rotate_in_place(query, position);
+        }
         Self {
             position,
-            queries: layer.queries[decoded * width..(decoded + 1) * width].to_vec(),
-            unrotated_keys: heads(&layer.unrotated_keys),
-            keys: heads(&layer.kv.keys),
-            values: heads(&layer.kv.values),
+            unrotated_queries: unrotated,
+            queries,
+            unrotated_keys: layer.unrotated_keys.iter().flat_map(at).collect(),
+            keys: heads
+                .clone()
+                .flat_map(|head| at(layer.kv.keys(head)))
+                .collect(),
+            values: heads.flat_map(|head| at(layer.kv.values(head))).collect(),
         }
     }
 
-    fn new_tokens(&self) -> NewTokens<'_> {
-        NewTokens {
-            queries: &self.queries,
-            unrotated_keys: &self.unrotated_keys,
-            keys: &self.keys,
-            values: &self.values,
-            position: self.position,
+    fn new_tokens(&self) -> New {
+        New {
+            queries: self.unrotated_queries.clone(),
+            keys: self.unrotated_keys.clone(),
+            values: self.values.clone(),
+            positions: vec![self.position],
             pass: Pass::Step,
         }
     }
 }
 
-fn prefix(name: &str, given: &[(&str, Value)], layer: usize) -> Prefix {
+fn compressed(name: &str, given: &[(&str, Value)], layer: usize) -> LayerStore {
     let info = METHODS.iter().find(|m| m.info.name == name).unwrap().info;
     let given = given
         .iter()
@@ -120,17 +125,13 @@ fn prefix(name: &str, given: &[(&str, Value)], layer: usize) -> Prefix {
         .unwrap()
         .build(knob)
         .unwrap()
-        .prefix
+        .store
 }
 
-/// The largest cosine of a vector to one of the codewords.
-fn nearest(vector: &[f32], codewords: &Codewords) -> f64 {
-    let mut scratch = Vec::new();
-    let codewords = codewords
-        .block(0..codewords.len(), &mut scratch)
-        .chunks(vector.len());
-    codewords
-        .map(|codeword| cosine(vector, codeword))
+/// The largest cosine of a vector to what is held, `[n, head_dim]`: to one of the codewords.
+fn nearest(vector: &[f32], held: &[f32]) -> f64 {
+    let held = held.chunks(vector.len());
+    held.map(|codeword| cosine(vector, codeword))
         .fold(-1.0, f64::max)
 }
 
@@ -154,16 +155,8 @@ struct Joined {
 
 /// One appended key or value against the codebook before it: it joined the nearest codeword if that is above the
 /// threshold, else it became one. `held` is what stands for it, `vector` what was coded, rotated alike.
-fn obeys(
-    vector: &[f32],
-    held: f64,
-    before: &Codewords,
-    after: &Codewords,
-    theta: f64,
-    counts: &mut Joined,
-) {
+fn obeys(vector: &[f32], held: f64, before: &[f32], grew: usize, theta: f64, counts: &mut Joined) {
     let best = nearest(vector, before);
-    let grew = after.len() - before.len();
     // Codewords are stored in half precision, and so are the norms by which cosines are taken.
     assert!(
         grew == 1 || best > theta - ROUNDING,
@@ -183,29 +176,29 @@ fn obeys(
 }
 
 /// Bytes of a coded layer, from its counts.
-fn coded_bytes(coded: &CodedKv, rotated: bool, magnitudes: bool, tail: usize) -> u64 {
+fn coded_bytes(coded: &Run, rotated: bool, magnitudes: bool, tail: usize) -> u64 {
     let d = text().prompt.geometry.head_dim as u64;
-    let width = |codewords: &Codewords| Indices::width(codewords.len() - 1);
-    let head = |book: &CodedBook, n: u64| {
+    let width = |form: &dyn Form| Indices::width(form.codewords() - 1);
+    let head = |part: &Part, n: u64| {
         let positions = if rotated {
             0
         } else {
             n * Indices::width(PROMPT + tail - 1)
         };
         let norms = if magnitudes { 2 * n * SIZE } else { 0 };
-        n * (width(&book.keys) + width(&book.values)) + positions + norms
+        n * (width(&*part.keys) + width(&*part.values)) + positions + norms
     };
-    let book = |book: &CodedBook| {
-        let codewords = (book.keys.len() + book.values.len()) as u64 * d * SIZE;
-        let heads = book.heads.iter().map(|h| head(book, h.len() as u64));
+    let of_part = |part: &Part| {
+        let codewords = (part.keys.codewords() + part.values.codewords()) as u64 * d * SIZE;
+        let heads = (0..part.heads()).map(|h| head(part, part.len(h) as u64));
         codewords + heads.sum::<u64>()
     };
-    coded.books.iter().map(book).sum()
+    coded.parts.iter().map(of_part).sum()
 }
 
 /// A prompt's coded form: its thresholds and what it stores.
 #[derive(Clone, Copy)]
-struct Form {
+struct Coding {
     thetas: [f64; 2],
     rotated: bool,
     magnitudes: bool,
@@ -213,56 +206,68 @@ struct Form {
     per_head: bool,
 }
 
-const PAPER: Form = Form {
+const PAPER: Coding = Coding {
     thetas: [0.98, 0.95],
     rotated: false,
     magnitudes: true,
     per_head: true,
 };
 
-fn coded(cache: &LayerCache) -> Option<&CodedKv> {
-    match cache.prefix() {
-        Prefix::Coded(coded) => Some(coded),
-        _ => None,
-    }
+/// The growing run, where it is coded.
+fn coded(cache: &Layer) -> Option<&Run> {
+    let open = &cache.store.open;
+    (open.parts[0].keys.codewords() > 0).then_some(open)
+}
+
+/// What stands for the keys and the values of a KV head in a coded run, before RoPE where they are coded so, and how
+/// many codewords there are of each.
+fn books(run: &Run, kv_head: usize) -> [(Vec<f32>, usize); 2] {
+    let (part, head) = run.place(kv_head);
+    [&part.keys, &part.values].map(|form| {
+        let entries = Vec::from_iter(0..form.len(head) as u32);
+        let mut rows = vec![0.0; entries.len() * form.dim()];
+        form.read(head, &entries, &mut rows);
+        (rows, form.codewords())
+    })
 }
 
 /// Decodes all tokens in one layer, checking after each. `form` is none where the tail is whole.
-fn decode(prefix: Prefix, layer: usize, form: Option<Form>) -> Joined {
+fn decode(store: LayerStore, layer: usize, form: Option<Coding>) -> Joined {
     let model = default_model::model();
-    let (geometry, rope) = (text().prompt.geometry, model.rope());
+    let (geometry, rule) = (text().prompt.geometry, model.rule(layer));
     let (d, group) = (geometry.head_dim, geometry.group());
-    let mut cache = LayerCache::new(geometry, prefix, StoreType::F16);
-    let start = cache.footprint();
+    let mut cache = Layer::new(store, rule.rope.as_ref().unwrap(), geometry.heads);
+    let start = cache.store.footprint();
     let lens: Vec<usize> = (0..geometry.heads)
-        .map(|head| cache.materialize(head, rope).0.len() / d)
+        .map(|head| cache.held(head).0.len() / d)
         .collect();
     let mut counts = Joined::default();
     for t in 0..DECODED {
         let token = Token::new(layer, t);
-        let before = coded(&cache).cloned();
-        let read = t.is_multiple_of(8).then(|| cache.clone());
-        let out = cache.attend(&token.new_tokens(), rope);
+        let before = coded(&cache)
+            .map(|run| Vec::from_iter((0..geometry.kv_heads).map(|kv_head| books(run, kv_head))));
+        let read = t.is_multiple_of(8).then(|| cache.fork());
+        let out = cache.attend(&token.new_tokens());
         if let Some(mut read) = read {
-            let new = NewTokens {
+            let new = New {
                 pass: Pass::Sequence,
                 ..token.new_tokens()
             };
-            read.attend(&new, rope);
+            read.attend(&new);
             assert_eq!(
-                coded(&read),
-                coded(&cache),
+                format!("{:?}", coded(&read)),
+                format!("{:?}", coded(&cache)),
                 "a token that is read joins as one that is decoded"
             );
         }
-        let held = cache.footprint();
+        let held = cache.store.footprint();
         let tail = (t + 1) as u64;
         assert_eq!(
             held.entries,
             start.entries + tail * geometry.kv_heads as u64
         );
         for kv_head in 0..geometry.kv_heads {
-            let (keys, values) = cache.materialize(kv_head * group, rope);
+            let (keys, values) = cache.held(kv_head * group);
             assert_eq!(keys.len() / d, lens[kv_head * group] + t + 1);
             let last = keys.len() - d;
             let span = kv_head * d..(kv_head + 1) * d;
@@ -284,36 +289,23 @@ fn decode(prefix: Prefix, layer: usize, form: Option<Form>) -> Joined {
                 );
             }
             if let (true, Some(before), Some(after)) = (form.per_head, &before, coded(&cache)) {
-                let (before, after) = (&before.books[kv_head], &after.books[kv_head]);
+                let (before, after) = (&before[kv_head], books(after, kv_head));
+                let grew = [0, 1].map(|side: usize| after[side].1 - before[side].1);
                 let key = if form.rotated {
                     key
                 } else {
                     &token.unrotated_keys[span]
                 };
                 let [theta_k, theta_v] = form.thetas;
-                obeys(
-                    key,
-                    held[0],
-                    &before.keys,
-                    &after.keys,
-                    theta_k,
-                    &mut counts,
-                );
-                obeys(
-                    value,
-                    held[1],
-                    &before.values,
-                    &after.values,
-                    theta_v,
-                    &mut counts,
-                );
+                obeys(key, held[0], &before[0].0, grew[0], theta_k, &mut counts);
+                obeys(value, held[1], &before[1].0, grew[1], theta_v, &mut counts);
             }
         }
         check_bytes(&cache, start, held, t + 1, form);
         if t % 64 == 63 {
             #[allow(clippy::needless_range_loop)]
             for head in 0..geometry.heads {
-                let (keys, values) = cache.materialize(head, rope);
+                let (keys, values) = cache.held(head);
                 assert_eq!(keys.len() / d, lens[head] + t + 1);
                 let span = head * d..(head + 1) * d;
                 let expected = plain(&token.queries[span.clone()], &keys, &values);
@@ -326,19 +318,21 @@ fn decode(prefix: Prefix, layer: usize, form: Option<Form>) -> Joined {
 }
 
 fn check_bytes(
-    cache: &LayerCache,
+    cache: &Layer,
     start: Footprint,
     held: Footprint,
     tail: usize,
-    form: Option<Form>,
+    form: Option<Coding>,
 ) {
     let geometry = text().prompt.geometry;
     let whole = (2 * tail * geometry.kv_heads * geometry.head_dim) as u64 * SIZE;
     match (form, coded(cache)) {
         (Some(form), Some(coded)) => {
-            assert_eq!(held.bytes_entries, start.bytes_entries);
-            assert_eq!(held.bytes_lists, start.bytes_lists);
-            let bytes = held.bytes() - held.bytes_entries - held.bytes_lists;
+            let same = [Content::Entries, Content::Lists].map(|content| {
+                assert_eq!(held.bytes[content], start.bytes[content]);
+                held.bytes[content]
+            });
+            let bytes = held.bytes.total() - same[0] - same[1];
             let expected = coded_bytes(coded, form.rotated, form.magnitudes, tail);
             match form.per_head {
                 true => assert_eq!(bytes, expected),
@@ -350,7 +344,7 @@ fn check_bytes(
             let expected = Footprint {
                 entries: held.entries,
                 kept: held.kept,
-                bytes_entries: start.bytes_entries + whole,
+                bytes: start.bytes + Bytes::of(Content::Entries, whole),
                 ..start
             };
             assert_eq!(held, expected);
@@ -384,7 +378,7 @@ fn whole_tails_grow_by_one_entry_per_kv_head() {
         ("spindle", vec![r, word("decode", "whole")]),
     ] {
         for layer in LAYERS {
-            decode(prefix(name, &given, layer), layer, None);
+            decode(compressed(name, &given, layer), layer, None);
         }
     }
 }
@@ -393,7 +387,7 @@ fn whole_tails_grow_by_one_entry_per_kv_head() {
 fn coded_tails_obey_their_thresholds() {
     let r = number("share", 0.3);
     let lower = [number("theta-k", 0.9), number("theta-v", 0.6)];
-    let low = Form {
+    let low = Coding {
         thetas: [0.9, 0.6],
         ..PAPER
     };
@@ -404,21 +398,21 @@ fn coded_tails_obey_their_thresholds() {
         (vec![flag("window-coded", false)], PAPER),
         (
             [&lower[..], &[word("keys", "post-rope")]].concat(),
-            Form {
+            Coding {
                 rotated: true,
                 ..low
             },
         ),
         (
             [&lower[..], &[flag("magnitudes", false)]].concat(),
-            Form {
+            Coding {
                 magnitudes: false,
                 ..low
             },
         ),
         (
             [&lower[..], &[word("scope", "layer")]].concat(),
-            Form {
+            Coding {
                 per_head: false,
                 ..low
             },
@@ -428,7 +422,7 @@ fn coded_tails_obey_their_thresholds() {
         given.push(r.clone());
         let mut counts = Joined::default();
         for layer in LAYERS {
-            let of_layer = decode(prefix("spindle", &given, layer), layer, Some(form));
+            let of_layer = decode(compressed("spindle", &given, layer), layer, Some(form));
             counts.joined += of_layer.joined;
             counts.became += of_layer.became;
         }

@@ -3,15 +3,17 @@
 
 use std::sync::Arc;
 
+use crate::common::layer::{self, New};
 use crate::common::tiny::{Family, Tiny};
 use serde::Deserialize;
-use spindle::cache::{DenseKv, Geometry, LayerCache, NewTokens, Pass, Rows, StoreType};
+use spindle::attend::{Host, Pass};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
 use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::PrunedLayer;
 use spindle::model::observe::{Observe, Prefilled, PrefilledLayer};
+use spindle::store::{Geometry, Rotate, Rows, Run, StoreType};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -72,30 +74,30 @@ impl Golden {
         };
         let (queries, keys) = (self.by_token(&self.all_queries), self.by_token(&self.keys));
         let model = Tiny::new(Family::Llama).load().unwrap();
-        let mut cache = LayerCache::empty(geometry, StoreType::F32);
+        let rule = model.rule(0);
+        let mut cache = layer::empty(geometry, rule.rope.as_ref().unwrap(), StoreType::F32);
+        // The keys and queries of the golden values are rotated already.
+        cache.rule.rope = None;
         let mut column_sums = vec![Vec::new(); geometry.heads];
         let (query_width, key_width) = (geometry.heads * head_dim, kv_heads * head_dim);
         for (first, end) in [(0, 33), (33, 34), (34, len)] {
             let keys = &keys[first * key_width..end * key_width];
-            let new = NewTokens {
-                queries: &queries[first * query_width..end * query_width],
-                unrotated_keys: keys,
-                keys,
-                values: keys,
-                position: first,
+            let new = New {
+                queries: queries[first * query_width..end * query_width].to_vec(),
+                keys: keys.to_vec(),
+                values: keys.to_vec(),
+                positions: (first..end).collect(),
                 pass: Pass::Sequence,
             };
-            cache.attend_summing(&new, model.rope(), &mut column_sums);
+            cache.attend_by(&Host, &new, Some(&mut column_sums));
         }
         let rows = self.keys.chunks(len * head_dim);
         let rows: Vec<Rows> = rows
             .map(|rows| Rows::from_f32(head_dim, StoreType::F32, rows))
             .collect();
         let layer = PrefilledLayer {
-            kv: Arc::new(DenseKv {
-                keys: rows.clone(),
-                values: rows,
-            }),
+            rule: cache.rule,
+            kv: Arc::new(Run::whole(rows.clone(), rows, Rotate::AtWrite)),
             unrotated_keys: Vec::new(),
             queries,
             column_sums,
@@ -221,6 +223,8 @@ fn pyramidinfer_passes_on_what_its_code_passes_on() {
         geometry: prefilled.geometry,
         kv: &prefilled.layers[0].kv,
         queries: &prefilled.layers[0].queries,
+        positions: &Vec::from_iter(0..golden.shape.len),
+        rule: &prefilled.layers[0].rule,
     };
     let expected = &golden.whole_prompt.pyramidinfer;
     assert_eq!(&method.keep(&layer, expected.len()).unwrap(), expected);

@@ -2,10 +2,11 @@
 //! the prefill and after each decoded token, one at a time and several at once.
 
 use crate::common::tiny::{self, Tiny};
-use crate::common::{dense_cache, distance, extend};
-use spindle::cache::StoreType;
+use crate::common::{distance, extend};
+use spindle::generate::whole_cache;
 use spindle::model::decoder::CHUNK;
 use spindle::model::observe::Observe;
+use spindle::store::StoreType;
 
 /// Logits reach about 10; both sides sum in f32, in different orders.
 const BOUND: f32 = 1e-4;
@@ -36,14 +37,14 @@ fn agrees(tiny: Tiny) -> f32 {
         };
         check("prefill", &prefilled.logits, 0);
 
-        let mut cache = dense_cache(&model, &prefilled);
+        let mut cache = whole_cache(&prefilled);
         for (i, token) in next.iter().enumerate() {
             let logits = model.step(&[*token], &mut [&mut cache]).unwrap();
             check("step", &logits.to_vec2().unwrap()[0], i + 1);
         }
         assert_eq!(cache.seen, len + STEPS);
 
-        let mut cache = dense_cache(&model, &prefilled);
+        let mut cache = whole_cache(&prefilled);
         let logits = extend(&model, &next, &mut cache).unwrap();
         for (i, row) in logits.to_vec2().unwrap().iter().enumerate() {
             check("extend", row, i + 1);
@@ -71,7 +72,7 @@ fn extending_from_one_token_equals_the_prefill() {
         let first = model
             .prefill(&tokens[..1], Observe::default(), StoreType::F32)
             .unwrap();
-        let mut cache = dense_cache(&model, &first);
+        let mut cache = whole_cache(&first);
         let mut last = Vec::new();
         for part in [1..3, 3..100, 100..150] {
             let logits = extend(&model, &tokens[part], &mut cache).unwrap();
@@ -90,11 +91,11 @@ fn a_context_that_is_full_is_an_error() {
     let prefilled = model
         .prefill(&tokens, Observe::default(), StoreType::F16)
         .unwrap();
-    let mut cache = dense_cache(&model, &prefilled);
+    let mut cache = whole_cache(&prefilled);
     model.step(&[1], &mut [&mut cache]).unwrap();
     for error in [
-        model.step(&[1], &mut [&mut cache.clone()]),
-        extend(&model, &[1, 2], &mut cache.clone()),
+        model.step(&[1], &mut [&mut cache.fork()]),
+        extend(&model, &[1, 2], &mut cache.fork()),
         model
             .prefill(
                 &tiny::tokens(tiny::MAX_POSITIONS + 1, 3),

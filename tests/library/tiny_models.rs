@@ -2,7 +2,8 @@
 
 use crate::common::tiny::{self, Family, Tiny};
 use candle_core::{DType, Device};
-use spindle::model::config::{DecoderConfig, RopeScaling};
+use spindle::attend::rope::RopeScaling;
+use spindle::model::config::DecoderConfig;
 use spindle::model::weights::Weights;
 
 fn logits(tiny: Tiny, prompt: &[u32]) -> Vec<Vec<f32>> {

@@ -9,7 +9,7 @@ use crate::common::tiny::{Family, Tiny};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spindle::cache::{DenseKv, Geometry, Prefix, Rows, StoreType};
+use spindle::attend::{Rule, held};
 use spindle::compress::codebook::{normalise, similarity_graphs};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
@@ -17,7 +17,7 @@ use spindle::compress::solve::Curve;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled, PrefilledLayer};
-use spindle::model::rope::Rope;
+use spindle::store::{Geometry, Rotate, Rows, Run, StoreType};
 
 const DIM: usize = 16;
 const KV_HEADS: usize = 2;
@@ -53,7 +53,8 @@ fn prefilled(seed: u64, len: usize, group: usize) -> Prefilled {
     let queries = (0..8 * heads * DIM).map(|_| rng.random_range(-3f32..3.0));
     let layer = PrefilledLayer {
         queries: queries.collect(),
-        kv: Arc::new(DenseKv { keys, values }),
+        rule: tiny().rule(0).clone(),
+        kv: Arc::new(Run::whole(keys, values, Rotate::AtWrite)),
         unrotated_keys,
         column_sums: Vec::new(),
     };
@@ -168,7 +169,7 @@ fn unfolded(heads: &[Rows], kept: &[Vec<u32>], theta: f32, magnitudes: bool) -> 
 fn equals_unfolding(
     prefilled: &Prefilled,
     layer: usize,
-    rope: &Rope,
+    rule: &Rule,
     settings: &[(&str, Value)],
 ) -> Result<(u64, usize), TestCaseError> {
     let spindle = METHODS.iter().find(|m| m.info.name == "spindle").unwrap();
@@ -193,9 +194,6 @@ fn equals_unfolding(
         .build(knob)
         .unwrap();
     let kept = built.kept.unwrap();
-    let Prefix::Coded(coded) = &built.prefix else {
-        panic!("spindle codes");
-    };
     let [theta_k, theta_v] = ["theta-k", "theta-v"].map(|name| match settings.get(name) {
         Some(Value::Number(theta)) => *theta as f32,
         other => panic!("{name}: {other:?}"),
@@ -207,10 +205,13 @@ fn equals_unfolding(
         false => 1,
     };
     let layer = &prefilled.layers[layer];
+    let all_values: Vec<Rows> = (0..geometry.kv_heads)
+        .map(|head| layer.kv.values(head).clone())
+        .collect();
     let heads = layer
         .unrotated_keys
         .chunks(shared)
-        .zip(layer.kv.values.chunks(shared));
+        .zip(all_values.chunks(shared));
     let (mut codewords, mut close) = ([0, 0], 0);
     for (book, (kept, (keys, values))) in kept
         .chunks(shared * geometry.group())
@@ -224,10 +225,14 @@ fn equals_unfolding(
         close += keys.close + values.close;
         for (i, kept) in kept.iter().enumerate() {
             for (key, &position) in keys.rebuilt[i].chunks_mut(geometry.head_dim).zip(kept) {
-                rope.rotate_in_place(key, position as usize);
+                rule.rope
+                    .as_ref()
+                    .unwrap()
+                    .rotate_in_place(key, position as usize);
             }
             let (kv_head, member) = (book * shared + i / geometry.group(), i % geometry.group());
-            let found = coded.materialize(kv_head, member, rope);
+            let (group, end) = (geometry.group(), prefilled.len);
+            let found = held(rule, &built.store, kv_head * group + member, group, end);
             prop_assert!(
                 found.0 == keys.rebuilt[i],
                 "keys of head {kv_head}, {member}"
@@ -238,7 +243,7 @@ fn equals_unfolding(
             );
         }
     }
-    let footprint = built.prefix.footprint();
+    let footprint = built.store.footprint();
     prop_assert_eq!([footprint.codewords_k, footprint.codewords_v], codewords);
     Ok((codewords[0] + codewords[1], close))
 }
@@ -269,7 +274,7 @@ proptest! {
             ("scope", Value::Text(scope.into())),
             ("magnitudes", Value::Flag(magnitudes)),
         ];
-        equals_unfolding(&prefilled, 0, tiny().rope(), &settings)?;
+        equals_unfolding(&prefilled, 0, tiny().rule(0), &settings)?;
     }
 }
 
@@ -300,7 +305,7 @@ fn on_the_default_model_the_codebook_is_that_of_algorithm_1() {
                     number("theta-k", theta_k),
                     number("theta-v", theta_v),
                 ];
-                let found = equals_unfolding(&prefilled, layer, model.rope(), &settings);
+                let found = equals_unfolding(&prefilled, layer, model.rule(layer), &settings);
                 let (codewords, close) = found.unwrap();
                 println!(
                     "{} tokens, r {share}, layer {layer}, thetas {theta_k} and {theta_v}: {codewords} codewords, {close} pairs within rounding",

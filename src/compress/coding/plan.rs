@@ -1,25 +1,26 @@
 //! What a layer is coded as at each knob: its codebooks, measured before they are made.
 
-use std::sync::OnceLock;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
 use super::{SCALES, Scope, Spindle};
-use crate::cache::{
-    CodedBook, CodedHead, CodedKv, CodedRows, Codewords, DenseKv, Fault, Footprint, Geometry,
-    Indices, Prefix, Rows,
-};
 use crate::compress::codebook::{BitGraph, Codebook, Cosines, similarity_graphs};
 use crate::compress::learn::{Learner, Learnt, Recipe, Vectors};
 use crate::compress::method::{Compressed, Method, Plan};
 use crate::compress::ranking::{Held, Ranking};
 use crate::compress::score::key_norms;
 use crate::compress::view::LayerView;
+use crate::store::{
+    Bytes, Coded, CodedRows, Codewords, Content, Entries, Fault, Footprint, Geometry, Indices,
+    LayerStore, Part, Rotate, Rows, Run,
+};
 
 /// What a codebook of keys and one of values are learnt from.
 struct Book<'a> {
     /// Keys and values of the heads that share it, per head `[len, head_dim]`.
-    heads: [&'a [Rows]; 2],
+    heads: [Vec<&'a Rows>; 2],
     /// What is alike among all keys and all values at the method's own thresholds; whatever eviction leaves is a part.
     alike: [OnceLock<BitGraph>; 2],
 }
@@ -52,20 +53,21 @@ impl<'a> CodingPlan<'a> {
         let eviction = method.eviction.as_ref();
         let ranking = eviction.map(|eviction| Ranking::new(eviction, layer));
         let ranking = ranking.transpose()?;
-        let keys = if method.coding.rotated_keys {
-            &layer.kv().keys
-        } else {
-            layer.unrotated_keys()
+        let kv_heads = 0..layer.geometry().kv_heads;
+        let keys: Vec<&Rows> = match method.coding.rotated_keys {
+            true => kv_heads.clone().map(|head| layer.kv().keys(head)).collect(),
+            false => layer.unrotated_keys().iter().collect(),
         };
-        check_norms("norms of keys", keys, layer)?;
-        check_norms("norms of values", &layer.kv().values, layer)?;
+        let values: Vec<&Rows> = kv_heads.map(|head| layer.kv().values(head)).collect();
+        check_norms("norms of keys", &keys, layer)?;
+        check_norms("norms of values", &values, layer)?;
         let shared = match method.coding.scope {
             Scope::KvHead => 1,
             Scope::Layer => keys.len(),
         };
-        let vectors = keys.chunks(shared).zip(layer.kv().values.chunks(shared));
+        let vectors = keys.chunks(shared).zip(values.chunks(shared));
         let books = vectors.map(|(keys, values)| Book {
-            heads: [keys, values],
+            heads: [keys.to_vec(), values.to_vec()],
             alike: [OnceLock::new(), OnceLock::new()],
         });
         Ok(Self {
@@ -79,7 +81,7 @@ impl<'a> CodingPlan<'a> {
 }
 
 /// That the norm of every vector of `heads` can be held: it is stored beside the codewords, or divided by.
-fn check_norms(what: &'static str, heads: &[Rows], layer: LayerView<'_>) -> Result<(), Fault> {
+fn check_norms(what: &'static str, heads: &[&Rows], layer: LayerView<'_>) -> Result<(), Fault> {
     for rows in heads {
         let norms = key_norms(&rows.to_f32(), rows.dim());
         let store = layer.store();
@@ -119,7 +121,7 @@ impl CodingPlan<'_> {
         recipe
     }
 
-    fn graphs(&self, heads: &[Rows], thetas: &[f32]) -> Vec<BitGraph> {
+    fn graphs(&self, heads: &[&Rows], thetas: &[f32]) -> Vec<BitGraph> {
         let vectors = Vectors::new(heads);
         similarity_graphs(&vectors.units, self.geometry().head_dim, thetas)
     }
@@ -141,23 +143,25 @@ impl CodingPlan<'_> {
         }
     }
 
-    /// The recent window of every KV head, where it is kept whole.
-    fn whole(&self, knob: f64) -> DenseKv {
-        let recent = match &self.ranking {
+    /// Heads of a group that select for themselves.
+    fn selecting(&self) -> usize {
+        self.ranking.as_ref().map_or(1, Ranking::selecting)
+    }
+
+    /// Tokens of the recent window, where it is kept whole.
+    fn recent(&self, knob: f64) -> usize {
+        match &self.ranking {
             Some(ranking) if !self.method.coding.codes_window => ranking.budget(knob).recent,
             _ => 0,
-        };
-        let len = self.layer.len() as u32;
-        let window: Vec<u32> = (len - recent as u32..len).collect();
-        let full = self.layer.kv();
-        DenseKv {
-            keys: full.keys.iter().map(|rows| rows.gather(&window)).collect(),
-            values: full
-                .values
-                .iter()
-                .map(|rows| rows.gather(&window))
-                .collect(),
         }
+    }
+
+    /// The recent window of every KV head, where it is kept whole.
+    fn whole(&self, knob: f64) -> Run {
+        let len = self.layer.len() as u32;
+        let window: Vec<u32> = (len - self.recent(knob) as u32..len).collect();
+        let heads = vec![window; self.geometry().kv_heads];
+        self.layer.kv().shared(&heads)
     }
 
     /// What the `number`-th group of heads codes, and the place of each vector among all of the group's.
@@ -189,22 +193,22 @@ impl CodingPlan<'_> {
         let Selected {
             places, weights, ..
         } = selected;
-        let heads = self.books[number].heads;
+        let heads = &self.books[number].heads;
         [0, 1].map(|kind| {
             let seed = self.layer.seed(0, 2 * number + kind);
             self.recipe(knob)
-                .codebook(heads[kind], places, weights, graphs[kind], seed)
+                .codebook(&heads[kind], places, weights, graphs[kind], seed)
         })
     }
 
     /// The `number`-th group of heads in coded form.
-    fn code(&self, number: usize, knob: f64, graphs: Graphs<'_>) -> (CodedBook, [Cosines; 2]) {
+    fn code(&self, number: usize, knob: f64, graphs: Graphs<'_>) -> (Part, [Cosines; 2]) {
         let d = self.geometry().head_dim;
         let selected = self.selected(number, knob);
         let (recipe, [theta_k, theta_v]) = (self.recipe(knob), self.thetas(knob));
         let [keys, values] = self.codebooks(number, knob, &selected, graphs);
         let learnt = |codebook, kind: usize| {
-            let heads = self.books[number].heads[kind];
+            let heads = &self.books[number].heads[kind];
             recipe.learnt(codebook, heads, &selected.places, &selected.weights)
         };
         let (keys, values) = (learnt(keys, 0), learnt(values, 1));
@@ -212,31 +216,37 @@ impl CodingPlan<'_> {
         let codewords = |learnt: &Learnt, theta: f32| {
             Codewords::new(d, store, &learnt.codewords, recipe.magnitudes, theta)
         };
-        let mut start = 0;
-        let mut heads = Vec::with_capacity(selected.held.len());
-        for held in selected.held {
-            let span = start..start + held.positions.len();
-            start = span.end;
-            let rows = |learnt: &Learnt| {
+        let spans: Vec<Range<usize>> = selected
+            .held
+            .iter()
+            .scan(0, |end, held| {
+                *end += held.positions.len();
+                Some(*end - held.positions.len()..*end)
+            })
+            .collect();
+        let coded = |learnt: &Learnt, theta: f32| {
+            let rows = |span: &Range<usize>| {
                 let norms = learnt.norms.as_ref().map(|norms| &norms[span.clone()]);
                 CodedRows::new(store, &learnt.index[span.clone()], norms)
             };
-            let positions = (!self.method.coding.rotated_keys).then_some(&held.positions[..]);
-            let (keys, values) = (rows(&keys), rows(&values));
-            heads.push(CodedHead::new(
-                keys,
-                values,
-                positions,
-                held.selecting,
-                held.lists,
-            ));
-        }
-        let book = CodedBook {
-            keys: codewords(&keys, theta_k),
-            values: codewords(&values, theta_v),
-            heads,
+            Coded::new(codewords(learnt, theta), spans.iter().map(rows).collect())
         };
-        (book, [keys.cosines, values.cosines])
+        let part = Part {
+            keys: Box::new(coded(&keys, theta_k)),
+            values: Box::new(coded(&values, theta_v)),
+            entries: selected
+                .held
+                .into_iter()
+                .map(|held| Entries {
+                    chosen: held.positions.len(),
+                    positions: (!self.method.coding.rotated_keys)
+                        .then(|| Indices::from_slice(&held.positions)),
+                    lists: held.lists,
+                    ..Entries::default()
+                })
+                .collect(),
+        };
+        (part, [keys.cosines, values.cosines])
     }
 
     /// What [`CodingPlan::code`] would hold, without making it.
@@ -248,7 +258,7 @@ impl CodingPlan<'_> {
         let mut measured = Footprint {
             codewords_k: keys.codewords.len() as u64,
             codewords_v: values.codewords.len() as u64,
-            bytes_codewords: (codewords * d * size) as u64,
+            bytes: Bytes::of(Content::Codewords, (codewords * d * size) as u64),
             ..Footprint::default()
         };
         let bytes = |numbers: &[u32]| {
@@ -267,16 +277,22 @@ impl CodingPlan<'_> {
                     [] => (n * held.selecting) as u64,
                     lists => lists.iter().map(|list| list.len() as u64).sum(),
                 },
-                bytes_indices: bytes(&keys.index[span.clone()]) + bytes(&values.index[span]),
-                bytes_magnitudes: match self.method.coding.recipe.magnitudes {
-                    true => (2 * n * size) as u64,
-                    false => 0,
-                },
-                bytes_positions: match self.method.coding.rotated_keys {
-                    true => 0,
-                    false => bytes(&held.positions),
-                },
-                bytes_lists: lists.iter().map(Indices::bytes).sum(),
+                bytes: Bytes::of(
+                    Content::Indices,
+                    bytes(&keys.index[span.clone()]) + bytes(&values.index[span]),
+                ) + Bytes::of(
+                    Content::Magnitudes,
+                    match self.method.coding.recipe.magnitudes {
+                        true => (2 * n * size) as u64,
+                        false => 0,
+                    },
+                ) + Bytes::of(
+                    Content::Positions,
+                    match self.method.coding.rotated_keys {
+                        true => 0,
+                        false => bytes(&held.positions),
+                    },
+                ) + Bytes::of(Content::Lists, lists.iter().map(Indices::bytes).sum()),
                 ..Footprint::default()
             };
         }
@@ -287,7 +303,7 @@ impl CodingPlan<'_> {
     /// thresholds are fixed, once for all knobs.
     fn with_graphs<T>(&self, number: usize, knob: f64, then: impl FnOnce(Graphs<'_>) -> T) -> T {
         let (book, thetas) = (&self.books[number], self.thetas(knob));
-        let graph = |kind: usize| self.graphs(book.heads[kind], &[thetas[kind]]).remove(0);
+        let graph = |kind: usize| self.graphs(&book.heads[kind], &[thetas[kind]]).remove(0);
         if !self.method.coding.recipe.learner.takes_threshold() {
             return then([None, None]);
         }
@@ -306,7 +322,7 @@ impl CodingPlan<'_> {
             .map(|number| {
                 let [keys, values] = [0, 1].map(|kind| {
                     let thetas = thetas.map(|pair| pair[kind]);
-                    self.graphs(self.books[number].heads[kind], &thetas)
+                    self.graphs(&self.books[number].heads[kind], &thetas)
                 });
                 let graphs = keys.iter().zip(&values).zip(SCALES);
                 graphs
@@ -332,34 +348,47 @@ impl Plan for CodingPlan<'_> {
                     self.with_graphs(number, knob, |graphs| self.measure(number, knob, graphs))
                 });
                 let books: Vec<Footprint> = books.collect();
-                let selecting = self.ranking.as_ref().map_or(1, Ranking::selecting);
-                let whole = self.whole(knob).footprint();
-                let whole = Footprint {
-                    kept: whole.kept * selecting as u64,
-                    ..whole
-                };
+                let kv_heads = self.geometry().kv_heads;
+                let whole = self.whole(knob).footprint(self.selecting(), kv_heads);
                 books.into_iter().chain([whole]).sum()
             }
         }
     }
 
     fn build(&self, knob: f64) -> Result<Compressed, Fault> {
-        let coded: Vec<(CodedBook, [Cosines; 2])> = (0..self.books.len())
+        let coded: Vec<(Part, [Cosines; 2])> = (0..self.books.len())
             .into_par_iter()
             .map(|number| self.with_graphs(number, knob, |graphs| self.code(number, knob, graphs)))
             .collect();
-        let (books, cosines): (Vec<CodedBook>, Vec<[Cosines; 2]>) = coded.into_iter().unzip();
+        let (parts, cosines): (Vec<Part>, Vec<[Cosines; 2]>) = coded.into_iter().unzip();
         let over_books = |kind: usize| {
             let parts: Vec<Cosines> = cosines.iter().map(|pair| pair[kind]).collect();
             Cosines::together(&parts)
         };
+        let coded = Run {
+            parts,
+            rotate: match self.method.coding.rotated_keys {
+                true => Rotate::AtWrite,
+                false => Rotate::ByPosition,
+            },
+        };
+        let mut prompt = Vec::new();
+        if self.recent(knob) > 0 {
+            prompt.push(Arc::new(self.whole(knob)));
+        }
+        let open = match self.method.coding.codes_decoded {
+            true => coded,
+            false => {
+                prompt.push(Arc::new(coded));
+                let Geometry {
+                    kv_heads, head_dim, ..
+                } = self.geometry();
+                Run::empty(kv_heads, head_dim, self.layer.store())
+            }
+        };
         Ok(Compressed {
             cosines: Some((over_books(0), over_books(1))),
-            prefix: Prefix::Coded(CodedKv {
-                books,
-                whole: self.whole(knob),
-                codes_decoded: self.method.coding.codes_decoded,
-            }),
+            store: LayerStore::new(prompt, open, self.selecting()),
             kept: self.ranking.as_ref().map(|ranking| ranking.kept(knob)),
         })
     }

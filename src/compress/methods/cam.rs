@@ -14,7 +14,6 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{Entry, Made, parts};
-use crate::cache::{DenseKv, EvictedKv, Fault, Footprint, Prefix, Rows};
 use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
 use crate::compress::group::{Grouping, reduce};
 use crate::compress::merge::Merging;
@@ -23,6 +22,7 @@ use crate::compress::ranking::Ranking;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::view::LayerView;
 use crate::model::observe::Observe;
+use crate::store::{Fault, Footprint, Rows, Run};
 
 const MERGE_BUDGET: SettingInfo = SettingInfo {
     name: "merge-budget",
@@ -124,7 +124,7 @@ impl CamPlan<'_> {
             *sum /= (len - i) as f32;
         }
         let mut rng = ChaCha8Rng::seed_from_u64(layer.seed(self.cam.seed, kv_head));
-        let mut values = layer.kv().values[kv_head].to_f32();
+        let mut values = layer.kv().values(kv_head).to_f32();
         let d = geometry.head_dim;
         merging.merge(&mut values, d, &attention, evicted, &mut rng);
         match Fault::of_stored("merged values", &values, d, 0, layer.store()) {
@@ -150,16 +150,15 @@ impl Plan for CamPlan<'_> {
         let end = layer.len() - budget.recent;
         let evicted: Vec<u32> = (budget.ranked as u32..end as u32).collect();
         let heads = 0..layer.geometry().kv_heads;
-        let merged = DenseKv {
-            keys: layer.kv().keys.clone(),
-            values: heads
-                .map(|kv_head| self.merged(kv_head, &evicted, merging))
-                .collect::<Result<_, _>>()?,
-        };
+        let full = layer.kv();
+        let keys = heads.clone().map(|kv_head| full.keys(kv_head).clone());
+        let values = heads.map(|kv_head| self.merged(kv_head, &evicted, merging));
+        let values = values.collect::<Result<_, _>>()?;
+        let merged = Run::whole(keys.collect(), values, full.rotate);
         let selected = self.ranking.selected(share);
-        let evicted = EvictedKv::shared(&merged, &selected, layer.geometry().heads);
+        let chosen = merged.shared(&selected);
         Ok(Compressed {
-            prefix: Prefix::Evicted(evicted),
+            store: layer.held(chosen, self.ranking.selecting()),
             kept: Some(self.ranking.per_query_head(selected)),
             cosines: None,
         })

@@ -20,7 +20,6 @@ use serde::Deserialize;
 
 use super::{Entry, Made, parts};
 use crate::bad_input;
-use crate::cache::Fault;
 use crate::compress::method::{Knob, Pruning};
 use crate::compress::score::add_attention;
 use crate::compress::select::top_k;
@@ -28,6 +27,7 @@ use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, Settin
 use crate::compress::size::Size;
 use crate::kernel::Panels;
 use crate::model::decoder::PrunedLayer;
+use crate::store::Fault;
 
 const DECAY: SettingInfo = SettingInfo {
     name: "prefill-decay-ratio",
@@ -168,14 +168,20 @@ impl Pruning for PyramidInfer {
         // linspace(1, distance_weight, recent); a single query has weight 1.
         let step = (self.distance_weight - 1.0) / (recent.max(2) - 1) as f64;
         let weight = |query: usize| (1.0 + step * query as f64) as f32;
-        let keys = layer.kv.keys.iter();
-        let keys: Vec<Panels> = keys.map(|rows| Panels::pack(&rows.to_f32(), d)).collect();
+        let keys = (0..layer.geometry.kv_heads).map(|head| layer.kv.keys(head).to_f32());
+        let keys: Vec<Panels> = keys.map(|keys| Panels::pack(&keys, d)).collect();
         for head in 0..layer.geometry.heads {
             let queries = layer.queries.chunks_exact(d).skip(head);
             let queries = queries.step_by(layer.geometry.heads).skip(n - recent);
-            let queries: Vec<f32> = queries.flatten().copied().collect();
+            let mut queries: Vec<f32> = queries.flatten().copied().collect();
+            if let Some(rope) = &layer.rule.rope {
+                let positions = &layer.positions[n - recent..];
+                for (query, &position) in queries.chunks_exact_mut(d).zip(positions) {
+                    rope.rotate_in_place(query, position);
+                }
+            }
             let keys = &keys[head / layer.geometry.group()];
-            add_attention(&queries, keys, weight, &mut scores);
+            add_attention(layer.rule, &queries, keys, weight, &mut scores);
         }
         if let Some(fault) = Fault::of_scores(&scores, scores.len()) {
             return Err(fault.in_layer(layer.layer));

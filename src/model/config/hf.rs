@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::json::Keys;
 use super::known::{hf_rope_rule, hf_rule, settle};
-use super::{Architecture, DecoderConfig, RopeScaling, SUPPORTED};
+use super::{Architecture, DecoderConfig, SUPPORTED};
+use crate::attend::rope::RopeScaling;
 use crate::bad_input;
 
 /// The window, where `sliding_window` is absent.

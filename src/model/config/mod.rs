@@ -11,6 +11,7 @@ mod tests;
 
 use std::fmt;
 
+use crate::attend::rope::RopeScaling;
 use crate::bad_input;
 
 pub(crate) use known::list;
@@ -52,23 +53,6 @@ impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// How the RoPE frequencies differ from `theta^(-2i/d)`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RopeScaling {
-    /// Every frequency divided by `factor` (position interpolation).
-    Linear { factor: f64 },
-    /// Llama 3.1's scaling: long wavelengths divided by `factor`, short ones kept, a ramp between.
-    Llama3 {
-        factor: f64,
-        low_freq_factor: f64,
-        high_freq_factor: f64,
-        original_max_positions: usize,
-    },
-    /// One divisor per frequency (`head_dim / 2` of them): what llama.cpp stores in
-    /// `rope_freqs.weight` for a Llama-3.1 model, with the scaling already worked out.
-    Divisors(Vec<f32>),
 }
 
 /// The facts of one model. Sizes are counts of elements.

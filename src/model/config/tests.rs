@@ -4,7 +4,8 @@ mod keys;
 
 use serde_json::{Value, json};
 
-use super::{Architecture, DecoderConfig, RopeScaling};
+use super::{Architecture, DecoderConfig};
+use crate::attend::rope::RopeScaling;
 use crate::error::exit_code;
 
 fn read(config: &Value) -> anyhow::Result<DecoderConfig> {

@@ -7,9 +7,10 @@ use candle_core::{DType, Device, Tensor};
 
 use super::tensors::{EMBEDDING, Ends, HEAD, NORM, check, of_layer};
 use super::{Layer, Model};
+use crate::attend::rope::Rope;
+use crate::attend::{Host, Rule};
 use crate::model::config::DecoderConfig;
 use crate::model::linear::Linear;
-use crate::model::rope::Rope;
 use crate::model::weights::Weights;
 
 impl Model {
@@ -50,18 +51,26 @@ impl Model {
         let layers = (0..config.layers)
             .map(|i| Layer::load(i, &shapes, &get))
             .collect::<anyhow::Result<_>>()?;
-        let rope = Arc::new(Rope::new(&config, config.max_prompt()));
+        let scaling = config.rope_scaling.as_ref();
+        let rope = Rope::new(
+            config.head_dim,
+            config.rope_theta,
+            scaling,
+            config.max_prompt(),
+        );
+        let rule = Rule::new(config.head_dim, Some(Arc::new(rope)));
         let norm = get(NORM, &[config.hidden])?;
         let device = device.clone();
         Ok(Self {
-            config,
             notes,
             embedding,
             layers,
             norm,
             head: Linear::new(&head, None)?,
-            rope,
+            rules: vec![rule; config.layers],
+            attention: Box::new(Host),
             device,
+            config,
         })
     }
 }

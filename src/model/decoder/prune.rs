@@ -3,8 +3,9 @@
 use candle_core::{Error, Result, Tensor};
 use std::sync::Arc;
 
-use super::{CHUNK, Model, Projected};
-use crate::cache::{Cache, DenseKv, Fault, Geometry, LayerCache, NewTokens, Pass, StoreType};
+use super::{CHUNK, Model};
+use crate::attend::{Batch, Pass, Rule};
+use crate::store::{Fault, Geometry, LayerStore, Run, StoreType};
 
 /// A layer that has just attended, as whoever chooses the tokens that go on sees it.
 pub struct PrunedLayer<'a> {
@@ -14,15 +15,18 @@ pub struct PrunedLayer<'a> {
     pub prompt: usize,
     pub geometry: Geometry,
     /// Keys (rotated) and values of the `n` tokens that are left, per KV head.
-    pub kv: &'a DenseKv,
-    /// Their rotated queries, `[n, heads, head_dim]`.
+    pub kv: &'a Run,
+    /// Their queries, not rotated, `[n, heads, head_dim]`, and their positions.
     pub queries: &'a [f32],
+    pub positions: &'a [usize],
+    /// How the layer attends.
+    pub rule: &'a Rule,
 }
 
 /// What such a prefill leaves.
 pub struct Pruned {
     /// Per layer, the entries of the tokens that reached it.
-    pub layers: Vec<Arc<DenseKv>>,
+    pub layers: Vec<Arc<Run>>,
     /// Logits of the last position, `[vocab]`.
     pub logits: Vec<f32>,
 }
@@ -56,6 +60,8 @@ impl Model {
                     geometry,
                     kv: &kv,
                     queries: &queries,
+                    positions: &positions,
+                    rule: self.rule(i),
                 };
                 let kept = keep(&layer, next).map_err(|fault| at(&positions, fault))?;
                 positions = kept.iter().map(|&i| positions[i as usize]).collect();
@@ -78,44 +84,33 @@ impl Model {
         x: &Tensor,
         positions: &[usize],
         store: StoreType,
-    ) -> Result<(Tensor, DenseKv, Vec<f32>)> {
+    ) -> Result<(Tensor, Run, Vec<f32>)> {
         let layer = &self.layers[i];
-        let d = self.config.head_dim;
-        let (query_width, key_width) = (self.config.heads * d, self.config.kv_heads * d);
-        let empty = LayerCache::empty(self.geometry(), store);
-        let mut cache = Cache::new(vec![empty], self.rope.clone(), 0);
+        let mut held = LayerStore::empty(self.geometry(), store);
         let (mut outputs, mut all_queries) = (Vec::new(), Vec::new());
         for (chunk, positions) in positions.chunks(CHUNK).enumerate() {
             let rows = x.narrow(0, chunk * CHUNK, positions.len())?;
             let out = self.block(layer, &rows, positions.len(), |projected| {
-                let Projected {
-                    mut queries,
-                    keys: unrotated_keys,
-                    values,
-                } = projected;
-                let mut keys = unrotated_keys.clone();
-                self.rotate(&mut queries, query_width, positions);
-                self.rotate(&mut keys, key_width, positions);
-                let new = NewTokens {
-                    queries: &queries,
-                    unrotated_keys: &unrotated_keys,
-                    keys: &keys,
-                    values: &values,
-                    position: positions[0],
+                all_queries.extend(projected.queries.flatten_all()?.to_vec1::<f32>()?);
+                let span = 0..positions.len();
+                let batch = Batch {
+                    queries: &projected.queries,
+                    keys: &projected.keys,
+                    values: &projected.values,
+                    spans: std::slice::from_ref(&span),
+                    positions,
                     pass: Pass::Sequence,
                 };
-                let attended = cache.attend(0, &new, None);
-                if let Some(fault) = cache.fault.take() {
-                    let token = fault.token - positions[0];
-                    return Err(at(positions, Fault { token, ..fault }.in_layer(i)));
+                let layers = &mut [&mut held];
+                let attended = self.attention.attend(self.rule(i), &batch, layers, None)?;
+                match attended.faults.into_iter().flatten().next() {
+                    Some(fault) => Err(Error::Msg(fault.in_layer(i).to_string())),
+                    None => Ok(attended.output),
                 }
-                all_queries.extend_from_slice(&queries);
-                Ok(attended)
             })?;
             outputs.push(out);
         }
-        let kv = cache.layers.remove(0).into_tail();
-        Ok((Tensor::cat(&outputs, 0)?, kv, all_queries))
+        Ok((Tensor::cat(&outputs, 0)?, held.open, all_queries))
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 
+use crate::attend::rope::RopeScaling;
 use crate::bad_input;
 use crate::memory;
-use crate::model::config::{DecoderConfig, RopeScaling, list};
+use crate::model::config::{DecoderConfig, list};
 use crate::model::weights::{ROPE_DIVISORS, Weights};
 
 pub(super) const EMBEDDING: &str = "model.embed_tokens.weight";

@@ -10,8 +10,9 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 
 use super::Weights;
+use crate::attend::rope::RopeScaling;
 use crate::error::exit_code;
-use crate::model::config::{Architecture, DecoderConfig, RopeScaling};
+use crate::model::config::{Architecture, DecoderConfig};
 
 const HIDDEN: usize = 64;
 const HEADS: usize = 4;

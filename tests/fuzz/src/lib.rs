@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use candle_core::Device;
 use cap::Cap;
-use spindle::cache::StoreType;
+use spindle::store::StoreType;
 use spindle::load::load;
 use spindle::model::chat::{ChatOptions, Message};
 use spindle::model::observe::Observe;

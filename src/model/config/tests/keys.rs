@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{merged, read, with};
+use crate::attend::rope::RopeScaling;
 use crate::error::exit_code;
-use crate::model::config::{DecoderConfig, RopeScaling};
+use crate::model::config::DecoderConfig;
 
 #[test]
 fn mistral_windows() {

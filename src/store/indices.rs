@@ -75,12 +75,10 @@ impl Indices {
         }
     }
 
-    /// Keeps the first `len`, in the smallest type that holds them.
-    pub fn truncate(&mut self, len: usize) {
-        if len < self.len() {
-            let values: Vec<u32> = self.iter().take(len).map(|v| v as u32).collect();
-            *self = Self::from_slice(&values);
-        }
+    /// Those at `places`, in that order, in the smallest type that holds them.
+    pub fn gather(&self, places: &[u32]) -> Self {
+        let values = places.iter().map(|&i| self.get(i as usize) as u32);
+        Self::from_slice(&values.collect::<Vec<_>>())
     }
 
     /// Bytes of one element of a list whose largest value is `largest`.

@@ -1,5 +1,5 @@
 //! Attention in one pass: the running softmax of a block of query rows (Milakov and Gimelshein 2018;
-//! FlashAttention, Dao et al. 2022). Representations feed it entries in any order and in any blocks.
+//! FlashAttention, Dao et al. 2022). Runs feed it entries in any order and in any blocks.
 
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
@@ -7,70 +7,32 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::lanes::{Lanes, add_lane_weights, weigh_lanes};
-use super::layer::Pass;
-use crate::kernel::{LANES, Left, Out, Right, dots, product, simd};
+use super::rule::{Pass, Rule};
+use super::state::Softmax;
+use crate::kernel::{LANES, Left, Out, Right, add_weighted, dots, product, simd};
 
 /// Queries of the query heads of one KV head, `tokens` each, with their running maximum, sum of exponentials and
 /// weighted sum of values. Exponentials are powers of two, the queries scaled for it.
 pub struct Attending {
     dim: usize,
-    pass: Pass,
     tokens: usize,
     /// Rows of state that each query head has: `tokens`, filled up to whole panels where there are panels.
     stride: usize,
-    /// Per query head in turn `[tokens, dim]`, scaled by `log2 e / sqrt(dim)`.
+    /// Per query head in turn `[tokens, dim]`, scaled by the rule's scale and `log2 e`.
     queries: Vec<f32>,
+    /// The soft cap of scores, in powers of two.
+    softcap: Option<f32>,
     /// The queries of a sequence in panels, `[panels, dim, LANES]`; none for single tokens.
     panels: Vec<f32>,
     state: Softmax,
     scores: Vec<f32>,
 }
 
-/// The running state of each row.
-pub(super) struct Softmax {
-    pub max: Vec<f32>,
-    pub sum: Vec<f32>,
-    /// `[rows, dim]`, not yet divided by `sum`.
-    pub out: Vec<f32>,
-}
-
-/// Adds `weights`, `[count, n]`, times `values`, `[n, dim]`, to `count` rows of `out` that lie `row` elements apart.
-pub(super) fn add_weighted(
-    weights: Left<'_>,
-    [count, n, dim]: [usize; 3],
-    values: &[f32],
-    out: &mut [f32],
-    row: usize,
-) {
-    if !dim.is_multiple_of(LANES) {
-        for i in 0..count {
-            let out = &mut out[i * row..][..dim];
-            for (k, value) in values.chunks_exact(dim).take(n).enumerate() {
-                let weight = weights.data[i * weights.row + k * weights.step];
-                simd::add_scaled(out, weight, value);
-            }
-        }
-        return;
-    }
-    let values = Right {
-        data: values,
-        row: dim,
-        group: LANES,
-    };
-    let mut out = Out {
-        data: out,
-        row,
-        group: LANES,
-        add: true,
-    };
-    product(weights, count, n, values, dim / LANES, &mut out);
-}
-
 impl Attending {
     /// `queries`: per query head in turn `[tokens, dim]`, rotated, not yet scaled. A row's result depends on `pass`,
     /// but not on what other rows there are.
-    pub fn new(mut queries: Vec<f32>, dim: usize, tokens: usize, pass: Pass) -> Self {
-        let factor = LOG2_E / (dim as f32).sqrt();
+    pub fn new(rule: &Rule, mut queries: Vec<f32>, dim: usize, tokens: usize, pass: Pass) -> Self {
+        let factor = LOG2_E * rule.scale;
         queries.iter_mut().for_each(|q| *q *= factor);
         let members = queries.len() / (tokens * dim);
         let in_panels = pass == Pass::Sequence && dim.is_multiple_of(LANES);
@@ -85,58 +47,47 @@ impl Attending {
         let rows = members * stride;
         Self {
             dim,
-            pass,
             tokens,
             stride,
             queries,
             panels,
-            state: Softmax {
-                max: vec![f32::NEG_INFINITY; rows],
-                sum: vec![0.0; rows],
-                out: vec![0.0; rows * dim],
-            },
+            softcap: rule.softcap.map(|cap| cap * LOG2_E),
+            state: Softmax::new(rows, dim),
             scores: Vec::new(),
         }
     }
 
-    /// Query heads.
-    pub fn members(&self) -> usize {
-        self.state.max.len() / self.stride
+    /// Elements of a query.
+    pub fn dim(&self) -> usize {
+        self.dim
     }
 
-    pub fn pass(&self) -> Pass {
-        self.pass
-    }
-
-    /// Tokens of each query head.
-    pub fn tokens(&self) -> usize {
-        self.tokens
+    /// Scaled queries of the single token of some query heads, `[members, dim]`.
+    pub fn queries(&self, members: Range<usize>) -> &[f32] {
+        &self.queries[members.start * self.dim..members.end * self.dim]
     }
 
     /// Scaled query of one token of one query head, `[dim]`.
-    pub fn query(&self, member: usize, token: usize) -> &[f32] {
+    fn query(&self, member: usize, token: usize) -> &[f32] {
         &self.queries[(member * self.tokens + token) * self.dim..][..self.dim]
     }
 
     /// Attends the rows of some query heads to a block of entries: `keys` (rotated) and `values`, `[n, dim]` each.
-    /// Token `t` sees the leading `visible(t)` entries of the block.
+    /// Token `t` sees the entries `visible(t)` of the block.
     pub fn absorb(
         &mut self,
         members: Range<usize>,
         keys: &[f32],
         values: &[f32],
-        visible: impl Fn(usize) -> usize,
+        visible: impl Fn(usize) -> Range<usize>,
     ) {
         let (d, n) = (self.dim, keys.len() / self.dim);
+        let visible = |token: usize| clamp(visible(token), n);
         if self.panels.is_empty() {
             for token in 0..self.tokens {
-                let seen = visible(token).min(n);
-                self.absorb_token(
-                    members.clone(),
-                    token,
-                    &keys[..seen * d],
-                    &values[..seen * d],
-                );
+                let seen = visible(token);
+                let seen = seen.start * d..seen.end * d;
+                self.absorb_token(members.clone(), token, &keys[seen.clone()], &values[seen]);
             }
             return;
         }
@@ -144,7 +95,7 @@ impl Attending {
             for first in (0..self.tokens).step_by(LANES) {
                 let row = member * self.stride + first;
                 let count = LANES.min(self.tokens - first);
-                let lanes = Lanes::new(count, |lane| visible(first + lane).min(n));
+                let lanes = Lanes::new(count, |lane| visible(first + lane));
                 if lanes.most == 0 {
                     continue;
                 }
@@ -182,6 +133,7 @@ impl Attending {
             add: false,
         };
         product(keys, n, d, queries, 1, &mut scores);
+        cap(self.softcap, &mut self.scores);
     }
 
     /// Attends one token of some query heads to all of a block.
@@ -211,6 +163,7 @@ impl Attending {
     /// see) into weights against the running maximum, rescaling what was summed before. The caller adds the weighted
     /// values.
     pub fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
+        cap(self.softcap, scores);
         weigh(
             scores,
             member * self.stride + token,
@@ -229,33 +182,33 @@ impl Attending {
     }
 
     /// Adds to `sums`, one for each of `keys`, the attention it draws from all tokens of one query head: `[n, dim]`
-    /// rotated keys, of which token `t` sees the first `visible(t)`. All entries must have been absorbed, no others.
+    /// rotated keys, of which token `t` sees `visible(t)`. All entries must have been absorbed, no others.
     pub fn add_drawn(
         &mut self,
         member: usize,
         keys: &[f32],
-        visible: impl Fn(usize) -> usize,
+        visible: impl Fn(usize) -> Range<usize>,
         sums: &mut [f32],
     ) {
         let (d, n) = (self.dim, keys.len() / self.dim);
+        let visible = |token: usize| clamp(visible(token), n);
         for first in (0..self.tokens).step_by(LANES) {
             let count = LANES.min(self.tokens - first);
             let row = member * self.stride + first;
-            let lanes = Lanes::new(count, |lane| visible(first + lane).min(n));
+            let lanes = Lanes::new(count, |lane| visible(first + lane));
             // A lane without a token draws nothing.
             let log_sums: [f32; LANES] = std::array::from_fn(|lane| match lane < count {
                 true => self.state.max[row + lane] + self.state.sum[row + lane].log2(),
                 false => f32::INFINITY,
             });
             if self.panels.is_empty() {
-                for (lane, &seen) in lanes.seen[..count].iter().enumerate() {
-                    let mut scores = vec![0.0; seen];
-                    dots(
-                        self.query(member, first + lane),
-                        &keys[..seen * d],
-                        &mut scores,
-                    );
-                    add_weights(&scores, log_sums[lane], sums);
+                for (lane, &log_sum) in log_sums[..count].iter().enumerate() {
+                    let seen = visible(first + lane);
+                    let mut scores = vec![0.0; seen.len()];
+                    let keys = &keys[seen.start * d..seen.end * d];
+                    dots(self.query(member, first + lane), keys, &mut scores);
+                    cap(self.softcap, &mut scores);
+                    add_weights(&scores, log_sum, &mut sums[seen]);
                 }
                 continue;
             }
@@ -273,6 +226,19 @@ impl Attending {
             }
         }
         finished
+    }
+}
+
+/// A span within `n` entries.
+fn clamp(span: Range<usize>, n: usize) -> Range<usize> {
+    let end = span.end.min(n);
+    span.start.min(end)..end
+}
+
+/// Bounds scores by a soft cap: `cap * tanh(score / cap)`.
+fn cap(softcap: Option<f32>, scores: &mut [f32]) {
+    if let Some(cap) = softcap {
+        scores.iter_mut().for_each(|s| *s = cap * (*s / cap).tanh());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rotary position embedding (Su et al. 2021) in the half-split convention of GPT-NeoX, which every
 //! Hugging Face checkpoint of the supported families uses: element `i` pairs with `i + head_dim/2`.
 //!
-//! Plain slices: the kernels over caches rotate, and undo a rotation where codebooks hold keys before RoPE.
+//! Plain slices: attention rotates new queries and keys, also keys that are stored before RoPE.
 
 use std::f32::consts::TAU;
 use std::ops::Range;
@@ -9,7 +9,22 @@ use std::sync::OnceLock;
 
 use multiversion::multiversion;
 
-use super::config::{DecoderConfig, RopeScaling};
+/// How the RoPE frequencies differ from `theta^(-2i/d)`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RopeScaling {
+    /// Every frequency divided by `factor` (position interpolation).
+    Linear { factor: f64 },
+    /// Llama 3.1's scaling: long wavelengths divided by `factor`, short ones kept, a ramp between.
+    Llama3 {
+        factor: f64,
+        low_freq_factor: f64,
+        high_freq_factor: f64,
+        original_max_positions: usize,
+    },
+    /// One divisor per frequency (`head_dim / 2` of them): what llama.cpp stores in
+    /// `rope_freqs.weight` for a Llama-3.1 model, with the scaling already worked out.
+    Divisors(Vec<f32>),
+}
 
 /// Positions of the first block of the table. Each later block has as many as all before it together.
 const FIRST_BLOCK: usize = 1024;
@@ -33,11 +48,11 @@ struct Block {
 impl Rope {
     /// A table for positions below `max_len`. It is worked out in f32, as transformers does: an angle is the f32
     /// product of position and frequency, so that logits can be compared at long positions.
-    pub fn new(config: &DecoderConfig, max_len: usize) -> Self {
+    pub fn new(head_dim: usize, theta: f64, scaling: Option<&RopeScaling>, max_len: usize) -> Self {
         let blocks = max_len.checked_sub(1).map_or(0, |last| index(last) + 1);
         Self {
             max_len,
-            frequencies: frequencies(config),
+            frequencies: frequencies(head_dim, theta, scaling),
             blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -62,15 +77,6 @@ impl Rope {
             let Block { start, cos, sin } = self.block(positions[0] as usize);
             rotate_all(together, cos, sin, positions, *start, width / 2);
             rows = rest;
-        }
-    }
-
-    /// Undoes [`Self::rotate_in_place`] at the same position.
-    pub fn unrotate_in_place(&self, row: &mut [f32], position: usize) {
-        let (first, second) = row.split_at_mut(self.frequencies.len());
-        let table = self.cos(position).iter().zip(self.sin(position));
-        for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(table) {
-            (*a, *b) = (*a * cos + *b * sin, *b * cos - *a * sin);
         }
     }
 
@@ -174,12 +180,12 @@ fn turn(row: &mut [f32], cos: &[f32], sin: &[f32]) {
 }
 
 /// The `head_dim / 2` angles per position, scaling applied.
-fn frequencies(config: &DecoderConfig) -> Vec<f32> {
-    let plain = (0..config.head_dim / 2).map(|i| {
-        let exponent = (2 * i) as f64 / config.head_dim as f64;
-        1.0 / config.rope_theta.powf(exponent) as f32
+fn frequencies(head_dim: usize, theta: f64, scaling: Option<&RopeScaling>) -> Vec<f32> {
+    let plain = (0..head_dim / 2).map(|i| {
+        let exponent = (2 * i) as f64 / head_dim as f64;
+        1.0 / theta.powf(exponent) as f32
     });
-    match &config.rope_scaling {
+    match scaling {
         None => plain.collect(),
         Some(RopeScaling::Linear { factor }) => plain.map(|w| w / *factor as f32).collect(),
         Some(RopeScaling::Divisors(divisors)) => plain
@@ -217,6 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::config::DecoderConfig;
 
     const DIM: usize = 16;
     const MAX: usize = 512;
@@ -233,8 +240,17 @@ mod tests {
         .unwrap()
     }
 
+    fn of(config: &DecoderConfig, max_len: usize) -> Rope {
+        let scaling = config.rope_scaling.as_ref();
+        Rope::new(config.head_dim, config.rope_theta, scaling, max_len)
+    }
+
+    fn rope_of(settings: &str) -> Rope {
+        of(&config(settings), 1)
+    }
+
     fn rope() -> Rope {
-        Rope::new(&config(r#""rope_theta": 10000.0"#), MAX)
+        of(&config(r#""rope_theta": 10000.0"#), MAX)
     }
 
     fn row() -> impl Strategy<Value = Vec<f32>> {
@@ -246,17 +262,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn unrotating_gives_the_vector_back(row in row(), position in 0..MAX) {
-            let rope = rope();
-            let mut turned = row.clone();
-            rope.rotate_in_place(&mut turned, position);
-            rope.unrotate_in_place(&mut turned, position);
-            for (a, b) in row.iter().zip(&turned) {
-                prop_assert!((a - b).abs() < 1e-5);
-            }
-        }
-
         #[test]
         fn dot_products_depend_on_the_distance_only(
             q in row(), k in row(), near in 0..100usize, distance in 0..100usize, shift in 0..300usize
@@ -309,10 +314,10 @@ mod tests {
             next = positions.end;
         }
         // Two to the power of 40 positions: a whole table would not fit any machine.
-        let rope = Rope::new(&config(r#""rope_theta": 10000.0"#), 1 << 40);
+        let rope = of(&config(r#""rope_theta": 10000.0"#), 1 << 40);
         let held = |rope: &Rope| rope.blocks.iter().filter(|b| b.get().is_some()).count();
         assert_eq!((rope.max_len(), held(&rope)), (1 << 40, 0));
-        let frequency = frequencies(&config(r#""rope_theta": 10000.0"#))[1];
+        let frequency = rope_of(r#""rope_theta": 10000.0"#).frequencies[1];
         for position in [0, 1023, 1024, 2047, 2048, 70_000] {
             let angle = position as f32 * frequency;
             assert_eq!(rope.cos(position)[1], angle.cos());
@@ -375,7 +380,7 @@ mod tests {
                 ],
             ),
         ] {
-            let found = frequencies(&config(settings));
+            let found = rope_of(settings).frequencies;
             for (a, b) in found.iter().zip(expected) {
                 assert!(
                     (f64::from(*a) / b - 1.0).abs() < 1e-6,

@@ -1,25 +1,40 @@
 //! The running softmax of a panel of queries: sixteen rows side by side, an entry after the other.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
-use super::softmax::Softmax;
+use super::state::Softmax;
 use crate::kernel::{LANES, simd};
 
-/// How many leading entries of a block each lane of a panel sees; lanes without a token see as many as any.
+/// Which entries of a block each lane of a panel sees, from one on and up to another; lanes without a token see as many
+/// as any.
 pub struct Lanes {
+    from: [usize; LANES],
+    /// The largest of `from`.
+    last_start: usize,
     pub seen: [usize; LANES],
     least: usize,
     pub most: usize,
 }
 
 impl Lanes {
-    pub fn new(count: usize, visible: impl Fn(usize) -> usize) -> Self {
-        let mut seen = [0; LANES];
-        (0..count).for_each(|lane| seen[lane] = visible(lane));
+    pub fn new(count: usize, visible: impl Fn(usize) -> Range<usize>) -> Self {
+        let (mut from, mut seen) = ([0; LANES], [0; LANES]);
+        for lane in 0..count {
+            let visible = visible(lane);
+            (from[lane], seen[lane]) = (visible.start, visible.end);
+        }
         let most = seen[..count].iter().copied().max().unwrap_or(0);
         seen[count..].fill(most);
         let least = seen.iter().copied().min().unwrap_or(0);
-        Self { seen, least, most }
+        Self {
+            last_start: from.iter().copied().max().unwrap_or(0),
+            from,
+            seen,
+            least,
+            most,
+        }
     }
 }
 
@@ -36,6 +51,15 @@ pub fn weigh_lanes(
     for (entry, row) in rows.iter_mut().enumerate().skip(lanes.least) {
         for (score, &seen) in row.iter_mut().zip(&lanes.seen) {
             *score = if entry < seen {
+                *score
+            } else {
+                f32::NEG_INFINITY
+            };
+        }
+    }
+    for (entry, row) in rows.iter_mut().enumerate().take(lanes.last_start) {
+        for (score, &from) in row.iter_mut().zip(&lanes.from) {
+            *score = if entry >= from {
                 *score
             } else {
                 f32::NEG_INFINITY
@@ -86,7 +110,8 @@ pub fn add_lane_weights(scores: &[f32], lanes: &Lanes, log_sums: &[f32; LANES], 
         let mut weights = [0f32; LANES];
         for i in 0..LANES {
             let weight = simd::exp2(row[i] - log_sums[i]);
-            weights[i] = if entry < lanes.seen[i] { weight } else { 0.0 };
+            let seen = entry < lanes.seen[i] && entry >= lanes.from[i];
+            weights[i] = if seen { weight } else { 0.0 };
         }
         *sum += weights.iter().sum::<f32>();
     }

@@ -170,22 +170,23 @@ impl Rows {
             return &v[span];
         }
         let scratch = room(scratch, span.len());
-        match &self.elements {
-            Elements::F16(v) => widen(&v[span], scratch),
-            Elements::BF16(v) => v[span].convert_to_f32_slice(scratch),
-            Elements::F32(_) => {}
-        }
+        self.read_span(range, scratch);
         scratch
     }
 
-    /// Writes row `i` as f32 into `out`, `[dim]`.
-    pub fn read(&self, i: usize, out: &mut [f32]) {
-        let span = i * self.dim..(i + 1) * self.dim;
+    /// Writes the rows of `range` as f32 into `out`, `[range, dim]`.
+    pub fn read_span(&self, range: Range<usize>, out: &mut [f32]) {
+        let span = range.start * self.dim..range.end * self.dim;
         match &self.elements {
             Elements::F16(v) => widen(&v[span], out),
             Elements::BF16(v) => v[span].convert_to_f32_slice(out),
             Elements::F32(v) => out.copy_from_slice(&v[span]),
         }
+    }
+
+    /// Writes row `i` as f32 into `out`, `[dim]`.
+    pub fn read(&self, i: usize, out: &mut [f32]) {
+        self.read_span(i..i + 1, out);
     }
 
     /// Writes the rows at `indices` as f32 into `out`, `[indices, dim]`.

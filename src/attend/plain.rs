@@ -1,0 +1,149 @@
+//! Attention by its definition, over every entry read back: slow, and what the stored forms are compared with.
+
+use candle_core::{Result, Tensor};
+
+use super::keys::Stored;
+use super::rule::Rule;
+use super::{Attended, Attention, Batch};
+use crate::store::{LayerStore, Run};
+
+/// The definition, in f64.
+pub struct Plain;
+
+impl Attention for Plain {
+    /// Appends and attends token by token. Finds no faults.
+    fn attend(
+        &self,
+        rule: &Rule,
+        new: &Batch<'_>,
+        layers: &mut [&mut LayerStore],
+        mut drawn: Option<&mut [Vec<f32>]>,
+    ) -> Result<Attended> {
+        let host = |tensor: &Tensor| tensor.to_vec2::<f32>();
+        let (queries, keys, values) = (host(new.queries)?, host(new.keys)?, host(new.values)?);
+        let before = keys.len() - queries.len();
+        let mut output = Vec::new();
+        for (layer, span) in layers.iter_mut().zip(new.spans) {
+            let d = layer.head_dim();
+            for t in span.clone() {
+                let position = new.positions[t];
+                let mut rotated = keys[t].clone();
+                if let Some(rope) = &rule.rope {
+                    rotated
+                        .chunks_exact_mut(d)
+                        .for_each(|key| rope.rotate_in_place(key, position));
+                }
+                layer.append([&keys[t], &rotated, &values[t]], &[position]);
+                if t >= before {
+                    let drawn = drawn.as_deref_mut();
+                    output.extend(attend_token(
+                        rule,
+                        layer,
+                        &queries[t - before],
+                        position,
+                        drawn,
+                    ));
+                }
+                layer.drop_surplus();
+            }
+        }
+        let output = Tensor::from_vec(output, new.queries.dims(), new.queries.device())?;
+        Ok(Attended {
+            output,
+            faults: vec![None; layers.len()],
+        })
+    }
+}
+
+/// One token's queries, `[heads, head_dim]`, over all that is held.
+fn attend_token(
+    rule: &Rule,
+    layer: &LayerStore,
+    queries: &[f32],
+    position: usize,
+    mut drawn: Option<&mut [Vec<f32>]>,
+) -> Vec<f32> {
+    let (d, kv_heads) = (layer.head_dim(), layer.kv_heads());
+    let group = queries.len() / (kv_heads * d);
+    let mut output = Vec::new();
+    for (head, query) in queries.chunks_exact(d).enumerate() {
+        let (keys, values) = held(rule, layer, head, group, position);
+        let mut query = query.to_vec();
+        if let Some(rope) = &rule.rope {
+            let by_rank = layer.open.rotate == crate::store::Rotate::ByRank;
+            let place = if by_rank {
+                keys.len() / d - 1
+            } else {
+                position
+            };
+            rope.rotate_in_place(&mut query, place);
+        }
+        let scores = keys.chunks_exact(d).map(|key| {
+            let pairs = key.iter().zip(&query);
+            let dot: f64 = pairs.map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+            let score = dot * f64::from(rule.scale);
+            rule.softcap.map_or(score, |cap| {
+                let cap = f64::from(cap);
+                cap * (score / cap).tanh()
+            })
+        });
+        let scores: Vec<f64> = scores.collect();
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+        let mut out = vec![0f64; d];
+        for (i, (score, value)) in scores.iter().zip(values.chunks_exact(d)).enumerate() {
+            let weight = (score - most).exp() / sum;
+            let elements = out.iter_mut().zip(value);
+            elements.for_each(|(out, x)| *out += weight * f64::from(*x));
+            if let Some(drawn) = &mut drawn {
+                let drawn = &mut drawn[head];
+                drawn.resize(drawn.len().max(i + 1), 0.0);
+                drawn[i] += weight as f32;
+            }
+        }
+        output.extend(out.into_iter().map(|x| x as f32));
+    }
+    output
+}
+
+/// Keys, rotated, and values that a query head sees from `position`, `[n, head_dim]` each.
+pub fn held(
+    rule: &Rule,
+    layer: &LayerStore,
+    head: usize,
+    group: usize,
+    position: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let (mut keys, mut values, mut rank) = (Vec::new(), Vec::new(), 0);
+    for run in layer.runs() {
+        let (store, member) = store_of(run, layer.kv_heads(), head, group);
+        let (part, at) = run.place(store);
+        let stored = Stored {
+            part,
+            head: at,
+            rotate: run.rotate,
+            rule,
+            rank,
+        };
+        let mut seen = Vec::new();
+        part.entries[at].seen(member, stored.len(), &mut seen);
+        let window = stored.in_window(&seen, position);
+        let d = layer.head_dim();
+        let mut rows = vec![0.0; seen.len() * d];
+        part.keys.read(at, &seen, &mut rows);
+        stored.rotate(&mut rows, &seen, 0);
+        keys.extend_from_slice(&rows[window.start * d..]);
+        part.values.read(at, &seen, &mut rows);
+        values.extend_from_slice(&rows[window.start * d..]);
+        rank += stored.len();
+    }
+    (keys, values)
+}
+
+/// Which of a run's heads a query head reads, and which member of its group it is.
+fn store_of(run: &Run, kv_heads: usize, head: usize, group: usize) -> (usize, usize) {
+    match run.heads() == kv_heads {
+        true => (head / group, head % group),
+        false => (head, 0),
+    }
+}

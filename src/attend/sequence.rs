@@ -1,0 +1,317 @@
+//! The tokens of a sequence, many to an entry: they attend block by block to entries that are read back.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::keys::Stored;
+use super::rule::{Pass, Rule};
+use super::scratch::{Scratch, with_scratch};
+use super::softmax::Attending;
+use crate::store::{LayerStore, Rotate, Run, room};
+
+/// Tokens whose queries one task attends with, so that a long prefill has many tasks.
+const TOKENS: usize = 64;
+/// Entries converted to f32 and attended to at once: scores of a panel of queries stay in the level-1 cache, the
+/// entries themselves in the level-2 cache.
+const BLOCK: usize = 192;
+
+/// Queries of successive tokens, `[n, heads, head_dim]`, not rotated, at their positions.
+#[derive(Clone, Copy)]
+pub struct Queries<'a> {
+    pub rows: &'a [f32],
+    pub positions: &'a [usize],
+    /// Whether each sees the entries of the tokens up to itself only, which are the last that are held; else all see all.
+    pub causal: bool,
+}
+
+impl Queries<'_> {
+    fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// How many of the last entries token `t` does not see.
+    fn hidden(&self, t: usize) -> usize {
+        match self.causal {
+            true => self.len() - 1 - t,
+            false => 0,
+        }
+    }
+}
+
+/// Attends every query to what the layer holds. Returns `[n, heads * head_dim]`. The attention that each entry draws is
+/// added to `drawn`, for each query head, by its number over all runs.
+pub fn attend(
+    rule: &Rule,
+    layer: &LayerStore,
+    queries: Queries<'_>,
+    mut drawn: Option<&mut [Vec<f32>]>,
+) -> Vec<f32> {
+    let (kv_heads, d) = (layer.kv_heads(), layer.head_dim());
+    let (count, heads) = (queries.len(), queries.rows.len() / (queries.len() * d));
+    let group = heads / kv_heads;
+    let draws = drawn.is_some();
+    let tasks: Vec<Task<'_>> = (0..kv_heads)
+        .flat_map(|kv_head| {
+            (0..count)
+                .step_by(TOKENS)
+                .map(move |first| (kv_head, first))
+        })
+        .map(|(kv_head, first)| Task {
+            rule,
+            layer,
+            queries,
+            kv_head,
+            group,
+            tokens: first..(first + TOKENS).min(count),
+        })
+        .collect();
+    let outputs: Vec<(Vec<f32>, Vec<f32>)> = tasks.par_iter().map(|task| task.run(draws)).collect();
+    let mut out = vec![0.0; count * heads * d];
+    for (task, (block, _)) in tasks.iter().zip(&outputs) {
+        let tokens = task.tokens.len();
+        for (row, values) in block.chunks_exact(d).enumerate() {
+            let (member, t) = (row / tokens, task.tokens.start + row % tokens);
+            let start = (t * heads + task.kv_head * group + member) * d;
+            out[start..start + d].copy_from_slice(values);
+        }
+    }
+    for (task, (_, columns)) in tasks.iter().zip(&outputs) {
+        let Some(drawn) = &mut drawn else { break };
+        let drawn = &mut drawn[task.kv_head * group..(task.kv_head + 1) * group];
+        for (sums, columns) in drawn.iter_mut().zip(columns.chunks(columns.len() / group)) {
+            sums.resize(columns.len().max(sums.len()), 0.0);
+            sums.iter_mut().zip(columns).for_each(|(s, c)| *s += c);
+        }
+    }
+    out
+}
+
+/// Some tokens of the query heads of one KV head.
+struct Task<'a> {
+    rule: &'a Rule,
+    layer: &'a LayerStore,
+    queries: Queries<'a>,
+    kv_head: usize,
+    group: usize,
+    tokens: Range<usize>,
+}
+
+impl Task<'_> {
+    /// What the heads put out, per query head in turn `[tokens, head_dim]`, and the attention that each entry draws,
+    /// `[group, entries]`, where it is asked for.
+    fn run(&self, draws: bool) -> (Vec<f32>, Vec<f32>) {
+        let mut attending = self.attending();
+        let mut rank = 0;
+        for (run, grows) in self.runs() {
+            self.absorb(run, grows, rank, &mut attending);
+            rank += run.len(self.kv_head * run.heads() / self.layer.kv_heads());
+        }
+        let columns = match draws {
+            true => self.drawn(&mut attending),
+            false => Vec::new(),
+        };
+        (attending.finish(), columns)
+    }
+
+    /// Runs, and whether new tokens were appended to each.
+    fn runs(&self) -> impl Iterator<Item = (&Run, bool)> {
+        let prompt = self.layer.prompt.iter().map(|run| (&**run, false));
+        prompt.chain([(&self.layer.open, self.queries.causal)])
+    }
+
+    /// Position of token `t` of the task.
+    fn position(&self, t: usize) -> usize {
+        self.queries.positions[self.tokens.start + t]
+    }
+
+    fn attending(&self) -> Attending {
+        let d = self.layer.head_dim();
+        let heads = self.layer.kv_heads() * self.group;
+        let by_rank = self.layer.open.rotate == Rotate::ByRank;
+        let held: usize = self.layer.runs().map(|run| run.len(self.kv_head)).sum();
+        let mut rows = Vec::with_capacity(self.group * self.tokens.len() * d);
+        for member in 0..self.group {
+            for t in self.tokens.clone() {
+                let start = (t * heads + self.kv_head * self.group + member) * d;
+                let at = rows.len();
+                rows.extend_from_slice(&self.queries.rows[start..start + d]);
+                if let Some(rope) = &self.rule.rope {
+                    let position = match by_rank {
+                        true => held - 1 - self.queries.hidden(t),
+                        false => self.queries.positions[t],
+                    };
+                    rope.rotate_in_place(&mut rows[at..], position);
+                }
+            }
+        }
+        Attending::new(self.rule, rows, d, self.tokens.len(), Pass::Sequence)
+    }
+
+    /// Attends to a run, `rank` entries after the first.
+    fn absorb(&self, run: &Run, grows: bool, rank: usize, attending: &mut Attending) {
+        let copies = run.heads() / self.layer.kv_heads();
+        for copy in 0..copies {
+            let (part, head) = run.place(self.kv_head * copies + copy);
+            let stored = Stored {
+                part,
+                head,
+                rotate: run.rotate,
+                rule: self.rule,
+                rank,
+            };
+            let entries = &part.entries[head];
+            let members = match copies {
+                1 => 0..self.group,
+                _ => copy..copy + 1,
+            };
+            if entries.lists.is_none() {
+                self.absorb_entries(&stored, grows, members, None, attending);
+                continue;
+            }
+            for member in members {
+                let mut seen = with_scratch(|scratch| std::mem::take(&mut scratch.seen));
+                entries.seen(member, stored.len(), &mut seen);
+                self.absorb_entries(&stored, grows, member..member + 1, Some(&seen), attending);
+                with_scratch(|scratch| scratch.seen = seen);
+            }
+        }
+    }
+
+    /// Attends some query heads to `listed` entries, or to all.
+    fn absorb_entries(
+        &self,
+        stored: &Stored<'_>,
+        grows: bool,
+        members: Range<usize>,
+        listed: Option<&[u32]>,
+        attending: &mut Attending,
+    ) {
+        let all = listed.map_or(stored.len(), <[u32]>::len);
+        let visible = |t: usize| self.visible(stored, grows, listed, all, t);
+        let last = (0..self.tokens.len())
+            .map(|t| visible(t).end)
+            .max()
+            .unwrap_or(0);
+        with_scratch(|Scratch { keys, values, .. }| {
+            for start in (0..last).step_by(BLOCK) {
+                let block = start..(start + BLOCK).min(last);
+                let keys = read_keys(stored, listed, block.clone(), keys);
+                let values = read_values(stored, listed, block, values);
+                attending.absorb(members.clone(), keys, values, |t| {
+                    let Range { start: from, end } = visible(t);
+                    from.saturating_sub(start)..end.saturating_sub(start)
+                });
+            }
+        });
+    }
+
+    /// Which of `all` entries, those of a list or of the head, token `t` sees.
+    fn visible(
+        &self,
+        stored: &Stored<'_>,
+        grows: bool,
+        listed: Option<&[u32]>,
+        all: usize,
+        t: usize,
+    ) -> Range<usize> {
+        let hidden = match grows {
+            true => self.queries.hidden(self.tokens.start + t),
+            false => 0,
+        };
+        let end = all - hidden;
+        let from = match self.rule.window {
+            None => 0,
+            Some(_) => {
+                let positions: Vec<u32> = match listed {
+                    Some(listed) => listed[..end].to_vec(),
+                    None => (0..end as u32).collect(),
+                };
+                stored.in_window(&positions, self.position(t)).start
+            }
+        };
+        from..end
+    }
+
+    /// The attention that each entry draws from each query head, `[group, entries]`: a second pass over the keys with the
+    /// rows' final softmax sums (H2O's heavy hitters), so that no matrix of `queries x entries` is ever held.
+    ///
+    /// # Panics
+    /// Where query heads see different entries: an entry would have no one number.
+    fn drawn(&self, attending: &mut Attending) -> Vec<f32> {
+        let entries: usize = self.layer.runs().map(|run| run.len(self.kv_head)).sum();
+        let mut sums = vec![0.0; self.group * entries];
+        let (mut scratch, mut rank) = (Vec::new(), 0);
+        for (run, grows) in self.runs() {
+            let (part, head) = run.place(self.kv_head);
+            assert!(
+                run.heads() == self.layer.kv_heads() && part.entries[head].lists.is_none(),
+                "attention drawn from entries that query heads do not share"
+            );
+            let stored = Stored {
+                part,
+                head,
+                rotate: run.rotate,
+                rule: self.rule,
+                rank,
+            };
+            let all = stored.len();
+            for start in (0..all).step_by(BLOCK) {
+                let block = start..(start + BLOCK).min(all);
+                let n = block.len();
+                let keys = read_keys(&stored, None, block, &mut scratch);
+                for (member, sums) in sums.chunks_exact_mut(entries).enumerate() {
+                    let visible = |t: usize| {
+                        let Range { start: from, end } = self.visible(&stored, grows, None, all, t);
+                        from.saturating_sub(start)..end.saturating_sub(start)
+                    };
+                    attending.add_drawn(member, keys, visible, &mut sums[rank + start..][..n]);
+                }
+            }
+            rank += all;
+        }
+        sums
+    }
+}
+
+/// Keys of the entries `block` of a list or of all, rotated, `[block, head_dim]`.
+fn read_keys<'s>(
+    stored: &'s Stored<'_>,
+    listed: Option<&[u32]>,
+    block: Range<usize>,
+    scratch: &'s mut Vec<f32>,
+) -> &'s [f32] {
+    let (form, head) = (&stored.part.keys, stored.head);
+    let is_rotated = stored.rotate == Rotate::AtWrite || stored.rule.rope.is_none();
+    if listed.is_none() && is_rotated {
+        return form.block(head, block, scratch);
+    }
+    let all: Vec<u32>;
+    let entries = match listed {
+        Some(listed) => &listed[block.clone()],
+        None => {
+            all = (block.start as u32..block.end as u32).collect();
+            &all
+        }
+    };
+    let keys = room(scratch, entries.len() * form.dim());
+    form.read(head, entries, keys);
+    stored.rotate(keys, entries, block.start);
+    keys
+}
+
+/// Values of the same, `[block, head_dim]`.
+fn read_values<'s>(
+    stored: &'s Stored<'_>,
+    listed: Option<&[u32]>,
+    block: Range<usize>,
+    scratch: &'s mut Vec<f32>,
+) -> &'s [f32] {
+    let (form, head) = (&stored.part.values, stored.head);
+    let Some(listed) = listed else {
+        return form.block(head, block, scratch);
+    };
+    let values = room(scratch, block.len() * form.dim());
+    form.read(head, &listed[block], values);
+    values
+}

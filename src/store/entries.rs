@@ -1,0 +1,96 @@
+//! Which entries a KV head holds: where they stand, and which query heads see them.
+
+use super::indices::Indices;
+
+/// The entries of one KV head of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// The position of each, ascending, where it is needed and does not follow from `first`.
+    pub positions: Option<Indices>,
+    /// The position of the first, where each next one stands one further.
+    pub first: Option<usize>,
+    /// Per query head of the group, which of the first `chosen` entries it attends to, ascending. None: all.
+    pub lists: Option<Vec<Indices>>,
+    /// Entries that were chosen from a prompt; those after them were appended, and every query head sees them.
+    pub chosen: usize,
+}
+
+impl Entries {
+    /// The entries that one query head sees of `len`, in place of what `out` holds.
+    pub fn seen(&self, member: usize, len: usize, out: &mut Vec<u32>) {
+        match &self.lists {
+            Some(lists) => lists[member].read(0..lists[member].len(), out),
+            None => {
+                out.clear();
+                out.extend(0..self.chosen as u32);
+            }
+        }
+        out.extend(self.chosen as u32..len as u32);
+    }
+
+    /// The position of entry `i`, where it is known.
+    pub fn position(&self, i: usize) -> Option<usize> {
+        match (&self.positions, self.first) {
+            (Some(positions), _) => Some(positions.get(i)),
+            (None, Some(first)) => Some(first + i),
+            (None, None) => None,
+        }
+    }
+
+    /// Notes that an entry was appended.
+    pub fn append(&mut self, position: usize) {
+        if let Some(positions) = &mut self.positions {
+            positions.push(position as u32);
+        }
+    }
+
+    /// Keeps the last `count` of `len` entries.
+    ///
+    /// # Panics
+    /// When query heads have lists of them.
+    pub fn keep_last(&mut self, count: usize, len: usize) {
+        assert!(self.lists.is_none(), "entries that query heads chose apart");
+        let dropped = len - count;
+        let places: Vec<u32> = (dropped as u32..len as u32).collect();
+        self.positions = self.positions.as_ref().map(|all| all.gather(&places));
+        self.first = self.first.map(|first| first + dropped);
+        self.chosen = self.chosen.saturating_sub(dropped);
+    }
+
+    /// Bytes of the positions and of the lists.
+    pub fn bytes(&self) -> [u64; 2] {
+        let lists = self.lists.iter().flatten();
+        [
+            self.positions.as_ref().map_or(0, Indices::bytes),
+            lists.map(Indices::bytes).sum(),
+        ]
+    }
+
+    /// Entries counted for each query head that keeps them, of `len`; none where query heads did not choose apart.
+    pub fn kept(&self, len: usize) -> Option<u64> {
+        let lists = self.lists.as_ref()?;
+        let appended = (len - self.chosen) as u64;
+        Some(lists.iter().map(|list| list.len() as u64 + appended).sum())
+    }
+}
+
+/// All positions that any of the lists holds, ascending.
+pub fn union(kept: &[Vec<u32>]) -> Vec<u32> {
+    let mut all: Vec<u32> = kept.concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Where each of `kept` stands in `union`; both ascending, `kept` within `union`.
+pub fn places(kept: &[u32], union: &[u32]) -> Vec<u32> {
+    let mut at = 0;
+    kept.iter()
+        .map(|position| {
+            while union[at] != *position {
+                at += 1;
+            }
+            at as u32
+        })
+        .collect()
+}

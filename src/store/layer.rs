@@ -1,0 +1,181 @@
+//! One layer of a cache: runs of the prompt, which are not written to any more, and one that grows.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::fault::Fault;
+use super::footprint::Footprint;
+use super::form::Side;
+use super::rows::StoreType;
+use super::run::{Rotate, Run};
+
+/// Shape of attention in every layer of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    pub layers: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+}
+
+impl Geometry {
+    /// Query heads per KV head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+}
+
+/// What becomes of tokens that come after the prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Decoded {
+    /// All stay.
+    #[default]
+    Kept,
+    /// The earliest are dropped where there are more than this many (StreamingLLM).
+    Latest(usize),
+}
+
+/// The keys and values of one layer.
+#[derive(Debug)]
+pub struct LayerStore {
+    /// Runs that are not written to any more, shared with every fork.
+    pub prompt: Vec<Arc<Run>>,
+    /// What tokens are appended to. It may hold entries of the prompt: decoded tokens join a codebook of theirs.
+    pub open: Run,
+    /// Heads of a group that selected for themselves which entries are held, 1 where they selected together.
+    pub selecting: usize,
+    pub decoded: Decoded,
+    kv_heads: usize,
+}
+
+impl LayerStore {
+    /// `open` has a head for each KV head.
+    pub fn new(prompt: Vec<Arc<Run>>, open: Run, selecting: usize) -> Self {
+        Self {
+            prompt,
+            kv_heads: open.heads(),
+            open,
+            selecting,
+            decoded: Decoded::default(),
+        }
+    }
+
+    /// A prompt in one run, after which tokens are kept whole.
+    pub fn of_prompt(
+        prompt: Arc<Run>,
+        geometry: Geometry,
+        store: StoreType,
+        selecting: usize,
+    ) -> Self {
+        let open = Run::empty(geometry.kv_heads, geometry.head_dim, store);
+        Self::new(vec![prompt], open, selecting)
+    }
+
+    /// A layer that holds nothing.
+    pub fn empty(geometry: Geometry, store: StoreType) -> Self {
+        let open = Run::empty(geometry.kv_heads, geometry.head_dim, store);
+        Self::new(Vec::new(), open, 1)
+    }
+
+    /// The first `len` tokens of an earlier prefill, which is not changed where others hold it too. More are appended.
+    pub fn resume(prefilled: Arc<Run>, len: usize) -> Self {
+        let mut open = Arc::try_unwrap(prefilled).unwrap_or_else(|shared| shared.fork());
+        open.parts.iter_mut().for_each(|part| part.keep_first(len));
+        Self::new(Vec::new(), open, 1)
+    }
+
+    pub fn head_dim(&self) -> usize {
+        self.open.parts[0].keys.dim()
+    }
+
+    pub fn kv_heads(&self) -> usize {
+        self.kv_heads
+    }
+
+    /// All runs, in the order that they are attended to.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.prompt.iter().map(|run| &**run).chain([&self.open])
+    }
+
+    /// Another one like it, that goes on by itself. What the prompt brought is shared.
+    pub fn fork(&self) -> Self {
+        Self {
+            prompt: self.prompt.clone(),
+            open: self.open.fork(),
+            ..*self
+        }
+    }
+
+    pub fn footprint(&self) -> Footprint {
+        let runs = self.runs();
+        runs.map(|run| run.footprint(self.selecting, self.kv_heads))
+            .sum()
+    }
+
+    /// Bytes that are freed with it: all but those of runs that others hold too.
+    pub fn bytes_own(&self) -> u64 {
+        let own = self.prompt.iter().filter(|run| Arc::strong_count(run) == 1);
+        let runs = own.map(|run| &**run).chain([&self.open]);
+        let footprints = runs.map(|run| run.footprint(self.selecting, self.kv_heads));
+        footprints.sum::<Footprint>().bytes.total()
+    }
+
+    /// The first of new tokens, counted from 0, with a key or a value that is not finite or that the growing run cannot
+    /// hold. `unrotated`, `rotated`, `values`: `[n, kv_heads, head_dim]`.
+    pub fn fault(&self, [unrotated, rotated, values]: [&[f32]; 3], width: usize) -> Option<Fault> {
+        let part = &self.open.parts[0];
+        let keys = self.keys_of(unrotated, rotated);
+        part.keys
+            .fault(Side::Keys, keys, width)
+            .or_else(|| part.values.fault(Side::Values, values, width))
+    }
+
+    /// Appends tokens at `positions` to the growing run: keys before RoPE and after it, and values, `[n, kv_heads,
+    /// head_dim]` each.
+    pub fn append(&mut self, [unrotated, rotated, values]: [&[f32]; 3], positions: &[usize]) {
+        let keys = self.keys_of(unrotated, rotated);
+        let width = values.len() / positions.len();
+        let of_part = width / self.open.parts.len();
+        let parts = self.open.parts.par_iter_mut().enumerate();
+        parts.for_each(|(number, part)| {
+            for (t, &position) in positions.iter().enumerate() {
+                let span = t * width + number * of_part..t * width + (number + 1) * of_part;
+                part.append(&keys[span.clone()], &values[span], position);
+            }
+        });
+    }
+
+    /// Drops entries of the growing run that are more than it may have.
+    pub fn drop_surplus(&mut self) {
+        let Decoded::Latest(most) = self.decoded else {
+            return;
+        };
+        for part in &mut self.open.parts {
+            part.keep_last(most);
+        }
+    }
+
+    /// Tokens that may be appended at once: after so many, what is held is written or chosen anew.
+    pub fn chunk(&self) -> usize {
+        let parts = self.open.parts.iter();
+        let forms = parts.flat_map(|part| [part.keys.chunk(), part.values.chunk()]);
+        let most = match self.decoded {
+            Decoded::Kept => usize::MAX,
+            Decoded::Latest(most) => {
+                let heads = 0..self.kv_heads;
+                let held = heads.map(|head| self.open.len(head)).max().unwrap_or(0);
+                most.saturating_sub(held).max(1)
+            }
+        };
+        forms.min().unwrap_or(usize::MAX).min(most)
+    }
+
+    /// Those of new keys that the growing run stores: before or after RoPE.
+    pub fn keys_of<'k>(&self, unrotated: &'k [f32], rotated: &'k [f32]) -> &'k [f32] {
+        match self.open.rotate {
+            Rotate::AtWrite => rotated,
+            Rotate::ByPosition | Rotate::ByRank => unrotated,
+        }
+    }
+}

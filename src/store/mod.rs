@@ -1,0 +1,33 @@
+//! What is held of a sequence: every layer has runs of entries, and a run has keys and values, each in a form of its own.
+//! A form of keys, a form of values and a selection of entries can be put together in any way.
+
+mod blocks;
+mod cache;
+mod chosen;
+mod coded;
+mod codewords;
+mod entries;
+mod fault;
+mod footprint;
+mod form;
+mod indices;
+mod layer;
+mod rows;
+mod run;
+mod scratch;
+mod whole;
+
+pub use blocks::blocks;
+pub use cache::Cache;
+pub use coded::{Coded, CodedRows};
+pub use codewords::{Codewords, Joining};
+pub use entries::{Entries, places, union};
+pub use fault::Fault;
+pub use footprint::{Bytes, Content, Footprint};
+pub use form::{Form, Side, score_rows};
+pub use indices::Indices;
+pub use layer::{Decoded, Geometry, LayerStore};
+pub use rows::{Rows, StoreType};
+pub use run::{Part, Rotate, Run};
+pub use scratch::room;
+pub use whole::Whole;

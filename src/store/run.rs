@@ -1,0 +1,198 @@
+//! Entries that are stored alike: a form of keys, a form of values, and which entries they are.
+
+use super::codewords::Joining;
+use super::entries::Entries;
+use super::footprint::{Bytes, Content, Footprint};
+use super::form::Form;
+use super::rows::{Rows, StoreType};
+use super::whole::Whole;
+
+/// When keys are rotated to their positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotate {
+    /// Before they are stored: they keep the rotation of their original position.
+    AtWrite,
+    /// When they are read, to the position of each.
+    ByPosition,
+    /// When they are read, to the place of each among the entries that are held (StreamingLLM).
+    ByRank,
+}
+
+/// KV heads whose entries are stored together: they share a codebook, or it is one head.
+#[derive(Debug)]
+pub struct Part {
+    pub keys: Box<dyn Form>,
+    pub values: Box<dyn Form>,
+    /// Of each head.
+    pub entries: Vec<Entries>,
+}
+
+/// Entries of all KV heads of a layer, in parts of equally many heads; or one head for each query head, where entries
+/// are stored for each that keeps them.
+#[derive(Debug)]
+pub struct Run {
+    pub parts: Vec<Part>,
+    pub rotate: Rotate,
+}
+
+impl Part {
+    pub fn heads(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn len(&self, head: usize) -> usize {
+        self.keys.len(head)
+    }
+
+    /// Appends one token: `keys` and `values` are `[heads, dim]`.
+    pub fn append(&mut self, keys: &[f32], values: &[f32], position: usize) {
+        let Self {
+            keys: key_form,
+            values: value_form,
+            entries,
+        } = self;
+        let (d_k, d_v) = (key_form.dim(), value_form.dim());
+        let append = |form: &mut Box<dyn Form>, rows: &[f32], d: usize| {
+            for (head, row) in rows.chunks_exact(d).enumerate() {
+                let mut joining: Joining = form.join(row);
+                form.append(head, &mut joining);
+            }
+        };
+        append(key_form, keys, d_k);
+        append(value_form, values, d_v);
+        entries
+            .iter_mut()
+            .for_each(|entries| entries.append(position));
+    }
+
+    /// Keeps the first `len` entries of each head, which were not chosen.
+    pub fn keep_first(&mut self, len: usize) {
+        let kept: Vec<u32> = (0..len as u32).collect();
+        for head in 0..self.heads() {
+            self.keys.keep(head, &kept);
+            self.values.keep(head, &kept);
+            self.entries[head].chosen = 0;
+        }
+    }
+
+    /// Keeps the last `most` entries of each head.
+    pub fn keep_last(&mut self, most: usize) {
+        for head in 0..self.heads() {
+            let len = self.len(head);
+            if len <= most {
+                continue;
+            }
+            let kept: Vec<u32> = ((len - most) as u32..len as u32).collect();
+            self.keys.keep(head, &kept);
+            self.values.keep(head, &kept);
+            self.entries[head].keep_last(most, len);
+        }
+    }
+
+    fn fork(&self) -> Self {
+        Self {
+            keys: self.keys.fork(),
+            values: self.values.fork(),
+            entries: self.entries.clone(),
+        }
+    }
+
+    /// `apart`: whether each head is one query head's.
+    fn footprint(&self, selecting: usize, apart: bool) -> Footprint {
+        let mut footprint = Footprint {
+            codewords_k: self.keys.codewords() as u64,
+            codewords_v: self.values.codewords() as u64,
+            bytes: self.keys.bytes() + self.values.bytes(),
+            ..Footprint::default()
+        };
+        for (head, entries) in self.entries.iter().enumerate() {
+            let len = self.len(head);
+            let alike = if apart { 1 } else { selecting };
+            let [positions, lists] = entries.bytes();
+            footprint += Footprint {
+                entries: len as u64,
+                kept: entries.kept(len).unwrap_or((len * alike) as u64),
+                bytes: Bytes::of(Content::Positions, positions) + Bytes::of(Content::Lists, lists),
+                ..Footprint::default()
+            };
+        }
+        footprint
+    }
+}
+
+impl Run {
+    /// Entries stored whole, a matrix for each head, with no lists.
+    pub fn whole(keys: Vec<Rows>, values: Vec<Rows>, rotate: Rotate) -> Self {
+        let heads = keys.into_iter().zip(values);
+        let parts = heads.map(|(keys, values)| Part {
+            entries: vec![Entries {
+                chosen: keys.len(),
+                ..Entries::default()
+            }],
+            keys: Box::new(Whole(vec![keys])),
+            values: Box::new(Whole(vec![values])),
+        });
+        Self {
+            parts: parts.collect(),
+            rotate,
+        }
+    }
+
+    /// A run of `heads` KV heads that holds nothing yet.
+    pub fn empty(heads: usize, dim: usize, store: StoreType) -> Self {
+        let rows = vec![Rows::new(dim, store); heads];
+        Self::whole(rows.clone(), rows, Rotate::AtWrite)
+    }
+
+    /// Heads of entries.
+    pub fn heads(&self) -> usize {
+        self.parts.iter().map(Part::heads).sum()
+    }
+
+    /// The part that a head lies in, and which of its heads it is.
+    pub fn place(&self, head: usize) -> (&Part, usize) {
+        let shared = self.parts[0].heads();
+        (&self.parts[head / shared], head % shared)
+    }
+
+    /// Entries of a head.
+    pub fn len(&self, head: usize) -> usize {
+        let (part, head) = self.place(head);
+        part.len(head)
+    }
+
+    /// The keys of a head.
+    ///
+    /// # Panics
+    /// When they are not stored whole.
+    pub fn keys(&self, head: usize) -> &Rows {
+        let (part, head) = self.place(head);
+        part.keys.whole(head).expect("keys that are stored whole")
+    }
+
+    /// The values of a head.
+    ///
+    /// # Panics
+    /// When they are not stored whole.
+    pub fn values(&self, head: usize) -> &Rows {
+        let (part, head) = self.place(head);
+        part.values
+            .whole(head)
+            .expect("values that are stored whole")
+    }
+
+    /// Another one like it, that goes on by itself.
+    pub fn fork(&self) -> Self {
+        Self {
+            parts: self.parts.iter().map(Part::fork).collect(),
+            rotate: self.rotate,
+        }
+    }
+
+    /// `selecting`: heads of a group that selected for themselves, of `kv_heads` groups.
+    pub fn footprint(&self, selecting: usize, kv_heads: usize) -> Footprint {
+        let apart = self.heads() > kv_heads;
+        let parts = self.parts.iter();
+        parts.map(|part| part.footprint(selecting, apart)).sum()
+    }
+}
