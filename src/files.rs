@@ -1,6 +1,6 @@
 //! Reading the files that a user names: regular files alone, bounded by memory, text without a byte order mark.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::path::Path;
 
@@ -17,17 +17,39 @@ use crate::memory;
 pub fn open(path: &Path) -> Result<File> {
     // Asked for before opening: to open a pipe waits for whoever writes to it.
     let kind = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-    if !kind.is_file() {
-        let found = match kind.is_dir() {
-            true => "a folder",
-            false => "a pipe or a device",
-        };
+    check_regular(path, &kind)?;
+    File::open(path).map_err(|error| unreadable(path, &error))
+}
+
+/// Whether there is anything at `path`, which then is a regular file: what is optional may be left out, but not be
+/// something else.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) for a folder, a pipe, a device, or a link that leads nowhere.
+pub fn is_there(path: &Path) -> Result<bool> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(false);
+    }
+    let Ok(kind) = fs::metadata(path) else {
         return Err(bad_input!(
-            "{}: {found}, expected a regular file",
+            "{}: a link that leads nowhere, expected a regular file",
             path.display()
         ));
-    }
-    File::open(path).map_err(|error| unreadable(path, &error))
+    };
+    check_regular(path, &kind)?;
+    Ok(true)
+}
+
+fn check_regular(path: &Path, kind: &Metadata) -> Result<()> {
+    let found = match (kind.is_file(), kind.is_dir()) {
+        (true, _) => return Ok(()),
+        (_, true) => "a folder",
+        _ => "a pipe or a device",
+    };
+    Err(bad_input!(
+        "{}: {found}, expected a regular file",
+        path.display()
+    ))
 }
 
 /// The content of a regular file.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::say;
 
 use crate::bad_input;
+use crate::files;
 use crate::plot;
 
 pub fn figures(results: &Path) -> Result<i32> {
@@ -26,7 +27,7 @@ pub fn draw(results: &Path) -> Result<()> {
 /// # Errors
 /// That `results` is not a results folder.
 pub fn require_records(results: &Path) -> Result<()> {
-    if results.join(crate::record::RECORDS_FILE).is_file() {
+    if files::is_there(&results.join(crate::record::RECORDS_FILE))? {
         return Ok(());
     }
     Err(bad_input!(

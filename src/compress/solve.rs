@@ -13,6 +13,8 @@ use crate::store::Footprint;
 const TOLERANCE: f64 = 0.002;
 /// What is accepted where a knob moves in steps too coarse for [`TOLERANCE`].
 const ACCEPTED: f64 = 0.01;
+/// A method's smallest cache is taken for a target that it misses by no more than this share of it.
+const SHARE: f64 = 0.1;
 /// Times the range is halved before false position: five targets of a sweep share most of these steps.
 const HALVINGS: usize = 4;
 /// False-position steps before the nearest is taken.
@@ -57,7 +59,7 @@ pub fn solve(curve: &Curve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result
     let (mut low, mut high) = (knob.smallest, knob.largest);
     let (smallest, largest) = (retention(low), retention(high));
     let (mut below, mut above) = (smallest - target, largest - target);
-    if below > ACCEPTED || above < -ACCEPTED {
+    if below > ACCEPTED.min(SHARE * target) || above < -ACCEPTED {
         return Err(bad_input!(
             "retention = {target}: this method reaches {smallest:.3} to {largest:.3} on this prompt \
              (its {} from {} to {})",

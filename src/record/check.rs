@@ -96,9 +96,17 @@ impl Checked for LayerRecord {
 fn number(&(column, value, (from, to)): &(&str, Option<f64>, Range)) -> Result<(), String> {
     match value {
         Some(value) if !(from - ROUNDING..=to + ROUNDING).contains(&value) => {
-            Err(refusal(column, &value, &from, &to))
+            Err(refusal(column, &shown(value), &from, &to))
         }
         _ => Ok(()),
+    }
+}
+
+/// A number in few characters.
+fn shown(value: f64) -> String {
+    match value.abs() < 1e15 {
+        true => value.to_string(),
+        false => format!("{value:e}"),
     }
 }
 

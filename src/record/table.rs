@@ -53,6 +53,12 @@ pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
 ) -> Result<Vec<(u64, T)>> {
     let bytes = files::read(path)?;
     let complete = &bytes[..complete_len(&bytes)];
+    if complete.len() < bytes.len() {
+        terminal::warn(&format!(
+            "{}: its last row is not whole, and left out",
+            path.display()
+        ));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .flexible(false)
         .from_reader(complete);

@@ -64,15 +64,18 @@ fn is_template(name: &str) -> bool {
 /// # Errors
 /// Names the first file that is missing.
 pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
-    let optional = |name: &str| Some(dir.join(name)).filter(|path| path.is_file());
+    let optional = |name: &str| -> Result<Option<PathBuf>> {
+        let path = dir.join(name);
+        Ok(files::is_there(&path)?.then_some(path))
+    };
     let needed = |name: &str| {
-        optional(name).ok_or_else(|| bad_input!("{}: no {name} in it{}", dir.display(), hint(dir)))
+        optional(name)?.ok_or_else(|| bad_input!("{}: no {name} in it{}", dir.display(), hint(dir)))
     };
     let config = needed(CONFIG)?;
-    let vocabulary = match (optional(TOKENIZER), optional(VOCAB), optional(MERGES)) {
+    let vocabulary = match (optional(TOKENIZER)?, optional(VOCAB)?, optional(MERGES)?) {
         (Some(json), ..) => VocabularyFiles::Json(json),
         (None, Some(vocab), Some(merges)) => VocabularyFiles::Merges { vocab, merges },
-        _ => VocabularyFiles::SentencePiece(optional(SENTENCEPIECE).ok_or_else(|| {
+        _ => VocabularyFiles::SentencePiece(optional(SENTENCEPIECE)?.ok_or_else(|| {
             bad_input!("{}: no {NO_TOKENIZER} in it{}", dir.display(), hint(dir))
         })?),
     };
@@ -84,40 +87,47 @@ pub(super) fn inspect(dir: &Path) -> Result<ModelFileKind> {
         chat_template,
         chat_template_json,
     ] = OPTIONAL.map(optional);
+    let templates = templates(&dir.join(TEMPLATES))?;
     Ok(ModelFileKind::HfFolder {
         config,
-        generation_config,
+        generation_config: generation_config?,
         tokenizer: Box::new(TokenizerFiles {
             vocabulary,
-            config: config_of_tokenizer,
-            special_tokens_map,
-            added_tokens,
-            chat_template,
-            more_chat_templates: templates(&dir.join(TEMPLATES)),
-            chat_template_json,
+            config: config_of_tokenizer?,
+            special_tokens_map: special_tokens_map?,
+            added_tokens: added_tokens?,
+            chat_template: chat_template?,
+            more_chat_templates: templates,
+            chat_template_json: chat_template_json?,
         }),
         weights: weights(dir)?,
     })
 }
 
 /// The templates of a folder, sorted; none where there is no such folder.
-fn templates(dir: &Path) -> Vec<PathBuf> {
+///
+/// # Errors
+/// Something else that is called like one.
+fn templates(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries
         .map(|entry| entry.path())
-        .filter(|path| path.is_file() && path.extension().is_some_and(|end| end == "jinja"))
+        .filter(|path| path.extension().is_some_and(|end| end == "jinja"))
         .collect();
     paths.sort();
-    paths
+    for path in &paths {
+        files::is_there(path)?;
+    }
+    Ok(paths)
 }
 
 fn weights(dir: &Path) -> Result<Vec<PathBuf>> {
     let single = dir.join(WEIGHTS);
-    if single.is_file() {
+    if files::is_there(&single)? {
         return Ok(vec![single]);
     }
     let index = dir.join(INDEX);
-    if !index.is_file() {
+    if !files::is_there(&index)? {
         return Err(bad_input!(
             "{}: no {WEIGHTS} and no {INDEX} in it{}",
             dir.display(),
@@ -127,7 +137,7 @@ fn weights(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for name in shards(&index)? {
         let path = dir.join(&name);
-        if !path.is_file() {
+        if !files::is_there(&path)? {
             return Err(bad_input!(
                 "{}: no {name} in it, which {INDEX} names",
                 dir.display()

@@ -78,6 +78,21 @@ fn a_killed_run_goes_on_to_the_same_rows() {
     assert_as_uninterrupted(&world);
 }
 
+/// Without its last row a table says other things: whoever reads it is told.
+#[test]
+fn a_torn_row_is_left_out_aloud() {
+    let world = world();
+    world.good(&REFERENCE);
+    let whole = fs::read(world.path("whole/records.csv")).unwrap();
+    fs::write(world.path("whole/records.csv"), &whole[..whole.len() - 5]).unwrap();
+    for verb in ["report", "figures"] {
+        let done = world.run(&[verb, "whole"]);
+        let says = "warning: whole/records.csv: its last row is not whole, and left out";
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(done.stderr.contains(says), "{done:?}");
+    }
+}
+
 /// Files cut in the middle of a row, as a kill leaves them: a record is written after its layers and its answer.
 #[test]
 fn torn_files_are_mended() {

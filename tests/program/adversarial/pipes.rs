@@ -71,8 +71,58 @@ fn pipes_and_devices_are_no_files() {
         fs::remove_file(world.path(name)).unwrap();
         pipe(name);
     }
-    refused(&["report", "good"], &["good: no records.csv"]);
+    refused(
+        &["report", "good"],
+        &["good/records.csv: a pipe or a device, expected a regular file"],
+    );
     fs::remove_file(world.path("good/records.csv")).unwrap();
     world.write("good/records.csv", "");
     refused(&["report", "good"], &["good/records.csv: no rows"]);
+}
+
+/// What a model's folder may lack is not to be something else: another template would be used without a word.
+#[test]
+fn what_is_optional_is_a_file_or_nothing() {
+    let world = World::new();
+    for name in [
+        "chat_template.jinja",
+        "special_tokens_map.json",
+        "generation_config.json",
+        "additional_chat_templates/x.jinja",
+        "model.safetensors",
+    ] {
+        let path = world.path("model").join(name);
+        let kept = fs::read(&path).ok();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        for kind in 0..3 {
+            let _ = fs::remove_file(&path);
+            let found = match kind {
+                0 => {
+                    assert!(
+                        Command::new("mkfifo")
+                            .arg(&path)
+                            .status()
+                            .unwrap()
+                            .success()
+                    );
+                    "a pipe or a device"
+                }
+                1 => {
+                    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+                    "a link that leads nowhere"
+                }
+                _ => {
+                    fs::create_dir(&path).unwrap();
+                    "a folder"
+                }
+            };
+            let says = format!("{name}: {found}, expected a regular file");
+            let done = world.run(&short_run("out"));
+            world.assert_refused(&done, &[&says]);
+        }
+        fs::remove_dir(&path).unwrap();
+        if let Some(kept) = kept {
+            fs::write(&path, kept).unwrap();
+        }
+    }
 }
