@@ -467,7 +467,7 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
             }
             let cell = cell(info, &vec![number("retention", target)]);
             let result = compress(model, &prefilled, &[&cell]).remove(0);
-            if target < smallest - 0.01 || target > largest + 0.01 {
+            if smallest - target > f64::min(0.01, 0.1 * target) || target > largest + 0.01 {
                 let error = result.err().expect("a target out of reach is refused");
                 let text = error.to_string();
                 assert_eq!(exit_code(&error), 2);
