@@ -8,10 +8,12 @@
 //! that is large enough for what the limits let through.
 
 mod date;
+mod is;
 mod json;
 mod named;
 mod options;
 mod python;
+mod range;
 mod scan;
 
 use std::collections::BTreeMap;
@@ -224,7 +226,10 @@ fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
     environment.add_function("strftime_now", move |format: &str| {
         date::strftime(date, format)
     });
+    environment.add_function("range", range::range);
     environment.add_filter("tojson", json::tojson);
+    environment.add_test("iterable", is::iterable);
+    environment.add_test("sequence", is::sequence);
     Ok(environment)
 }
 

@@ -20,8 +20,10 @@ pub fn prepare(template: &str) -> Result<String, String> {
             template.len()
         ));
     }
+    // Jinja2's lexer reads no other line end, in literals neither.
+    let template = template.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(template.len());
-    let mut rest = template;
+    let mut rest = &template[..];
     while let Some(at) = rest.find('{') {
         let (text, found) = rest.split_at(at);
         out.push_str(text);
