@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, Value};
+
+use super::arguments::refused;
 
 /// Most numbers of a range: that of Jinja's sandbox.
 const MOST: usize = 100_000;
@@ -39,10 +41,6 @@ pub fn range(first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value
         step,
         length,
     }))
-}
-
-fn refused(message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message)
 }
 
 impl Object for Range {
