@@ -42,6 +42,7 @@ s | indent, s | indent('>>'), s | indent(2, true), s | indent(width=1, blank=tru
     "seeking": "{% set s = '\u00e9abcabc' %}{{ [s.find('a', 2), s.find('a', 2, 4), s.find('', 9), s.find('', 7), s.find('', 3, 2), s.rfind('a', 0, -3), s.rfind('a'), s.index('b', -4), "
     "s.rindex('b', 1, 4), s.count('a', 2), s.count(''), s.count('abc', none, none), s.startswith('abc', 1), s.startswith(('x', 'bc'), 2), s.endswith('ab', 0, -1), s.endswith(('x',)), "
     "s.startswith('', 9), [1, 2, 1].index(1), [1, 2, 1].index(1, 1), [1, 2, 1].index(2, -2), {'a': 1}.copy(), [1].count(1)] | tojson }}",
+    "tuples": "{{ 'a-b-c'.partition('-') }} {{ 'a-b-c'.rpartition('-') }} {{ 'a'.rpartition('-') | tojson }} {{ 'a-b'.partition('-')[2] }}",
     "filling": "{{ ['a\\tbc\\td'.expandtabs(), 'a\\tbc\\n\\td'.expandtabs(4), 'a\\tb'.expandtabs(0), 'a\\tb'.expandtabs(tabsize=3), 'ab'.center(7, '*'), 'ab' | center(7), 'ab' | center, '-7'.zfill(4)] | tojson }}",
     "filters": "{{ ['a b-c_d \u00e9\u0661!' | wordcount, absent | default(default_value='x'), '' | default('y', boolean=true), absent | default, 0 | d('z', true), none | default('w')] | tojson }}"
     "{{ [('word ' * 60) | truncate, 'one two three four' | truncate(9), 'one two three four' | truncate(9, true), 'one two three' | truncate(9, leeway=0, end='~'), 'one two' | truncate(3)] | tojson }}"

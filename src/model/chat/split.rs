@@ -1,5 +1,6 @@
 //! Texts cut into parts.
 
+use minijinja::value::Tuple;
 use minijinja::{Error, Value};
 
 use super::arguments::{integer, optional_text, refused, take};
@@ -78,16 +79,17 @@ pub fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
 pub fn partition(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     let [given] = take(arguments, ["sep"])?;
     let mark = mark(super::arguments::text(&given)?)?;
-    Ok(match name {
+    let parts = match name {
         "partition" => match text.split_once(mark) {
-            Some((head, tail)) => list(&[head, mark, tail]),
-            None => list(&[text, "", ""]),
+            Some((head, tail)) => [head, mark, tail],
+            None => [text, "", ""],
         },
         _ => match text.rsplit_once(mark) {
-            Some((head, tail)) => list(&[head, mark, tail]),
-            None => list(&["", "", text]),
+            Some((head, tail)) => [head, mark, tail],
+            None => ["", "", text],
         },
-    })
+    };
+    Ok(Value::from(Tuple::from(parts.map(Value::from))))
 }
 
 pub fn list(parts: &[&str]) -> Value {
