@@ -7,12 +7,23 @@
 //! A template is a program from a file that nobody has read. It runs with a limit on its work and output, on a stack
 //! that is large enough for what the limits let through.
 
+mod arguments;
+mod case;
 mod date;
+mod fill;
+mod filters;
+mod is;
 mod json;
+mod kind;
+mod literal;
 mod named;
 mod options;
+mod parameters;
 mod python;
+mod range;
 mod scan;
+mod seek;
+mod split;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +31,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Rest, Serde};
+use minijinja::value::{Rest, Serde, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use minijinja_contrib::globals::{cycler, joiner};
 
@@ -221,10 +232,15 @@ fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
     // In Jinja each item is an argument of its own.
     environment.add_function("cycler", |items: Rest<Value>| cycler(items.to_vec()));
     let date = options.date;
-    environment.add_function("strftime_now", move |format: &str| {
-        date::strftime(date, format)
+    environment.add_function("strftime_now", move |given: Rest<ValueOrKwargs>| {
+        let [format] = arguments::take(&given.into_values(), ["format"])?;
+        date::strftime(date, arguments::text(&format)?)
     });
+    environment.add_function("range", range::range);
+    filters::add(&mut environment);
     environment.add_filter("tojson", json::tojson);
+    environment.add_test("iterable", is::iterable);
+    environment.add_test("sequence", is::sequence);
     Ok(environment)
 }
 

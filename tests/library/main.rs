@@ -4,6 +4,7 @@
 mod common;
 
 mod caches;
+mod chat_golden;
 mod company;
 mod compress_golden;
 mod configurations;

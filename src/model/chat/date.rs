@@ -27,27 +27,38 @@ pub fn strftime(date: NaiveDate, format: &str) -> Result<String, Error> {
     }
     let mut text = String::new();
     // An unknown directive is a formatting error; `to_string` would panic on it.
-    let format = pythonic(format);
+    let format = pythonic(format).ok_or_else(unknown)?;
     let time = date.and_time(NaiveTime::MIN).format(&format);
     write!(text, "{time}").map_err(|_| unknown())?;
     Ok(text)
 }
 
+/// Directives of Python that chrono has alike, and those that are numbers: they take a flag for how they are filled up.
+const DIRECTIVES: &str = "%aAbBcDFGhnpPrRtTuVwxXY";
+const NUMBERS: &str = "CdegHIjklmMSUWy";
+
 /// The format in chrono's directives: Python has six digits of a second's fraction, and no zone where none is known.
-fn pythonic(format: &str) -> String {
+/// None where a directive is another: Python shows some as they stand, chrono has more.
+fn pythonic(format: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = format.chars();
     while let Some(c) = rest.next() {
-        match (c, c == '%') {
-            (_, false) => out.push(c),
-            (_, true) => match rest.next() {
-                Some('f') => out.push_str("000000"),
-                Some('z' | 'Z') => {}
-                next => out.extend(std::iter::once(c).chain(next)),
-            },
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        match rest.next()? {
+            'f' => out.push_str("000000"),
+            'z' | 'Z' => {}
+            flag @ ('-' | '_' | '0') => {
+                let number = rest.next().filter(|c| NUMBERS.contains(*c))?;
+                out.extend(['%', flag, number]);
+            }
+            kind if DIRECTIVES.contains(kind) || NUMBERS.contains(kind) => out.extend(['%', kind]),
+            _ => return None,
         }
     }
-    out
+    Some(out)
 }
 
 #[cfg(test)]
@@ -65,8 +76,9 @@ mod tests {
         ] {
             assert_eq!(strftime(date, format).expect(format), expected);
         }
-        assert!(strftime(date, "%Q").is_err());
-        assert!(strftime(date, "%").is_err());
+        for format in ["%Q", "%", "%v", "%+", "%-A", "%s", "%3f", "%:z"] {
+            assert!(strftime(date, format).is_err(), "{format}");
+        }
         assert!(strftime(date, &"%Y".repeat(1000)).is_err());
     }
 }

@@ -1,8 +1,9 @@
 //! The filter `tojson`: Python's `json.dumps(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
 
-use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Error, State, Value};
 
+use super::arguments::{refused, take};
 use super::python;
 
 /// Deepest nesting of lists and maps. Python's own limit is its stack's, some 1,000.
@@ -13,23 +14,13 @@ const WIDEST: i64 = 1000;
 const BYTES_PER_FUEL: usize = 16;
 
 pub fn tojson(state: &State, value: Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let arguments = arguments.into_values();
-    let (positional, keywords): (&[Value], Kwargs) = from_args(&arguments)?;
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
-    if positional.len() > names.len() {
-        return Err(Error::from(ErrorKind::TooManyArguments));
-    }
-    let given = |name: &str| -> Result<Value, Error> {
-        let at = names.iter().position(|other| *other == name);
-        let by_name: Option<Value> = keywords.get(name)?;
-        let value = by_name.or_else(|| positional.get(at?).cloned());
-        Ok(value.unwrap_or_default())
-    };
-    let indent = indent(&given("indent")?)?;
-    let (item, key) = separators(&given("separators")?, indent.is_some())?;
+    let [ensure_ascii, width, pair, sort_keys] = take(&arguments.into_values(), names)?;
+    let indent = indent(&width)?;
+    let (item, key) = separators(&pair, indent.is_some())?;
     let mut writer = Writer {
-        ensure_ascii: given("ensure_ascii")?.is_true(),
-        sort_keys: given("sort_keys")?.is_true(),
+        ensure_ascii: ensure_ascii.is_true(),
+        sort_keys: sort_keys.is_true(),
         indent,
         item,
         key,
@@ -37,13 +28,8 @@ pub fn tojson(state: &State, value: Value, arguments: Rest<ValueOrKwargs>) -> Re
         paid: 0,
         state,
     };
-    keywords.assert_all_used()?;
     writer.value(&value, 0)?;
     Ok(Value::from_safe_string(writer.out))
-}
-
-fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message)
 }
 
 /// What each level is indented with: so many spaces, or a text.

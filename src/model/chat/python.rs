@@ -1,11 +1,20 @@
-//! What minijinja has otherwise than Python: methods of `str` that its own list lacks, and how numbers are printed.
+//! What minijinja has otherwise than Python: methods that its own list lacks, and how numbers are printed.
 
-use minijinja::value::{ValueKind, from_args};
-use minijinja::{Error, ErrorKind, Output, State, Value, escape_formatter};
+use std::sync::LazyLock;
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, Output, State, Value, escape_formatter};
 use minijinja_contrib::pycompat::unknown_method_callback;
+use regex::Regex;
 
-/// Bytes of text that cost one unit of fuel, as in minijinja.
-const BYTES_PER_FUEL: usize = 64;
+use crate::terminal;
+
+use super::arguments::{integer, optional_text, refused, take, text as text_of};
+use super::{case, fill, kind, seek, split};
+
+/// Fields of `format` that minijinja lacks: conversions, and percentages.
+static UNFORMATTED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\{[^{}]*(![rsa]|%)[^{}]*\}").expect("a pattern"));
 
 /// Prints a value.
 pub fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
@@ -37,14 +46,18 @@ pub fn method(
     name: &str,
     arguments: &[Value],
 ) -> Result<Value, Error> {
-    match value.as_str() {
-        Some(text) if value.kind() == ValueKind::String => {
-            match of_string(state, text, name, arguments)? {
-                Some(result) => Ok(result),
-                None => unknown_method_callback(state, value, name, arguments),
-            }
+    let result = match (value.kind(), value.as_str()) {
+        (ValueKind::String, Some(text)) => of_string(state, text, name, arguments)?,
+        (ValueKind::Seq, _) => of_list(value, name, arguments)?,
+        (ValueKind::Map, _) if name == "copy" => {
+            let [] = take(arguments, [])?;
+            Some(value.clone())
         }
-        _ => unknown_method_callback(state, value, name, arguments),
+        _ => None,
+    };
+    match result {
+        Some(result) => Ok(result),
+        None => unknown_method_callback(state, value, name, arguments),
     }
 }
 
@@ -55,139 +68,86 @@ fn of_string(
     name: &str,
     arguments: &[Value],
 ) -> Result<Option<Value>, Error> {
-    let one = || -> Result<&str, Error> {
-        let (argument,) = from_args(arguments)?;
-        Ok(argument)
-    };
+    if let Some(holds) = kind::is(name, text).or_else(|| case::is(name, text)) {
+        let [] = take(arguments, [])?;
+        return Ok(Some(holds.into()));
+    }
+    if let Some(found) = seek::method(text, name, arguments)? {
+        return Ok(Some(found));
+    }
     Ok(Some(match name {
-        "removeprefix" => text.strip_prefix(one()?).unwrap_or(text).to_owned().into(),
-        "removesuffix" => text.strip_suffix(one()?).unwrap_or(text).to_owned().into(),
-        "partition" => {
-            let mark = mark(one()?)?;
-            match text.split_once(mark) {
-                Some((head, tail)) => list(&[head, mark, tail]),
-                None => list(&[text, "", ""]),
-            }
-        }
-        "rpartition" => {
-            let mark = mark(one()?)?;
-            match text.rsplit_once(mark) {
-                Some((head, tail)) => list(&[head, mark, tail]),
-                None => list(&["", "", text]),
-            }
-        }
-        "index" | "rindex" => {
-            let sought = one()?;
-            let found = match name {
-                "index" => text.find(sought),
-                _ => text.rfind(sought),
+        "removeprefix" | "removesuffix" => {
+            let [part] = take(arguments, ["part"])?;
+            let part = text_of(&part)?;
+            let rest = match name {
+                "removeprefix" => text.strip_prefix(part),
+                _ => text.strip_suffix(part),
             };
-            let Some(at) = found else {
-                return Err(Error::new(
-                    ErrorKind::InvalidOperation,
-                    "substring not found",
-                ));
+            rest.unwrap_or(text).to_owned().into()
+        }
+        "strip" | "lstrip" | "rstrip" => {
+            let [chars] = take(arguments, ["chars"])?;
+            let chars = optional_text(&chars)?;
+            let taken = |c: char| chars.map_or_else(|| kind::space(c), |chars| chars.contains(c));
+            match name {
+                "strip" => text.trim_matches(taken),
+                "lstrip" => text.trim_start_matches(taken),
+                _ => text.trim_end_matches(taken),
+            }
+            .to_owned()
+            .into()
+        }
+        "title" | "swapcase" | "casefold" => {
+            let [] = take(arguments, [])?;
+            match name {
+                "title" => case::title(state, text)?,
+                "swapcase" => case::swapcase(text),
+                _ => case::casefold(text),
+            }
+            .into()
+        }
+        "split" | "rsplit" => split::split(text, name, arguments)?,
+        "splitlines" => {
+            let [keep_ends] = take(arguments, ["keepends"])?;
+            split::list(&split::lines(text, keep_ends.is_true()))
+        }
+        "format" => {
+            // What stands in double braces is no field.
+            let fields = text.replace("{{", "").replace("}}", "");
+            return match UNFORMATTED.find(&fields) {
+                Some(field) => Err(refused(format!(
+                    "format: {:?} is not supported",
+                    terminal::cut(field.as_str(), 100)
+                ))),
+                None => Ok(None),
             };
-            text[..at].chars().count().into()
         }
-        "casefold" => {
-            let () = from_args(arguments)?;
-            text.to_lowercase().replace('ß', "ss").into()
-        }
-        "swapcase" => {
-            let () = from_args(arguments)?;
-            text.chars().map(swapped).collect::<String>().into()
-        }
-        "isdecimal" => {
-            let () = from_args(arguments)?;
-            (!text.is_empty() && text.chars().all(|c| c.is_ascii_digit())).into()
-        }
-        "rsplit" => rsplit(text, arguments)?,
-        "center" | "ljust" | "rjust" | "zfill" => filled(state, text, name, arguments)?,
+        "partition" | "rpartition" => split::partition(text, name, arguments)?,
+        "center" | "ljust" | "rjust" | "zfill" => fill::filled(state, text, name, arguments)?,
+        "expandtabs" => fill::expandtabs(state, text, arguments)?,
         _ => return Ok(None),
     }))
 }
 
-fn list(parts: &[&str]) -> Value {
-    let parts = parts.iter().map(|part| Value::from((*part).to_owned()));
-    parts.collect()
-}
-
-fn mark(text: &str) -> Result<&str, Error> {
-    match text.is_empty() {
-        true => Err(Error::new(ErrorKind::InvalidOperation, "empty separator")),
-        false => Ok(text),
-    }
-}
-
-fn swapped(c: char) -> String {
-    match c.is_uppercase() {
-        true => c.to_lowercase().collect(),
-        false => c.to_uppercase().collect(),
-    }
-}
-
-/// Parts from the right, at most `maxsplit` cuts.
-fn rsplit(text: &str, arguments: &[Value]) -> Result<Value, Error> {
-    let (separator, most): (Option<&str>, Option<i64>) = from_args(arguments)?;
-    let cuts = most.and_then(|most| usize::try_from(most).ok());
-    let cuts = cuts.unwrap_or(usize::MAX - 1);
-    let mut parts: Vec<&str> = match separator {
-        Some(separator) => text.rsplitn(cuts + 1, mark(separator)?).collect(),
-        None => {
-            let mut parts = Vec::new();
-            let mut rest = text.trim_end();
-            while !rest.trim_start().is_empty() {
-                match rest
-                    .rfind(char::is_whitespace)
-                    .filter(|_| parts.len() < cuts)
-                {
-                    Some(at) => {
-                        parts.push(rest[at..].trim_start());
-                        rest = rest[..at].trim_end();
-                    }
-                    None => {
-                        parts.push(rest);
-                        rest = "";
-                    }
-                }
+/// None for a method that is not of this list.
+fn of_list(value: &Value, name: &str, arguments: &[Value]) -> Result<Option<Value>, Error> {
+    match name {
+        "copy" => {
+            let [] = take(arguments, [])?;
+            Ok(Some(value.clone()))
+        }
+        "index" => {
+            let [sought, start, end] = take(arguments, ["value", "start", "stop"])?;
+            let length = value.len().unwrap_or(0);
+            let start = seek::place(integer(&start)?.unwrap_or(0), length);
+            let end = seek::place(integer(&end)?.unwrap_or(i64::MAX), length);
+            let mut items = value.try_iter()?.enumerate();
+            let found = items.find(|(at, item)| (start..end).contains(at) && *item == sought);
+            match found {
+                Some((at, _)) => Ok(Some(at.into())),
+                None => Err(refused(format!("{sought} is not in list"))),
             }
-            parts
         }
-    };
-    parts.reverse();
-    Ok(list(&parts))
-}
-
-/// The text filled up to a width.
-fn filled(state: &State, text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
-    let (width, fill): (i64, Option<&str>) = match name {
-        "zfill" => from_args::<(i64,)>(arguments).map(|(width,)| (width, Some("0")))?,
-        _ => from_args(arguments)?,
-    };
-    let fill = fill.unwrap_or(" ");
-    if fill.chars().count() != 1 {
-        let message = format!("{name}: expected one character to fill with");
-        return Err(Error::new(ErrorKind::InvalidOperation, message));
+        _ => Ok(None),
     }
-    let length = text.chars().count();
-    let missing = usize::try_from(width).unwrap_or(0).saturating_sub(length);
-    // Paid for before it is made.
-    state.consume_fuel((missing.saturating_mul(fill.len()) / BYTES_PER_FUEL) as u64)?;
-    let filling = |count: usize| fill.repeat(count);
-    Ok(match name {
-        "ljust" => format!("{text}{}", filling(missing)),
-        "rjust" => format!("{}{text}", filling(missing)),
-        "zfill" => {
-            let sign = text.len() - text.trim_start_matches(['+', '-']).len();
-            let (sign, digits) = text.split_at(sign.min(1));
-            format!("{sign}{}{digits}", filling(missing))
-        }
-        _ => {
-            // CPython puts the odd one on the left where the width is odd.
-            let left = missing / 2 + (missing & (width as usize) & 1);
-            format!("{}{text}{}", filling(left), filling(missing - left))
-        }
-    }
-    .into())
 }

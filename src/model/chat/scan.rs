@@ -4,12 +4,14 @@
 //! does not know the tag, so it becomes `with`, which is such a block. And minijinja's parser calls itself for each
 //! minus sign and `not`, and takes a time that grows with the square of the operators in an expression.
 
+use super::{literal, parameters};
+
 /// Bytes of a template. The longest of published models are some 20 kB.
 const LARGEST: usize = 128 << 10;
 /// Operators in one tag. Those of published models have some twenty at most.
 const MOST_OPERATORS: usize = 200;
 
-/// The template in minijinja's syntax; each line stays the line that it is.
+/// The template in minijinja's syntax; each line stays the line that it is, but where a string goes on in the next.
 ///
 /// # Errors
 /// A text that is too large or nests too deeply, in words.
@@ -20,49 +22,79 @@ pub fn prepare(template: &str) -> Result<String, String> {
             template.len()
         ));
     }
+    // Jinja2's lexer reads no other line end, in literals neither.
+    let template = template.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(template.len());
-    let mut rest = template;
+    let mut rest = &template[..];
+    let (mut loops, mut recursive) = (0, false);
     while let Some(at) = rest.find('{') {
         let (text, found) = rest.split_at(at);
         out.push_str(text);
-        let length = match found.as_bytes().get(1) {
-            Some(b'#') => found.find("#}").map_or(found.len(), |end| end + 2),
+        let (length, text) = match found.as_bytes().get(1) {
             Some(b'{') => tag(found, "}}")?,
             Some(b'%') => {
-                let length = tag(found, "%}")?;
-                match word(&found[..length]) {
-                    "raw" => raw(found, length),
-                    word @ ("generation" | "endgeneration") => {
-                        let new = word.replace("generation", "with");
-                        out.push_str(&found[..length].replacen(word, &new, 1));
-                        rest = &found[length..];
-                        continue;
-                    }
-                    _ => length,
-                }
+                let (length, text) = block(found)?;
+                let word = word(&found[..length]);
+                let is_loop = word.starts_with("for ");
+                loops += usize::from(is_loop);
+                recursive |= is_loop && word.ends_with("recursive");
+                (length, text)
             }
-            _ => 1,
+            other => {
+                let length = match other {
+                    Some(b'#') => found.find("#}").map_or(found.len(), |end| end + 2),
+                    _ => 1,
+                };
+                (length, found[..length].to_owned())
+            }
         };
-        out.push_str(&found[..length]);
+        out.push_str(&text);
         rest = &found[length..];
     }
     out.push_str(rest);
+    // minijinja counts a loop within a recursive one as deeper, Jinja2 only the recursive one's own calls.
+    if recursive && loops > 1 && template.contains("loop.depth") {
+        return Err(
+            "the chat template has `loop.depth` and a recursive loop beside another, which is not supported"
+                .to_owned(),
+        );
+    }
     Ok(out)
 }
 
-/// Bytes of the tag that `text` begins with, up to and with its `end`. A tag without an end takes all: the parser will
-/// say so.
-fn tag(text: &str, end: &str) -> Result<usize, String> {
+/// Bytes of the block's tag, or raw block, that `text` begins with, and what becomes of it.
+fn block(text: &str) -> Result<(usize, String), String> {
+    let (length, made) = tag(text, "%}")?;
+    let word = word(&text[..length]);
+    parameters::check(word)?;
+    Ok(match word {
+        "raw" => {
+            let length = raw(text, length);
+            (length, text[..length].to_owned())
+        }
+        "generation" | "endgeneration" => {
+            let new = word.replace("generation", "with");
+            (length, made.replacen(word, &new, 1))
+        }
+        _ => (length, made),
+    })
+}
+
+/// Bytes of the tag that `text` begins with, up to and with its `end`, and the tag in minijinja's syntax. A tag without
+/// an end takes all: the parser will say so.
+fn tag(text: &str, end: &str) -> Result<(usize, String), String> {
+    let mut made = text[..2].to_owned();
     let (mut depth, mut operators) = (0_usize, 0);
     let mut at = 2;
     while at < text.len() {
         let rest = &text[at..];
         if depth == 0 && rest.starts_with(end) {
-            return Ok(at + end.len());
+            made.push_str(end);
+            return Ok((at + end.len(), made));
         }
         let first = rest.chars().next().unwrap_or_default();
         let length = match first {
-            '\'' | '"' => string(rest, first),
+            '\'' | '"' => literal::length(rest, first),
             _ if first.is_alphanumeric() || first == '_' => {
                 let word = |c: char| !(c.is_alphanumeric() || c == '_');
                 rest.find(word).unwrap_or(rest.len())
@@ -80,29 +112,19 @@ fn tag(text: &str, end: &str) -> Result<usize, String> {
                 "the chat template has a tag of more than {MOST_OPERATORS} operators, expected fewer"
             ));
         }
+        match first {
+            '\'' | '"' => made.push_str(&literal::pythonic(&rest[..length])?),
+            _ => made.push_str(&rest[..length]),
+        }
         at += length;
     }
-    Ok(text.len())
+    Ok((text.len(), made))
 }
 
 /// Operators by which an expression grows deeper.
 const OPERATORS: [&str; 14] = [
     "+", "-", "*", "/", "~", "%", "<", ">", "=", "!", "and", "or", "not", "in",
 ];
-
-/// Bytes of the string literal that `text` begins with.
-fn string(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if c == quote => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
 
 /// What a block's tag holds, without the marks that take white space away.
 fn word(tag: &str) -> &str {

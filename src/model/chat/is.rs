@@ -1,0 +1,21 @@
+//! Jinja's tests that minijinja answers otherwise.
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+/// What Python can iterate over: a text, but not none.
+pub fn iterable(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::None => false,
+        ValueKind::String => true,
+        _ => value.try_iter().is_ok(),
+    }
+}
+
+/// What has a length and items: a text and a map too. Jinja's undefined passes.
+pub fn sequence(value: &Value) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Undefined | ValueKind::String | ValueKind::Seq | ValueKind::Map
+    )
+}
