@@ -45,11 +45,12 @@ pub fn line(text: &str) -> String {
     cut(&escaped(&text, |_| false), LONGEST)
 }
 
-/// The beginning and the end of a text that has more than `longest` characters.
+/// Text on one line, for use in a message: of more than `longest` characters the beginning and the end.
 pub fn cut(text: &str, longest: usize) -> String {
+    let text = text.replace(['\n', '\r'], " ");
     let count = text.chars().count();
     if count <= longest {
-        return text.to_owned();
+        return text;
     }
     let end = longest / 4;
     let start: String = text.chars().take(longest - end).collect();
@@ -102,6 +103,7 @@ mod tests {
         assert!(short.starts_with("startxx") && short.ends_with("xxend"));
         assert_eq!(short.chars().count(), LONGEST + 5);
         assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("a\nbc\r", 5), "a bc ");
     }
 
     #[test]

@@ -60,12 +60,26 @@ impl Stored<'_> {
         entries.position(i).expect("entries with positions")
     }
 
-    /// Those of `entries`, ascending, that a token at `position` sees through the rule's window.
-    pub fn in_window(&self, entries: &[u32], position: usize) -> Range<usize> {
+    /// Which of `count` entries, ascending, is the first that a token at `position` sees through the rule's window;
+    /// `entry` gives the number of each.
+    pub fn first_in_window(
+        &self,
+        count: usize,
+        entry: impl Fn(usize) -> usize,
+        position: usize,
+    ) -> usize {
         let Some(window) = self.rule.window else {
-            return 0..entries.len();
+            return 0;
         };
         let first = (position + 1).saturating_sub(window);
-        entries.partition_point(|&i| self.position(i as usize) < first)..entries.len()
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.position(entry(middle)) < first {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
     }
 }

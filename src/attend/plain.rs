@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::keys::Stored;
 use super::rule::Rule;
 use super::{Attended, Attention, Batch};
-use crate::store::{LayerStore, Run};
+use crate::store::{LayerStore, Rotate, Run};
 
 /// The definition, in f64.
 pub struct Plain;
@@ -67,14 +67,12 @@ fn attend_token(
     let group = queries.len() / (kv_heads * d);
     let mut output = Vec::new();
     for (head, query) in queries.chunks_exact(d).enumerate() {
-        let (keys, values) = held(rule, layer, head, group, position);
+        let (keys, values, ranks) = ranked(rule, layer, head, group, position);
         let mut query = query.to_vec();
         if let Some(rope) = &rule.rope {
-            let by_rank = layer.open.rotate == crate::store::Rotate::ByRank;
-            let place = if by_rank {
-                keys.len() / d - 1
-            } else {
-                position
+            let place = match layer.open.rotate {
+                Rotate::ByRank => ranks[ranks.len() - 1],
+                Rotate::AtWrite | Rotate::ByPosition => position,
             };
             rope.rotate_in_place(&mut query, place);
         }
@@ -91,14 +89,14 @@ fn attend_token(
         let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
         let mut out = vec![0f64; d];
-        for (i, (score, value)) in scores.iter().zip(values.chunks_exact(d)).enumerate() {
+        for ((score, value), &rank) in scores.iter().zip(values.chunks_exact(d)).zip(&ranks) {
             let weight = (score - most).exp() / sum;
             let elements = out.iter_mut().zip(value);
             elements.for_each(|(out, x)| *out += weight * f64::from(*x));
             if let Some(drawn) = &mut drawn {
                 let drawn = &mut drawn[head];
-                drawn.resize(drawn.len().max(i + 1), 0.0);
-                drawn[i] += weight as f32;
+                drawn.resize(drawn.len().max(rank + 1), 0.0);
+                drawn[rank] += weight as f32;
             }
         }
         output.extend(out.into_iter().map(|x| x as f32));
@@ -114,7 +112,20 @@ pub fn held(
     group: usize,
     position: usize,
 ) -> (Vec<f32>, Vec<f32>) {
-    let (mut keys, mut values, mut rank) = (Vec::new(), Vec::new(), 0);
+    let (keys, values, _) = ranked(rule, layer, head, group, position);
+    (keys, values)
+}
+
+/// As [`held`], with the rank of each entry over all runs.
+fn ranked(
+    rule: &Rule,
+    layer: &LayerStore,
+    head: usize,
+    group: usize,
+    position: usize,
+) -> (Vec<f32>, Vec<f32>, Vec<usize>) {
+    let (mut keys, mut values, mut ranks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rank = 0;
     for run in layer.runs() {
         let (store, member) = store_of(run, layer.kv_heads(), head, group);
         let (part, at) = run.place(store);
@@ -127,17 +138,18 @@ pub fn held(
         };
         let mut seen = Vec::new();
         part.entries[at].seen(member, stored.len(), &mut seen);
-        let window = stored.in_window(&seen, position);
+        let first = stored.first_in_window(seen.len(), |i| seen[i] as usize, position);
         let d = layer.head_dim();
         let mut rows = vec![0.0; seen.len() * d];
         part.keys.read(at, &seen, &mut rows);
         stored.rotate(&mut rows, &seen, 0);
-        keys.extend_from_slice(&rows[window.start * d..]);
+        keys.extend_from_slice(&rows[first * d..]);
         part.values.read(at, &seen, &mut rows);
-        values.extend_from_slice(&rows[window.start * d..]);
+        values.extend_from_slice(&rows[first * d..]);
+        ranks.extend(seen[first..].iter().map(|&i| rank + i as usize));
         rank += stored.len();
     }
-    (keys, values)
+    (keys, values, ranks)
 }
 
 /// Which of a run's heads a query head reads, and which member of its group it is.

@@ -1,7 +1,8 @@
-//! Thread-local scratch of attention: a decoded token needs it for every layer, head and cell, and to make it anew each
-//! time would take longer than to fill it.
+//! Thread-local scratch of attention.
 
 use std::cell::Cell;
+
+use crate::store::lend;
 
 #[derive(Default)]
 pub struct Scratch {
@@ -25,10 +26,7 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
-/// Lends this thread's scratch, whose contents are whatever they were. Where it is lent already, lends an empty one.
+/// Lends this thread's scratch of attention, see [`lend`].
 pub fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
-    let mut scratch = SCRATCH.take();
-    let result = use_it(&mut scratch);
-    SCRATCH.set(scratch);
-    result
+    lend(&SCRATCH, use_it)
 }

@@ -220,17 +220,8 @@ impl Task<'_> {
             false => 0,
         };
         let end = all - hidden;
-        let from = match self.rule.window {
-            None => 0,
-            Some(_) => {
-                let positions: Vec<u32> = match listed {
-                    Some(listed) => listed[..end].to_vec(),
-                    None => (0..end as u32).collect(),
-                };
-                stored.in_window(&positions, self.position(t)).start
-            }
-        };
-        from..end
+        let entry = |i: usize| listed.map_or(i, |listed| listed[i] as usize);
+        stored.first_in_window(end, entry, self.position(t))..end
     }
 
     /// The attention that each entry draws from each query head, `[group, entries]`: a second pass over the keys with the

@@ -126,7 +126,7 @@ impl Step<'_> {
             let stored = self.stored(part, head);
             self.score(&stored, 0..held, stride, Some(&mut key), attending, scratch);
             part.keys.append(head, &mut key);
-            part.entries[head].append(self.position);
+            part.entries[head].append(self.position, held);
             let stored = self.stored(part, head);
             self.score(&stored, held..stride, stride, None, attending, scratch);
             self.weigh(&stored, stride, attending, scratch);
@@ -205,7 +205,8 @@ impl Step<'_> {
                 continue;
             }
             entries.seen(member, len, seen);
-            let seen = &seen[stored.in_window(seen, self.position)];
+            let first = stored.first_in_window(seen.len(), |i| seen[i] as usize, self.position);
+            let seen = &seen[first..];
             seen_scores.clear();
             seen_scores.extend(seen.iter().map(|&entry| scores[entry as usize]));
             attending.weigh(member, 0, seen_scores);

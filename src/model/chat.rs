@@ -214,7 +214,7 @@ fn described(error: &Error) -> String {
         text += &format!(": {error}");
         cause = error.source();
     }
-    terminal::cut(&text.replace(['\n', '\r'], " "), SHOWN)
+    terminal::cut(&text, SHOWN)
 }
 
 fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {

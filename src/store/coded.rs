@@ -18,6 +18,9 @@ use crate::kernel::{Left, add_weighted, dot, dots};
 pub struct Coded {
     codewords: Codewords,
     heads: Vec<CodedRows>,
+    /// Whether what is read of a head's vectors is all codewords that there are: the head is alone with them, and no
+    /// vector of it was dropped.
+    is_covered: bool,
 }
 
 /// The vectors of one KV head.
@@ -52,20 +55,15 @@ impl Coded {
     /// When there are no heads.
     pub fn new(codewords: Codewords, heads: Vec<CodedRows>) -> Self {
         assert!(!heads.is_empty(), "a codebook of no head");
-        Self { codewords, heads }
-    }
-
-    /// Whether what is read of a head's vectors is all codewords that there are.
-    fn is_alone(&self) -> bool {
-        self.heads.len() == 1
+        Self {
+            codewords,
+            is_covered: heads.len() == 1,
+            heads,
+        }
     }
 }
 
 impl Form for Coded {
-    fn heads(&self) -> usize {
-        self.heads.len()
-    }
-
     fn dim(&self) -> usize {
         self.codewords.dim()
     }
@@ -101,7 +99,7 @@ impl Form for Coded {
         with_scratch(|Scratch { codes, .. }| {
             coded.index.read(span.clone(), codes);
             self.codewords.read_all(codes, rows);
-            if let Some(joining) = joining.filter(|_| self.is_alone()) {
+            if let Some(joining) = joining.filter(|_| self.is_covered) {
                 let codes = codes.iter().map(|&code| code as usize);
                 self.codewords.compare(joining, rows, codes);
                 joining.pass(span.clone(), self.len(head));
@@ -235,6 +233,7 @@ impl Form for Coded {
     }
 
     fn keep(&mut self, head: usize, entries: &[u32]) {
+        self.is_covered = false;
         let coded = &mut self.heads[head];
         coded.index = coded.index.gather(entries);
         coded.magnitudes = coded.magnitudes.as_ref().map(|rows| rows.gather(entries));

@@ -7,7 +7,7 @@ use super::indices::Indices;
 pub struct Entries {
     /// The position of each, ascending, where it is needed and does not follow from `first`.
     pub positions: Option<Indices>,
-    /// The position of the first, where each next one stands one further.
+    /// The position of the first, where each next one stands one further. None where that is not so, or not known.
     pub first: Option<usize>,
     /// Per query head of the group, which of the first `chosen` entries it attends to, ascending. None: all.
     pub lists: Option<Vec<Indices>>,
@@ -37,10 +37,12 @@ impl Entries {
         }
     }
 
-    /// Notes that an entry was appended.
-    pub fn append(&mut self, position: usize) {
-        if let Some(positions) = &mut self.positions {
-            positions.push(position as u32);
+    /// Notes that an entry was appended to `len` others.
+    pub fn append(&mut self, position: usize, len: usize) {
+        match &mut self.positions {
+            Some(positions) => positions.push(position as u32),
+            None if len == 0 => self.first = Some(position),
+            None => self.first = self.first.filter(|first| first + len == position),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Index};
 
-/// What bytes are spent on. Columns, JSON and legends follow this list.
+/// What bytes are spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// Keys and values stored whole, or in few bits.
@@ -25,18 +25,6 @@ impl Content {
         Self::Positions,
         Self::Lists,
     ];
-
-    /// Its name in columns (`bytes_...`), JSON and legends.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Entries => "entries",
-            Self::Codewords => "codewords",
-            Self::Indices => "indices",
-            Self::Magnitudes => "magnitudes",
-            Self::Positions => "positions",
-            Self::Lists => "lists",
-        }
-    }
 }
 
 /// Bytes of each [`Content`].

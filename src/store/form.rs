@@ -24,9 +24,6 @@ pub enum Side {
 /// [`scores`](Form::scores), then weights, then [`add`](Form::add) into an accumulator that [`finish`](Form::finish)
 /// turns into the weighted sum.
 pub trait Form: Debug + Send + Sync {
-    /// KV heads.
-    fn heads(&self) -> usize;
-
     /// Elements of a vector.
     fn dim(&self) -> usize;
 
@@ -170,13 +167,13 @@ pub fn scores_by_rows(
     stride: usize,
 ) {
     let d = form.dim();
-    let mut block_rows = [const { Vec::new() }; 2];
-    let [rows, factors] = &mut block_rows;
-    for block in blocks(span) {
-        let (rows, factors) = (room(rows, block.len() * d), room(factors, block.len()));
-        form.rows(head, block.clone(), rows, factors, joining.as_deref_mut());
-        score_rows(queries, rows, factors, block, scores, stride);
-    }
+    with_scratch(|Scratch { rows, factors, .. }| {
+        for block in blocks(span) {
+            let (rows, factors) = (room(rows, block.len() * d), room(factors, block.len()));
+            form.rows(head, block.clone(), rows, factors, joining.as_deref_mut());
+            score_rows(queries, rows, factors, block, scores, stride);
+        }
+    });
 }
 
 /// Products of `rows`, each times its factor, with each of the queries: columns `block` of `scores`.

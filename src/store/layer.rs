@@ -51,7 +51,21 @@ pub struct LayerStore {
 
 impl LayerStore {
     /// `open` has a head for each KV head.
+    ///
+    /// # Panics
+    /// Where some entries are rotated by rank and others are not, or query heads see different entries: then an entry
+    /// has no one rank.
     pub fn new(prompt: Vec<Arc<Run>>, open: Run, selecting: usize) -> Self {
+        let runs = || prompt.iter().map(|run| &**run).chain([&open]);
+        if runs().any(|run| run.rotate == Rotate::ByRank) {
+            let one_rank = |run: &Run| {
+                let entries = run.parts.iter().flat_map(|part| &part.entries);
+                run.rotate == Rotate::ByRank
+                    && run.heads() == open.heads()
+                    && entries.into_iter().all(|entries| entries.lists.is_none())
+            };
+            assert!(runs().all(one_rank), "entries that have no one rank");
+        }
         Self {
             prompt,
             kv_heads: open.heads(),

@@ -29,5 +29,5 @@ pub use indices::Indices;
 pub use layer::{Decoded, Geometry, LayerStore};
 pub use rows::{Rows, StoreType};
 pub use run::{Part, Rotate, Run};
-pub use scratch::room;
+pub use scratch::{lend, room};
 pub use whole::Whole;

@@ -52,6 +52,9 @@ impl Part {
             entries,
         } = self;
         let (d_k, d_v) = (key_form.dim(), value_form.dim());
+        for (head, entries) in entries.iter_mut().enumerate() {
+            entries.append(position, key_form.len(head));
+        }
         let append = |form: &mut Box<dyn Form>, rows: &[f32], d: usize| {
             for (head, row) in rows.chunks_exact(d).enumerate() {
                 let mut joining: Joining = form.join(row);
@@ -60,9 +63,6 @@ impl Part {
         };
         append(key_form, keys, d_k);
         append(value_form, values, d_v);
-        entries
-            .iter_mut()
-            .for_each(|entries| entries.append(position));
     }
 
     /// Keeps the first `len` entries of each head, which were not chosen.

@@ -1,7 +1,9 @@
-//! Thread-local scratch for what forms compute on the way.
+//! Thread-local scratch: what is needed again for every layer, head and cell would take longer to make than to fill.
 
 use std::cell::Cell;
+use std::thread::LocalKey;
 
+/// Of what forms compute on the way.
 #[derive(Default)]
 pub struct Scratch {
     /// A block of vectors in f32, and a factor for each.
@@ -17,11 +19,19 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
-/// Lends this thread's scratch, whose contents are whatever they were. Where it is lent already, lends an empty one.
+/// Lends this thread's scratch of forms, see [`lend`].
 pub fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
-    let mut scratch = SCRATCH.take();
+    lend(&SCRATCH, use_it)
+}
+
+/// Lends what this thread keeps, whose contents are whatever they were. Where it is lent already, lends an empty one.
+pub fn lend<S: Default, T>(
+    kept: &'static LocalKey<Cell<S>>,
+    use_it: impl FnOnce(&mut S) -> T,
+) -> T {
+    let mut scratch = kept.take();
     let result = use_it(&mut scratch);
-    SCRATCH.set(scratch);
+    kept.set(scratch);
     result
 }
 

@@ -16,10 +16,6 @@ use crate::kernel::{Left, add_weighted, dots};
 pub struct Whole(pub Vec<Rows>);
 
 impl Form for Whole {
-    fn heads(&self) -> usize {
-        self.0.len()
-    }
-
     fn dim(&self) -> usize {
         self.0[0].dim()
     }

@@ -32,6 +32,7 @@ mod record;
 mod report;
 mod rouge1;
 mod ruler;
+mod rules;
 mod structure;
 mod tiny_models;
 mod tokenizer;

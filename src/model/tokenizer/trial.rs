@@ -49,11 +49,14 @@ pub fn ends(
     };
     let patterns = match patterns {
         [] => String::new(),
-        some => format!("; its patterns are {}", shown(&some.join(", "))),
+        some => format!(
+            "; its patterns are {}",
+            terminal::cut(&some.join(", "), SHOWN)
+        ),
     };
     Err(bad_input!(
         "{file}: the tokenizer fails on a test text: {}{patterns}",
-        shown(&failed)
+        terminal::cut(&failed, SHOWN)
     ))
 }
 
@@ -70,9 +73,4 @@ fn ends_of(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), String> {
         (Some(first), Some(last)) => Ok((ids[..first].to_vec(), ids[last + 1..].to_vec())),
         _ => Err("it finds no token in it".to_owned()),
     }
-}
-
-/// A text in one line of bounded length.
-fn shown(text: &str) -> String {
-    terminal::cut(&text.replace(['\n', '\r'], " "), SHOWN)
 }
