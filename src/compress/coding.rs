@@ -44,7 +44,7 @@ pub struct Coding {
 
 /// SpindleKV: eviction, then coding, in every layer. The knob is the share that eviction keeps; where nothing is
 /// evicted, how far the thresholds are from 1, or the share of codewords for a learner that takes no threshold.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Spindle {
     /// None: nothing is evicted.
     pub eviction: Option<Eviction>,

@@ -4,42 +4,18 @@
 //! Only the prompt is evicted from, once; what is decoded later stays. SnapKV and PyramidKV are published so; for
 //! StreamingLLM, H2O and TOVA, which also evict while they decode, it is what kvpress and KVCache-Factory do.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use super::budget;
 use super::group::{self, Grouping};
 use super::method::{Knob, Method, Plan};
-use super::pool::{Pooling, pool};
 use super::ranking::Ranking;
-use super::score::{Normalisation, WindowShape, key_norms, window_attention};
+use super::score::Score;
 use super::select::Ranked;
 use super::view::LayerView;
 use crate::model::observe::Observe;
 use crate::store::Fault;
-
-/// How entries before the recent window are scored; the higher are kept.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scorer {
-    /// Attention of the queries in the recent window, of fixed size, in f32, reduced per query head and pooled along
-    /// the sequence (SnapKV; TOVA with a window of one).
-    Window {
-        normalisation: Normalisation,
-        pooling: Pooling,
-    },
-    /// Attention of all queries of the prompt, added up per query head (H2O).
-    ColumnSums,
-    /// The smaller the norm of its key, the better (Knorm).
-    KeyNorm,
-    /// Chance, by KV head (a control). `seed` is the method's own, see [`LayerView::seed`].
-    Random { seed: u64 },
-    /// The first `sinks` entries, then the latest (StreamingLLM).
-    Age { sinks: usize },
-    /// The earliest entries (the start that CaM keeps).
-    First,
-}
 
 /// Last tokens that are kept whatever their score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,9 +68,9 @@ pub enum Store {
     KvHead,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Eviction {
-    pub scorer: Scorer,
+    pub score: Box<dyn Score>,
     pub recent: Recent,
     pub grouping: Grouping,
     pub shape: Shape,
@@ -102,15 +78,9 @@ pub struct Eviction {
 }
 
 impl Eviction {
-    /// Entries that each query head keeps under every budget, where the prompt has as many, and the setting that says so.
-    pub fn always(&self) -> Option<(usize, &'static str)> {
-        let always = match (self.scorer, self.recent) {
-            (Scorer::Age { sinks }, _) => (sinks, "sinks"),
-            (Scorer::ColumnSums, Recent::Tokens(recent)) => (recent, "recent"),
-            (_, Recent::Tokens(window)) => (window, "window"),
-            (_, Recent::Half) => (0, "recent"),
-        };
-        (always.0 > 0).then_some(always)
+    /// Entries that each query head keeps under every budget, where the prompt has as many.
+    pub fn always(&self) -> usize {
+        self.score.always().max(self.recent.least(usize::MAX))
     }
 
     /// Entries each query head keeps in this layer, the recent ones included, for a mean share of the prompt.
@@ -141,18 +111,18 @@ impl Eviction {
         let geometry = layer.geometry();
         let n = layer.len() - self.recent.least(layer.len());
         let scores: Vec<Vec<f32>> = (0..geometry.kv_heads)
-            .map(|kv_head| self.scores(kv_head, n, layer))
+            .map(|kv_head| self.score.scores(kv_head, n, layer))
             .collect();
         if let Some(fault) = scores.iter().find_map(|row| Fault::of_scores(row, n)) {
             return Err(fault.in_layer(layer.layer));
         }
-        if !self.scores_query_heads() {
+        if !self.score.is_per_query_head() {
             return Ok(scores.iter().map(|row| Ranked::new(row, 1)).collect());
         }
         let ranked = |scores: &[f32], of: usize| {
             let reduced = group::reduce(scores, of, self.grouping);
             let rows = reduced.chunks_exact(n.max(1));
-            let pooled: Vec<f32> = rows.flat_map(|row| self.pooled(row)).collect();
+            let pooled: Vec<f32> = rows.flat_map(|row| self.score.smooth(row)).collect();
             Ranked::new(&pooled, self.grouping.rows(of))
         };
         Ok(match self.grouping {
@@ -165,68 +135,11 @@ impl Eviction {
             }
         })
     }
-
-    fn scores_query_heads(&self) -> bool {
-        matches!(self.scorer, Scorer::Window { .. } | Scorer::ColumnSums)
-    }
-
-    fn pooled(&self, row: &[f32]) -> Vec<f32> {
-        match self.scorer {
-            Scorer::Window { pooling, .. } => pool(row, pooling),
-            _ => row.to_vec(),
-        }
-    }
-
-    /// Scores of the first `n` entries of one KV head, `[group, n]` where query heads score apart, else `[n]`.
-    fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32> {
-        let geometry = layer.geometry();
-        match self.scorer {
-            Scorer::Window { normalisation, .. } => {
-                let shape = WindowShape {
-                    group: geometry.group(),
-                    window: layer.len() - n,
-                    head_dim: geometry.head_dim,
-                };
-                let queries = layer.window_queries(kv_head, shape.window);
-                let keys = layer.kv().keys(kv_head).to_f32();
-                window_attention(layer.rule(), &queries, &keys, shape, normalisation)
-            }
-            Scorer::ColumnSums => {
-                let sums = layer.column_sums(kv_head);
-                let rows = sums.chunks_exact(layer.len());
-                rows.flat_map(|row| row[..n].to_vec()).collect()
-            }
-            Scorer::KeyNorm => {
-                let keys = layer.kv().keys(kv_head).to_f32();
-                let norms = key_norms(&keys, geometry.head_dim);
-                norms[..n].iter().map(|norm| -norm).collect()
-            }
-            Scorer::Random { seed } => {
-                let mut rng = ChaCha8Rng::seed_from_u64(layer.seed(seed, kv_head));
-                (0..n).map(|_| rng.random()).collect()
-            }
-            Scorer::Age { sinks } => {
-                let age = |i: usize| if i < sinks { f32::MAX } else { i as f32 };
-                (0..n).map(age).collect()
-            }
-            Scorer::First => (0..n).map(|i| -(i as f32)).collect(),
-        }
-    }
 }
 
 impl Method for Eviction {
     fn observes(&self) -> Observe {
-        match (self.scorer, self.recent) {
-            (Scorer::Window { .. }, Recent::Tokens(window)) => Observe {
-                window,
-                ..Observe::default()
-            },
-            (Scorer::ColumnSums, _) => Observe {
-                column_sums: true,
-                ..Observe::default()
-            },
-            _ => Observe::default(),
-        }
+        self.score.observes()
     }
 
     fn knob(&self) -> Knob {
@@ -239,7 +152,7 @@ impl Method for Eviction {
     }
 
     fn least(&self, len: usize) -> usize {
-        self.always().map_or(1, |(always, _)| always).min(len)
+        self.always().max(1).min(len)
     }
 
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault> {

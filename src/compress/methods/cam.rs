@@ -14,11 +14,12 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::{Grouping, reduce};
 use crate::compress::merge::Merging;
 use crate::compress::method::{Compressed, Knob, Method, Plan};
 use crate::compress::ranking::Ranking;
+use crate::compress::score::Earliest;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::view::LayerView;
 use crate::model::observe::Observe;
@@ -56,7 +57,7 @@ pub const ENTRY: Entry = Entry {
         let own: Own = settings.read()?;
         let cam = Cam {
             eviction: Eviction {
-                scorer: Scorer::First,
+                score: Box::new(Earliest),
                 recent: Recent::Half,
                 grouping: Grouping::Mean,
                 shape: Shape::Uniform,

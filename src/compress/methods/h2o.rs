@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::parts::{Gqa, Stored};
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
+use crate::compress::eviction::{Eviction, Recent, Shape};
+use crate::compress::score::ColumnSums;
 use crate::compress::settings::{About, Accepts, MethodInfo, SettingInfo};
 
 const RECENT: SettingInfo = SettingInfo {
@@ -44,7 +45,7 @@ pub const ENTRY: Entry = Entry {
     make: |settings| {
         let (own, stored): (Own, Stored) = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::ColumnSums,
+            score: Box::new(ColumnSums),
             recent: own.recent.map_or(Recent::Half, Recent::Tokens),
             grouping: own.gqa.into(),
             shape: Shape::Uniform,

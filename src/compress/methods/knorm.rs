@@ -3,8 +3,9 @@
 
 use super::parts::NoOthers;
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
+use crate::compress::score::KeyNorm;
 use crate::compress::settings::MethodInfo;
 
 pub const ENTRY: Entry = Entry {
@@ -17,7 +18,7 @@ pub const ENTRY: Entry = Entry {
     make: |settings| {
         let NoOthers {} = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::KeyNorm,
+            score: Box::new(KeyNorm),
             recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,

@@ -2,6 +2,7 @@
 //! made from the building blocks next door.
 
 mod cam;
+mod entry;
 mod full;
 mod h2o;
 mod knorm;
@@ -14,25 +15,9 @@ mod spindle;
 mod streaming_llm;
 mod tova;
 
-use super::method::{Method, Pruning};
+pub use entry::{Entry, Made};
+
 use super::settings::{MethodInfo, Settings};
-use super::size::Size;
-
-/// A method that can be asked for by name.
-pub struct Entry {
-    pub info: &'static MethodInfo,
-    make: fn(&Settings) -> anyhow::Result<Made>,
-}
-
-/// What a method does to a prompt's cache, and how small it is to be.
-pub enum Made {
-    /// Nothing: the full cache.
-    Full,
-    /// Compresses the dense prefill that all cells share.
-    Compress(Box<dyn Method>, Size),
-    /// Prunes in a prefill of its own.
-    Prune(Box<dyn Pruning>, Size),
-}
 
 /// Every method, in the order that `spindle list` shows.
 pub static METHODS: [Entry; 13] = [

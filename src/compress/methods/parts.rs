@@ -199,12 +199,18 @@ pub fn one_size(settings: &Settings, otherwise: Option<Size>) -> anyhow::Result<
 /// As [`one_size`]; a budget below what the method always keeps.
 pub fn size(settings: &Settings, eviction: &Eviction) -> anyhow::Result<Size> {
     let size = one_size(settings, None)?;
-    match (size, eviction.always()) {
-        (Size::Budget(budget), Some((always, name))) if budget < always => Err(bad_input!(
-            "method {}: budget = {budget}: fewer than the {name} = {always} that are always kept, expected at least \
-             {always}",
-            settings.method()
-        )),
+    let always = eviction.always();
+    match size {
+        Size::Budget(budget) if budget < always => {
+            let mut names = ["window", "recent", "sinks"].into_iter();
+            let name = names.find(|name| settings.get(name).is_some());
+            Err(bad_input!(
+                "method {}: budget = {budget}: fewer than the {} = {always} that are always kept, expected at least \
+                 {always}",
+                settings.method(),
+                name.unwrap_or("entries")
+            ))
+        }
         _ => Ok(size),
     }
 }

@@ -5,8 +5,8 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::parts::{Stored, Windowed};
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
-use crate::compress::score::Normalisation;
+use crate::compress::eviction::{Eviction, Recent, Shape};
+use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
 const BETA: SettingInfo = SettingInfo {
@@ -69,10 +69,11 @@ pub const ENTRY: Entry = Entry {
             },
         };
         let eviction = Eviction {
-            scorer: Scorer::Window {
+            score: Box::new(WindowAttention {
+                window: windowed.window,
                 normalisation: Normalisation::Sum,
                 pooling: windowed.pooling(settings)?,
-            },
+            }),
             recent: Recent::Tokens(windowed.window),
             grouping: windowed.gqa.into(),
             shape,

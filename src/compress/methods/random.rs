@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
+use crate::compress::score::Random;
 use crate::compress::settings::MethodInfo;
 
 #[derive(Deserialize)]
@@ -22,7 +23,7 @@ pub const ENTRY: Entry = Entry {
     make: |settings| {
         let Own { seed } = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::Random { seed },
+            score: Box::new(Random { seed }),
             recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,

@@ -2,8 +2,8 @@
 
 use super::parts::{Stored, Windowed};
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape};
-use crate::compress::score::Normalisation;
+use crate::compress::eviction::{Eviction, Recent, Shape};
+use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
 pub const ENTRY: Entry = Entry {
@@ -25,10 +25,11 @@ pub const ENTRY: Entry = Entry {
     make: |settings| {
         let (windowed, stored): (Windowed, Stored) = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::Window {
+            score: Box::new(WindowAttention {
+                window: windowed.window,
                 normalisation: Normalisation::Sum,
                 pooling: windowed.pooling(settings)?,
-            },
+            }),
             recent: Recent::Tokens(windowed.window),
             grouping: windowed.gqa.into(),
             shape: Shape::Uniform,

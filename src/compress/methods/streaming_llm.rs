@@ -7,8 +7,9 @@
 use serde::Deserialize;
 
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
+use crate::compress::score::Latest;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
 const SINKS: SettingInfo = SettingInfo {
@@ -34,7 +35,7 @@ pub const ENTRY: Entry = Entry {
     make: |settings| {
         let Own { sinks } = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::Age { sinks },
+            score: Box::new(Latest { sinks }),
             recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,

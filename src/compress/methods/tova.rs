@@ -6,10 +6,10 @@
 
 use super::parts::NoOthers;
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
-use crate::compress::score::Normalisation;
+use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
 pub const ENTRY: Entry = Entry {
@@ -22,10 +22,11 @@ pub const ENTRY: Entry = Entry {
     make: |settings| {
         let NoOthers {} = settings.read()?;
         let eviction = Eviction {
-            scorer: Scorer::Window {
+            score: Box::new(WindowAttention {
+                window: 1,
                 normalisation: Normalisation::Sum,
                 pooling: Pooling::None,
-            },
+            }),
             recent: Recent::Tokens(1),
             grouping: Grouping::Layer,
             shape: Shape::Uniform,

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::compress::eviction::{Eviction, Recent, Scorer, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::methods::parts::Windowed;
-use crate::compress::score::Normalisation;
+use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::{About, Accepts, DefaultValue, SettingInfo, Settings};
 
 pub const BETA: SettingInfo = SettingInfo {
@@ -50,10 +50,11 @@ impl Evicting {
     pub fn eviction(&self, windowed: &Windowed, settings: &Settings) -> anyhow::Result<Eviction> {
         settings.heeds("beta", ("shape", self.shape), &[ShapeName::Linear])?;
         Ok(Eviction {
-            scorer: Scorer::Window {
+            score: Box::new(WindowAttention {
+                window: windowed.window,
                 normalisation: self.normalisation,
                 pooling: windowed.pooling(settings)?,
-            },
+            }),
             recent: Recent::Tokens(windowed.window),
             grouping: windowed.gqa.into(),
             shape: match self.shape {

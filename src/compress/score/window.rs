@@ -1,16 +1,15 @@
-//! Scores of entries: how much the observation window attends to each (SnapKV, PyramidKV, SpindleKV;
-//! TOVA with a window of one), and the norm of each key (Knorm).
-//!
-//! First step of every eviction method: score, then `pool`, `group`, and `select`.
+//! How much the observation window attends to each entry before it (SnapKV, PyramidKV, SpindleKV; TOVA with a window of
+//! one).
 
-use std::f32::consts::LOG2_E;
-
-use multiversion::multiversion;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
+use super::{Score, add_attention};
 use crate::attend::Rule;
-use crate::kernel::{Panels, dot, simd};
+use crate::compress::pool::{Pooling, pool};
+use crate::compress::view::LayerView;
+use crate::kernel::Panels;
+use crate::model::observe::Observe;
 
 /// How the attention of the window's queries is reduced to one score per entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
@@ -90,56 +89,41 @@ pub fn window_attention(
     scores
 }
 
-/// Queries whose products with all keys are held at once, which bounds the memory for them.
-const QUERIES: usize = 64;
+/// Attention of the queries of the last `window` tokens, reduced per query head and pooled along the sequence.
+#[derive(Debug)]
+pub struct WindowAttention {
+    pub window: usize,
+    pub normalisation: Normalisation,
+    pub pooling: Pooling,
+}
 
-/// Adds to `sums`, one for each entry before the window, the attention of the window's queries times the weight of each
-/// query: `queries: [window, head_dim]` are those of the last tokens of `keys: [len, head_dim]`, both rotated.
-/// Softmax as in [`window_attention`], in powers of two.
-pub fn add_attention(
-    rule: &Rule,
-    queries: &[f32],
-    keys: &Panels,
-    weight: impl Fn(usize) -> f32,
-    sums: &mut [f32],
-) {
-    let (len, head_dim, before) = (keys.rows(), keys.k(), sums.len());
-    let scale = LOG2_E * rule.scale;
-    let scaled: Vec<f32> = queries.iter().map(|q| q * scale).collect();
-    let mut logits = Vec::new();
-    for (block, queries) in scaled.chunks(QUERIES * head_dim).enumerate() {
-        logits.resize(queries.len() / head_dim * len, 0.0);
-        keys.part(0..len).product(queries, &mut logits);
-        for (i, row) in logits.chunks_exact_mut(len).enumerate() {
-            let query = block * QUERIES + i;
-            let visible = &mut row[..=before + query];
-            let factor = weight(query) / exponentiate(visible);
-            for (sum, e) in sums.iter_mut().zip(visible.iter()) {
-                *sum += e * factor;
-            }
+impl Score for WindowAttention {
+    fn observes(&self) -> Observe {
+        Observe {
+            window: self.window,
+            ..Observe::default()
         }
     }
-}
 
-/// The Euclidean norm of each key of `keys: [len, head_dim]`. Knorm (kvpress) scores an entry `-norm`: it keeps low norms.
-///
-/// # Panics
-/// When `keys` is not a whole number of vectors.
-pub fn key_norms(keys: &[f32], head_dim: usize) -> Vec<f32> {
-    assert!(
-        keys.len().is_multiple_of(head_dim),
-        "keys are [len, {head_dim}]"
-    );
-    keys.chunks_exact(head_dim)
-        .map(|key| dot(key, key).sqrt())
-        .collect()
-}
+    fn is_per_query_head(&self) -> bool {
+        true
+    }
 
-/// Replaces each `x` by `2^(x - max)` and returns their sum.
-#[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
-fn exponentiate(row: &mut [f32]) -> f32 {
-    let max = simd::max(row);
-    simd::exp2_and_sum(row, max)
+    fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32> {
+        let geometry = layer.geometry();
+        let shape = WindowShape {
+            group: geometry.group(),
+            window: layer.len() - n,
+            head_dim: geometry.head_dim,
+        };
+        let queries = layer.window_queries(kv_head, shape.window);
+        let keys = layer.kv().keys(kv_head).to_f32();
+        window_attention(layer.rule(), &queries, &keys, shape, self.normalisation)
+    }
+
+    fn smooth(&self, row: &[f32]) -> Vec<f32> {
+        pool(row, self.pooling)
+    }
 }
 
 #[cfg(test)]
@@ -204,11 +188,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn norms_are_euclidean() {
-        assert_eq!(key_norms(&[3.0, 4.0, 0.0, 0.0], 2), [5.0, 0.0]);
     }
 
     #[test]

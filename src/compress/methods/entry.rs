@@ -1,0 +1,21 @@
+//! A method in the list: how it is called, described and made.
+
+use crate::compress::method::{Method, Pruning};
+use crate::compress::settings::{MethodInfo, Settings};
+use crate::compress::size::Size;
+
+/// A method that can be asked for by name.
+pub struct Entry {
+    pub info: &'static MethodInfo,
+    pub(super) make: fn(&Settings) -> anyhow::Result<Made>,
+}
+
+/// What a method does to a prompt's cache, and how small it is to be.
+pub enum Made {
+    /// Nothing: the full cache.
+    Full,
+    /// Compresses the dense prefill that all cells share.
+    Compress(Box<dyn Method>, Size),
+    /// Prunes in a prefill of its own.
+    Prune(Box<dyn Pruning>, Size),
+}

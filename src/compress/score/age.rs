@@ -1,0 +1,34 @@
+//! The order of the text.
+
+use super::Score;
+use crate::compress::view::LayerView;
+
+/// The first `sinks` entries, then the latest (StreamingLLM).
+#[derive(Debug)]
+pub struct Latest {
+    pub sinks: usize,
+}
+
+impl Score for Latest {
+    fn scores(&self, _kv_head: usize, n: usize, _layer: LayerView<'_>) -> Vec<f32> {
+        let age = |i: usize| match i < self.sinks {
+            true => f32::MAX,
+            false => i as f32,
+        };
+        (0..n).map(age).collect()
+    }
+
+    fn always(&self) -> usize {
+        self.sinks
+    }
+}
+
+/// The earliest entries (the start that CaM keeps).
+#[derive(Debug)]
+pub struct Earliest;
+
+impl Score for Earliest {
+    fn scores(&self, _kv_head: usize, n: usize, _layer: LayerView<'_>) -> Vec<f32> {
+        (0..n).map(|i| -(i as f32)).collect()
+    }
+}

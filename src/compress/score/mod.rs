@@ -1,0 +1,46 @@
+//! Scores of entries: the higher are kept. One file each.
+
+mod age;
+mod attention;
+mod column_sums;
+mod key_norm;
+mod random;
+mod window;
+
+use std::fmt::Debug;
+
+pub use age::{Earliest, Latest};
+pub use attention::add_attention;
+pub use column_sums::ColumnSums;
+pub use key_norm::{KeyNorm, key_norms};
+pub use random::Random;
+pub use window::{Normalisation, WindowAttention, WindowShape, window_attention};
+
+use super::view::LayerView;
+use crate::model::observe::Observe;
+
+/// A score of the entries of one layer.
+pub trait Score: Debug + Send + Sync {
+    /// What it needs to see of the prefill.
+    fn observes(&self) -> Observe {
+        Observe::default()
+    }
+
+    /// Whether each query head of a group has scores of its own.
+    fn is_per_query_head(&self) -> bool {
+        false
+    }
+
+    /// Scores of the first `n` entries of one KV head: `[group, n]` where query heads have their own, else `[n]`.
+    fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32>;
+
+    /// A row of scores, `[n]`, smoothed along the sequence, after those of query heads were put together.
+    fn smooth(&self, row: &[f32]) -> Vec<f32> {
+        row.to_vec()
+    }
+
+    /// How many entries have the highest score there is, whatever the prompt.
+    fn always(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,20 @@
+//! Chance (a control).
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Score;
+use crate::compress::view::LayerView;
+
+/// Numbers drawn for each KV head. `seed` is the method's own, see [`LayerView::seed`].
+#[derive(Debug)]
+pub struct Random {
+    pub seed: u64,
+}
+
+impl Score for Random {
+    fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(layer.seed(self.seed, kv_head));
+        (0..n).map(|_| rng.random()).collect()
+    }
+}
