@@ -11,7 +11,7 @@ use candle_core::Device;
 use rayon::prelude::*;
 use serde_json::json;
 use spindle::compress::codebook::{greedy, similarity_graphs};
-use spindle::compress::learn::Vectors;
+use spindle::compress::learning::Vectors;
 use spindle::compress::methods::METHODS;
 use spindle::compress::settings::Value;
 use spindle::dataset::texts::own_texts;

@@ -9,12 +9,10 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::budget;
 use super::group::{self, Grouping};
-use super::method::{Knob, Method, Plan};
-use super::ranking::Ranking;
+use super::method::Knob;
 use super::score::Score;
 use super::select::Ranked;
 use super::view::LayerView;
-use crate::model::observe::Observe;
 use crate::store::Fault;
 
 /// Last tokens that are kept whatever their score.
@@ -78,9 +76,22 @@ pub struct Eviction {
 }
 
 impl Eviction {
+    /// The share of the prompt that is kept, on average.
+    pub const KNOB: Knob = Knob {
+        name: "share",
+        smallest: 0.0,
+        largest: 1.0,
+        cheap: &[],
+    };
+
     /// Entries that each query head keeps under every budget, where the prompt has as many.
     pub fn always(&self) -> usize {
         self.score.always().max(self.recent.least(usize::MAX))
+    }
+
+    /// Fewest entries that each query head keeps in a layer of a prompt of `len` tokens.
+    pub fn least(&self, len: usize) -> usize {
+        self.always().max(1).min(len)
     }
 
     /// Entries each query head keeps in this layer, the recent ones included, for a mean share of the prompt.
@@ -134,28 +145,5 @@ impl Eviction {
                 scores.iter().map(of_group).collect()
             }
         })
-    }
-}
-
-impl Method for Eviction {
-    fn observes(&self) -> Observe {
-        self.score.observes()
-    }
-
-    fn knob(&self) -> Knob {
-        Knob {
-            name: "share",
-            smallest: 0.0,
-            largest: 1.0,
-            cheap: &[],
-        }
-    }
-
-    fn least(&self, len: usize) -> usize {
-        self.always().max(1).min(len)
-    }
-
-    fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault> {
-        Ok(Box::new(Ranking::new(self, layer)?))
     }
 }

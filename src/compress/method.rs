@@ -56,16 +56,44 @@ pub struct Knob {
     pub cheap: &'static [f64],
 }
 
-/// One layer, ready to be compressed to any size. Pure: the same knob gives the same layer.
+impl Knob {
+    /// The ends of its range: the smallest cache and the largest.
+    pub fn ends(&self) -> [At; 2] {
+        match self.cheap.len() {
+            0 => [At::Value(self.smallest), At::Value(self.largest)],
+            n => [At::Cheap(0), At::Cheap(n - 1)],
+        }
+    }
+}
+
+/// A place on the range of a knob.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum At {
+    Value(f64),
+    /// One of [`Knob::cheap`], by its number.
+    Cheap(usize),
+}
+
+impl At {
+    /// The number that the knob has there.
+    pub fn value(self, knob: &Knob) -> f64 {
+        match self {
+            Self::Value(value) => value,
+            Self::Cheap(i) => knob.cheap[i],
+        }
+    }
+}
+
+/// One layer, ready to be compressed to any size. Pure: the same place on the knob's range gives the same layer.
 pub trait Plan: Send + Sync {
     /// What [`Plan::build`] would hold.
-    fn footprint(&self, knob: f64) -> Footprint;
+    fn footprint(&self, at: At) -> Footprint;
 
     /// The layer at this size.
     ///
     /// # Errors
     /// A value made on the way that is not finite or cannot be held.
-    fn build(&self, knob: f64) -> Result<Compressed, Fault>;
+    fn build(&self, at: At) -> Result<Compressed, Fault>;
 }
 
 /// One compressed layer and what there is to tell of it.
@@ -73,6 +101,6 @@ pub struct Compressed {
     pub store: LayerStore,
     /// Per query head, the positions it still attends to, ascending. None: all.
     pub kept: Option<Vec<Vec<u32>>>,
-    /// How alike keys and values are to their codewords, where they are coded.
-    pub cosines: Option<(Cosines, Cosines)>,
+    /// How alike keys and values are to their codewords, where they have some.
+    pub cosines: [Option<Cosines>; 2],
 }

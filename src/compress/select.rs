@@ -119,20 +119,16 @@ impl Ranked {
         self.union[k.min(self.least.len())] as usize
     }
 
-    /// The largest `k` whose union holds at most `entries` (the inverse of [`Ranked::entries_at`]).
-    pub fn k_within(&self, entries: usize) -> usize {
-        self.union.partition_point(|&held| held as usize <= entries) - 1
-    }
-
     /// Per row, its `k` best positions, ascending.
     pub fn kept_at(&self, k: usize) -> Vec<Vec<u32>> {
-        self.ranks
-            .iter()
-            .map(|row| {
-                (0..row.len() as u32)
-                    .filter(|&p| (row[p as usize] as usize) < k)
-                    .collect()
-            })
+        (0..self.rows()).map(|row| self.kept_by(row, k)).collect()
+    }
+
+    /// The `k` best positions of one row, ascending.
+    pub fn kept_by(&self, row: usize, k: usize) -> Vec<u32> {
+        let ranks = &self.ranks[row];
+        (0..ranks.len() as u32)
+            .filter(|&p| (ranks[p as usize] as usize) < k)
             .collect()
     }
 
@@ -228,8 +224,6 @@ mod tests {
                 }
                 prop_assert_eq!(ranked.entries_at(k), counts.len());
                 prop_assert_eq!(ranked.union_at(k), counts.into_iter().unzip());
-                let largest = (0..=n).rev().find(|&k| ranked.entries_at(k) <= k + 2).map(|_| ranked.k_within(k + 2));
-                prop_assert!(largest.is_none_or(|l| ranked.entries_at(l) <= k + 2 && (l == n || ranked.entries_at(l + 1) > k + 2)));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::method::At;
 use super::solve::{Curve, solve};
 use crate::bad_input;
 
@@ -19,21 +20,15 @@ pub enum Size {
 }
 
 impl Size {
-    /// The knob that gives this size on a prompt of `len` tokens, whose cache is as large as the curve says. `least`: the
+    /// Where on the knob's range this size is on a prompt of `len` tokens, whose cache is as large as the curve says. `least`: the
     /// fewest entries that the method keeps on it, see [`Method::least`](super::method::Method::least).
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a retention or a share that the method cannot reach, naming those it can.
-    pub fn knob(
-        self,
-        curve: &Curve<'_>,
-        len: usize,
-        least: usize,
-        bytes_dense: u64,
-    ) -> Result<f64> {
+    pub fn knob(self, curve: &Curve<'_>, len: usize, least: usize, bytes_dense: u64) -> Result<At> {
         match self {
             Self::Retention(target) => solve(curve, target, bytes_dense),
-            Self::Budget(entries) => Ok((entries as f64 / len as f64).min(1.0)),
+            Self::Budget(entries) => Ok(At::Value((entries as f64 / len as f64).min(1.0))),
             Self::Share(share) if ((share * len as f64).round() as usize) < least => {
                 Err(bad_input!(
                     "share = {share}: {share} of this prompt's {len} entries are fewer than the {least} that are always \
@@ -41,8 +36,8 @@ impl Size {
                     least as f64 / len as f64
                 ))
             }
-            Self::Share(share) => Ok(share),
-            Self::Knob(knob) => Ok(knob),
+            Self::Share(share) => Ok(At::Value(share)),
+            Self::Knob(knob) => Ok(At::Value(knob)),
         }
     }
 }
@@ -68,8 +63,8 @@ mod tests {
             "share = 0.01: 0.01 of this prompt's 300 entries are fewer than the 8 that are always kept, \
              expected 0.027 to 1"
         );
-        assert_eq!(of(Size::Share(0.027)).unwrap(), 0.027);
-        assert_eq!(of(Size::Budget(30)).unwrap(), 0.1);
-        assert_eq!(of(Size::Budget(1000)).unwrap(), 1.0);
+        assert_eq!(of(Size::Share(0.027)).unwrap(), At::Value(0.027));
+        assert_eq!(of(Size::Budget(30)).unwrap(), At::Value(0.1));
+        assert_eq!(of(Size::Budget(1000)).unwrap(), At::Value(1.0));
     }
 }

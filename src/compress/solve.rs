@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::method::{Knob, Plan};
+use super::method::{At, Knob, Plan};
 use crate::bad_input;
 use crate::store::Footprint;
 
@@ -20,44 +20,45 @@ const HALVINGS: usize = 4;
 /// False-position steps before the nearest is taken.
 const STEPS: usize = 24;
 
-/// Bytes of all layers at a knob.
-pub fn footprint(plans: &[Box<dyn Plan + '_>], knob: f64) -> Footprint {
-    let layers: Vec<Footprint> = plans.par_iter().map(|plan| plan.footprint(knob)).collect();
+/// Bytes of all layers at a place on the knob's range.
+pub fn footprint(plans: &[Box<dyn Plan + '_>], at: At) -> Footprint {
+    let layers: Vec<Footprint> = plans.par_iter().map(|plan| plan.footprint(at)).collect();
     layers.into_iter().sum()
 }
 
 /// Bytes held over a method's knob on one prompt. What one target asks for is remembered for the next.
 pub struct Curve<'a> {
     pub knob: Knob,
-    bytes: &'a dyn Fn(f64) -> u64,
+    bytes: &'a dyn Fn(At) -> u64,
     known: RefCell<HashMap<u64, u64>>,
 }
 
 impl<'a> Curve<'a> {
-    pub fn new(knob: Knob, bytes: &'a dyn Fn(f64) -> u64) -> Self {
+    pub fn new(knob: Knob, bytes: &'a dyn Fn(At) -> u64) -> Self {
         let known = RefCell::default();
         Self { knob, bytes, known }
     }
 
-    fn bytes(&self, at: f64) -> u64 {
+    fn bytes(&self, at: At) -> u64 {
         let mut known = self.known.borrow_mut();
         *known
-            .entry(at.to_bits())
+            .entry(at.value(&self.knob).to_bits())
             .or_insert_with(|| (self.bytes)(at))
     }
 }
 
-/// The knob at which the bytes are `target` of `bytes_dense`; bytes need only rise on the whole. First between two of
+/// Where on the knob's range the bytes are `target` of `bytes_dense`; bytes need only rise on the whole. First between two of
 /// the range's cheap values, or where it has none by halving it, at knobs that all targets have in common; then by
 /// false position (Illinois). Which knobs are tried depends on the target alone, not on what else was solved for.
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
-pub fn solve(curve: &Curve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result<f64> {
+pub fn solve(curve: &Curve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result<At> {
     let knob = curve.knob;
-    let retention = |at: f64| curve.bytes(at) as f64 / bytes_dense as f64;
+    let retention = |at: At| curve.bytes(at) as f64 / bytes_dense as f64;
     let (mut low, mut high) = (knob.smallest, knob.largest);
-    let (smallest, largest) = (retention(low), retention(high));
+    let ends = knob.ends();
+    let [smallest, largest] = ends.map(retention);
     let (mut below, mut above) = (smallest - target, largest - target);
     if below > ACCEPTED.min(SHARE * target) || above < -ACCEPTED {
         return Err(bad_input!(
@@ -69,23 +70,26 @@ pub fn solve(curve: &Curve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result
         ));
     }
     let mut best = if below.abs() < above.abs() {
-        (below.abs(), low)
+        (below.abs(), ends[0])
     } else {
-        (above.abs(), high)
+        (above.abs(), ends[1])
     };
-    let nearer = |a: (f64, f64), b: (f64, f64)| if b.0 < a.0 { b } else { a };
-    for pair in knob.cheap.windows(2) {
-        let (first, second) = (retention(pair[0]) - target, retention(pair[1]) - target);
+    let nearer = |a: (f64, At), b: (f64, At)| if b.0 < a.0 { b } else { a };
+    for i in 1..knob.cheap.len() {
+        let places = [At::Cheap(i - 1), At::Cheap(i)];
+        let [first, second] = places.map(|at| retention(at) - target);
         if first < 0.0 && second >= 0.0 {
-            (low, below, high, above) = (pair[0], first, pair[1], second);
-            best = nearer(nearer(best, (first.abs(), low)), (second.abs(), high));
+            (low, high) = (knob.cheap[i - 1], knob.cheap[i]);
+            (below, above) = (first, second);
+            best = nearer(best, (first.abs(), places[0]));
+            best = nearer(best, (second.abs(), places[1]));
             break;
         }
     }
     for _ in 0..if knob.cheap.is_empty() { HALVINGS } else { 0 } {
         let middle = (low + high) / 2.0;
-        let error = retention(middle) - target;
-        best = nearer(best, (error.abs(), middle));
+        let error = retention(At::Value(middle)) - target;
+        best = nearer(best, (error.abs(), At::Value(middle)));
         if error < 0.0 {
             (low, below) = (middle, error);
         } else {
@@ -98,8 +102,8 @@ pub fn solve(curve: &Curve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result
             break;
         }
         let at = low + (high - low) * (-below) / (above - below);
-        let error = retention(at) - target;
-        best = nearer(best, (error.abs(), at));
+        let error = retention(At::Value(at)) - target;
+        best = nearer(best, (error.abs(), At::Value(at)));
         let moves_low = error < 0.0;
         if moves_low {
             (low, below) = (at, error);
@@ -144,6 +148,10 @@ mod tests {
         (retention * DENSE as f64).round() as u64
     }
 
+    fn value(at: At) -> f64 {
+        at.value(&KNOB)
+    }
+
     proptest! {
         /// Curved either way, in steps, and with a kink: what false position meets in practice.
         #[test]
@@ -155,8 +163,8 @@ mod tests {
             };
             let at = |step: u32| bytes(f64::from(step) / f64::from(steps) + 1e-9) as f64 / DENSE as f64;
             let coarsest = (0..steps).map(|step| at(step + 1) - at(step)).fold(0.0, f64::max);
-            match solve(&Curve::new(KNOB, &bytes), target, DENSE) {
-                Ok(knob) => prop_assert!((bytes(knob) as f64 / DENSE as f64 - target).abs() <= ACCEPTED),
+            match solve(&Curve::new(KNOB, &|at| bytes(value(at))), target, DENSE) {
+                Ok(at) => prop_assert!((bytes(value(at)) as f64 / DENSE as f64 - target).abs() <= ACCEPTED),
                 Err(_) => prop_assert!(target < floor || coarsest > 2.0 * ACCEPTED, "steps of {coarsest}"),
             }
         }
@@ -165,9 +173,9 @@ mod tests {
     #[test]
     fn what_one_target_measured_is_not_measured_again_for_the_next() {
         let calls = std::cell::Cell::new(0);
-        let bytes = |knob: f64| {
+        let bytes = |at: At| {
             calls.set(calls.get() + 1);
-            held(knob.powi(3))
+            held(value(at).powi(3))
         };
         let curve = Curve::new(KNOB, &bytes);
         let first = solve(&curve, 0.3, DENSE).unwrap();
@@ -186,7 +194,7 @@ mod tests {
     #[test]
     fn what_is_out_of_reach_names_the_range() {
         let error = solve(
-            &Curve::new(KNOB, &|knob| held(0.2 + 0.5 * knob)),
+            &Curve::new(KNOB, &|at| held(0.2 + 0.5 * value(at))),
             0.15,
             DENSE,
         )
@@ -199,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_target_between_two_steps_names_the_range_and_by_how_much_it_is_missed() {
-        let bytes = |knob: f64| held(if knob < 0.5 { 0.1 } else { 0.5 });
+        let bytes = |at: At| held(if value(at) < 0.5 { 0.1 } else { 0.5 });
         let text = solve(&Curve::new(KNOB, &bytes), 0.25, DENSE)
             .unwrap_err()
             .to_string();

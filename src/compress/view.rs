@@ -1,11 +1,9 @@
 //! One layer of a prefill as a compressor sees it.
 
-use std::sync::Arc;
-
 use super::draws::seed;
 use crate::attend::Rule;
 use crate::model::observe::Prefilled;
-use crate::store::{Geometry, LayerStore, Rows, Run, StoreType};
+use crate::store::{Geometry, Rotate, Rows, Run, Side, StoreType};
 
 /// A layer of a dense prefill, read-only. Methods decide from this and nothing else.
 #[derive(Clone, Copy)]
@@ -44,9 +42,19 @@ impl<'a> LayerView<'a> {
         &self.prefilled.layers[self.layer].kv
     }
 
-    /// The layer with `chosen` in place of the prompt; tokens that follow are kept whole.
-    pub fn held(&self, chosen: Run, selecting: usize) -> LayerStore {
-        LayerStore::of_prompt(Arc::new(chosen), self.geometry(), self.store(), selecting)
+    /// Its keys, rotated or not, or its values.
+    ///
+    /// # Panics
+    /// When the prefill did not observe keys before RoPE that are asked for.
+    pub fn vectors(&self, side: Side, rotate: Rotate) -> Vec<&'a Rows> {
+        let heads = 0..self.geometry().kv_heads;
+        match (side, rotate) {
+            (Side::Values, _) => heads.map(|head| self.kv().values(head)).collect(),
+            (Side::Keys, Rotate::AtWrite) => heads.map(|head| self.kv().keys(head)).collect(),
+            (Side::Keys, Rotate::ByPosition | Rotate::ByRank) => {
+                self.unrotated_keys().iter().collect()
+            }
+        }
     }
 
     /// The seed of the draws of one kind in this layer: `own` is the method's, `kind` tells draws apart, as a KV head does.

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::compress::codebook::Cosines;
 use crate::compress::draws;
-use crate::compress::method::{Compressed, Knob, Method, Plan};
+use crate::compress::method::{At, Compressed, Knob, Method, Plan};
 use crate::compress::methods::Made;
 use crate::compress::settings::{MethodInfo, Settings};
 use crate::compress::size::Size;
@@ -65,15 +65,15 @@ impl Cell {
         (self.info.name, self.settings.without_size())
     }
 
-    /// Bytes held at a knob. Where tokens drop out of a prefill of their own they follow from the prompt's length, so
+    /// Bytes held at a place on the knob's range. Where tokens drop out of a prefill of their own they follow from the prompt's length, so
     /// that a size costs no prefills to solve for.
-    fn bytes(&self, knob: f64, plans: &[Box<dyn Plan + '_>], prefilled: &Prefilled) -> u64 {
+    fn bytes(&self, at: At, plans: &[Box<dyn Plan + '_>], prefilled: &Prefilled) -> u64 {
         match &self.made {
             Made::Full => prefilled.bytes_dense(),
-            Made::Compress(..) => footprint(plans, knob).bytes.total(),
+            Made::Compress(..) => footprint(plans, at).bytes.total(),
             Made::Prune(method, _) => {
                 let layers = prefilled.geometry.layers;
-                let lengths = method.lengths(knob, prefilled.len, layers);
+                let lengths = method.lengths(at.value(&method.knob()), prefilled.len, layers);
                 let bytes_token = prefilled.bytes_dense() / (prefilled.len * layers) as u64;
                 lengths.iter().sum::<usize>() as u64 * bytes_token
             }
@@ -95,13 +95,13 @@ impl Cell {
         match &self.made {
             Made::Full => Ok(whole(prefilled)),
             Made::Compress(method, size) => {
-                let knob = knob(*size, method.least(prefilled.len))?;
-                let layers = plans.par_iter().map(|plan| plan.build(knob));
+                let at = knob(*size, method.least(prefilled.len))?;
+                let layers = plans.par_iter().map(|plan| plan.build(at));
                 let layers = first_fault(layers.collect());
                 Ok((layers.map_err(compression)?, prefilled.logits.clone()))
             }
             Made::Prune(method, size) => {
-                let knob = knob(*size, 0)?;
+                let knob = knob(*size, 0)?.value(&method.knob());
                 let lengths = method.lengths(knob, prefilled.len, prefilled.geometry.layers);
                 let keep = |layer: &PrunedLayer<'_>, count: usize| method.keep(layer, count);
                 let (tokens, store) = (&prefilled.tokens, prefilled.store);
@@ -138,7 +138,8 @@ pub struct LayerFacts {
     pub bytes_dense: u64,
     /// See [`Compressed::kept`].
     pub kept: Option<Vec<Vec<u32>>>,
-    pub cosines: Option<(Cosines, Cosines)>,
+    /// See [`Compressed::cosines`].
+    pub cosines: [Option<Cosines>; 2],
 }
 
 /// Compresses one prefill for each cell, all of them held at once, its draws seeded by 0. See
@@ -187,7 +188,7 @@ pub fn compress_each<E>(
                 continue;
             }
         };
-        let bytes = |knob: f64| family[0].bytes(knob, &plans, prefilled);
+        let bytes = |at: At| family[0].bytes(at, &plans, prefilled);
         let curve = family[0].knob().map(|knob| Curve::new(knob, &bytes));
         let make = |cell: &Cell| {
             let start = Instant::now();
@@ -245,7 +246,7 @@ fn uncompressed(prefilled: &Prefilled, kv: Arc<Run>) -> Compressed {
     Compressed {
         store: LayerStore::of_prompt(kv, prefilled.geometry, prefilled.store, 1),
         kept: None,
-        cosines: None,
+        cosines: [None; 2],
     }
 }
 

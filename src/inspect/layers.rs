@@ -97,7 +97,11 @@ impl MethodFacts {
         let (geometry, store) = (prefilled.geometry, prefilled.store);
         let footprints = made.layers.iter().map(|layer| layer.footprint);
         let held: Footprint = footprints.sum();
-        let is_coded = made.layers.iter().any(|layer| layer.cosines.is_some());
+        let is_coded = |side: usize| {
+            made.layers
+                .iter()
+                .any(|layer| layer.cosines[side].is_some())
+        };
         let layers = made.layers.iter().zip(errors).enumerate();
         let (layers, ratios): (Vec<LayerRow>, Vec<f64>) = layers
             .map(|(number, (facts, &error))| {
@@ -113,8 +117,8 @@ impl MethodFacts {
             retention_paper: mean(&ratios),
             relative_error: mean(errors),
             entries: held.entries,
-            codewords_k: is_coded.then_some(held.codewords_k),
-            codewords_v: is_coded.then_some(held.codewords_v),
+            codewords_k: is_coded(0).then_some(held.codewords_k),
+            codewords_v: is_coded(1).then_some(held.codewords_v),
             bytes: held.into(),
             layers,
         }
@@ -141,7 +145,7 @@ fn row(
             (vec![each; geometry.heads], vec![each; geometry.kv_heads])
         }
     };
-    let (keys, values) = facts.cosines.unzip();
+    let [keys, values] = facts.cosines;
     LayerRow {
         layer,
         kept,

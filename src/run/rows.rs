@@ -29,7 +29,7 @@ pub fn rows(
         .zip(&paper)
         .enumerate()
         .map(|(i, (layer, paper))| {
-            let coded = layer.cosines.is_some();
+            let [keys, values] = layer.cosines;
             LayerRecord {
                 model: identity.model.clone(),
                 dtype: identity.dtype.clone(),
@@ -40,8 +40,8 @@ pub fn rows(
                 sample: identity.sample.clone(),
                 layer: i,
                 entries: layer.footprint.entries,
-                codewords_k: coded.then_some(layer.footprint.codewords_k),
-                codewords_v: coded.then_some(layer.footprint.codewords_v),
+                codewords_k: keys.map(|_| layer.footprint.codewords_k),
+                codewords_v: values.map(|_| layer.footprint.codewords_v),
                 bytes_dense: layer.bytes_dense,
                 bytes_entries: layer.footprint.bytes[Content::Entries],
                 bytes_codewords: layer.footprint.bytes[Content::Codewords],
@@ -52,10 +52,10 @@ pub fn rows(
                 r1: Some(paper.r1),
                 r2: paper.r2,
                 r3: paper.r3,
-                cosine_min_k: layer.cosines.map(|(keys, _)| keys.min.into()),
-                cosine_min_v: layer.cosines.map(|(_, values)| values.min.into()),
-                cosine_mean_k: layer.cosines.map(|(keys, _)| keys.mean.into()),
-                cosine_mean_v: layer.cosines.map(|(_, values)| values.mean.into()),
+                cosine_min_k: keys.map(|cosines| cosines.min.into()),
+                cosine_min_v: values.map(|cosines| cosines.min.into()),
+                cosine_mean_k: keys.map(|cosines| cosines.mean.into()),
+                cosine_mean_v: values.map(|cosines| cosines.mean.into()),
             }
         })
         .collect();

@@ -3,7 +3,6 @@
 
 mod blocks;
 mod cache;
-mod chosen;
 mod coded;
 mod codewords;
 mod entries;

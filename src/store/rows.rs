@@ -132,7 +132,12 @@ impl Rows {
 
     /// Bytes of the elements held (spare capacity is not part of the cache).
     pub fn bytes(&self) -> u64 {
-        (self.len() * self.dim * self.store().size()) as u64
+        self.bytes_of(self.len())
+    }
+
+    /// Bytes of so many rows like these.
+    pub fn bytes_of(&self, len: usize) -> u64 {
+        (len * self.dim * self.store().size()) as u64
     }
 
     /// Appends whole rows, `values.len()` a multiple of `dim`.

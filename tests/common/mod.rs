@@ -1,6 +1,7 @@
 //! What several test binaries share. Each uses its own part of it.
 #![allow(dead_code)]
 
+pub mod chosen;
 pub mod default_model;
 pub mod layer;
 pub mod rule;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::common::chosen::{repeated, shared};
 use crate::common::layer::{Layer, New};
 use crate::common::{distance, plain};
 use proptest::prelude::*;
@@ -262,11 +263,11 @@ impl State {
             ),
             ..Footprint::default()
         };
-        let agreed = kept
-            .chunks(group)
-            .all(|heads| heads.iter().all(|head| head == &heads[0]));
-        if case.form == Form::Lists && !agreed {
+        if case.form == Form::Lists {
             for heads in kept.chunks(group) {
+                if heads.iter().all(|head| head == &heads[0]) {
+                    continue;
+                }
                 let mut union = heads.concat();
                 union.sort_unstable();
                 union.dedup();
@@ -279,8 +280,8 @@ impl State {
         }
         match case.form {
             Form::Dense => full,
-            Form::Repeated => full.repeated(&kept),
-            _ => full.shared(&selected),
+            Form::Repeated => repeated(&full, &kept),
+            _ => shared(&full, &selected),
         }
     }
 
@@ -749,8 +750,8 @@ proptest! {
         let new = New { queries, keys, values, positions, pass: Pass::Sequence };
         let attend = |full: &Run, kept: &[Vec<u32>]| {
             let chosen = match case.form {
-                Form::Repeated => full.repeated(kept),
-                _ => full.shared(kept),
+                Form::Repeated => repeated(full, kept),
+                _ => shared(full, kept),
             };
             let store = LayerStore::of_prompt(Arc::new(chosen), geometry, case.store, case.group);
             let mut cache = Layer::new(store, &rope(d), geometry.heads);

@@ -7,7 +7,7 @@ use crate::common::tiny::{Family, Tiny};
 use crate::common::{default_model, tiny};
 use candle_core::{Device, Tensor};
 use spindle::attend::held;
-use spindle::compress::method::{Method, Plan};
+use spindle::compress::method::{At, Method, Plan};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::{Accepts, MethodInfo, Value};
 use spindle::compress::size::Size;
@@ -201,12 +201,20 @@ fn plans_conform(
     let model = &small().0;
     let window = given_window(info);
     for (layer, plan) in plans(method, prefilled).iter().enumerate() {
+        for i in 0..method.knob().cheap.len() {
+            let built = plan.build(At::Cheap(i)).unwrap();
+            assert_eq!(plan.footprint(At::Cheap(i)), built.store.footprint());
+        }
         for knob in knobs(method) {
             let at = format!("{} {given:?}, layer {layer}, knob {knob}", info.name);
-            let built = plan.build(knob).unwrap();
-            assert_eq!(plan.footprint(knob), built.store.footprint(), "{at}");
+            let built = plan.build(At::Value(knob)).unwrap();
+            assert_eq!(
+                plan.footprint(At::Value(knob)),
+                built.store.footprint(),
+                "{at}"
+            );
             assert!(
-                equal(&built.store, &plan.build(knob).unwrap().store),
+                equal(&built.store, &plan.build(At::Value(knob)).unwrap().store),
                 "{at}"
             );
             let Some(kept) = &built.kept else { continue };
@@ -216,16 +224,19 @@ fn plans_conform(
                 let recent = (prefilled.len - window) as u32..prefilled.len as u32;
                 assert!(kept.ends_with(&Vec::from_iter(recent)), "{at}: {kept:?}");
             }
-            if built.cosines.is_none() {
-                let full = &prefilled.layers[layer].kv;
-                for (head, kept) in kept.iter().enumerate() {
-                    let (rule, group) = (model.rule(layer), geometry.group());
-                    let (keys, values) = held(rule, &built.store, head, group, prefilled.len);
-                    let kv_head = head / group;
+            let parts = || built.store.runs().flat_map(|run| &run.parts);
+            let are_keys_whole = parts().all(|part| part.keys.whole(0).is_some());
+            let are_values_whole = parts().all(|part| part.values.whole(0).is_some());
+            let full = &prefilled.layers[layer].kv;
+            for (head, kept) in kept.iter().enumerate() {
+                let (rule, group) = (model.rule(layer), geometry.group());
+                let (keys, values) = held(rule, &built.store, head, group, prefilled.len);
+                let kv_head = head / group;
+                if are_keys_whole {
                     assert_eq!(keys, full.keys(kv_head).gather(kept).to_f32(), "{at}");
-                    if info.name != "cam" {
-                        assert_eq!(values, full.values(kv_head).gather(kept).to_f32(), "{at}");
-                    }
+                }
+                if are_values_whole && info.name != "cam" {
+                    assert_eq!(values, full.values(kv_head).gather(kept).to_f32(), "{at}");
                 }
             }
         }
@@ -262,7 +273,7 @@ fn what_is_kept_counts_by_who_selects() {
                 .into_iter()
                 .map(move |p| (knob, p))
         }) {
-            let built = plan.build(knob).unwrap();
+            let built = plan.build(At::Value(knob)).unwrap();
             let kept: usize = built.kept.unwrap().iter().map(Vec::len).sum();
             let counted = if per_query_head { 1 } else { group };
             let found = built.store.footprint().kept;
@@ -284,7 +295,7 @@ fn the_smallest_cache_has_an_entry_for_every_head() {
         let least = method.least(prefilled.len);
         assert!(least > 0, "{} {given:?}", info.name);
         for plan in plans(method.as_ref(), prefilled) {
-            let built = plan.build(method.knob().smallest).unwrap();
+            let built = plan.build(At::Value(method.knob().smallest)).unwrap();
             let at = format!("{} {given:?}", info.name);
             assert!(
                 built.store.footprint().entries >= geometry.kv_heads as u64,
@@ -325,9 +336,9 @@ fn plans_conform_on_the_default_model() {
         let plans = plans(method.as_ref(), &prefilled);
         for knob in knobs(method.as_ref()) {
             for (layer, plan) in plans.iter().enumerate().step_by(5) {
-                let found = plan.build(knob).unwrap().store.footprint();
+                let found = plan.build(At::Value(knob)).unwrap().store.footprint();
                 assert_eq!(
-                    plan.footprint(knob),
+                    plan.footprint(At::Value(knob)),
                     found,
                     "{}, layer {layer}",
                     entry.info.name
@@ -437,7 +448,7 @@ fn streaming_keeps_the_sinks_and_the_latest() {
     let method = method(entry.unwrap().info, &Vec::new()).unwrap();
     for plan in plans(method.as_ref(), prefilled) {
         for budget in [4u32, 5, 20, 150, 199] {
-            let built = plan.build(f64::from(budget) / 200.0).unwrap();
+            let built = plan.build(At::Value(f64::from(budget) / 200.0)).unwrap();
             let expected: Vec<u32> = (0..4).chain(200 - (budget - 4)..200).collect();
             assert!(built.kept.unwrap().iter().all(|kept| kept == &expected));
         }
@@ -458,7 +469,7 @@ fn retention_is_met_by_bytes_or_refused_with_the_range() {
         let knob = method.knob();
         let plans = plans(method.as_ref(), &prefilled);
         let [smallest, largest] = [knob.smallest, knob.largest]
-            .map(|at| solve::footprint(&plans, at).bytes.total() as f64 / dense);
+            .map(|knob| solve::footprint(&plans, At::Value(knob)).bytes.total() as f64 / dense);
         drop(plans);
         // The last is one that no method reaches from below, where it has a floor.
         for target in [0.15, 0.2, 0.25, 0.3, 0.4, smallest / 2.0] {
@@ -562,8 +573,8 @@ fn cosines_are_those_achieved() {
                     draws: 0,
                 })
                 .unwrap();
-            let built = plan.build(middle).unwrap();
-            let (keys, values) = built.cosines.unwrap();
+            let built = plan.build(At::Value(middle)).unwrap();
+            let [keys, values] = built.cosines.map(|cosines| cosines.unwrap());
             let found = achieved(model, prefilled, layer, &built.store, built.kept.as_deref());
             for ((reported, found), theta) in [keys, values].iter().zip(found).zip(thetas) {
                 let at = format!("{} {given:?}, layer {layer}", info.name);

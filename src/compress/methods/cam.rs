@@ -9,6 +9,8 @@
 //! What differs: attention is the mean over all queries of the prompt that see an entry (one prefill does not tell the
 //! steps apart); and where query heads share a KV head, which stores one value, it is the mean over them.
 
+use std::sync::Arc;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
@@ -17,13 +19,13 @@ use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::{Grouping, reduce};
 use crate::compress::merge::Merging;
-use crate::compress::method::{Compressed, Knob, Method, Plan};
-use crate::compress::ranking::Ranking;
+use crate::compress::method::{At, Compressed, Knob, Method, Plan};
+use crate::compress::recipe::Recipe;
 use crate::compress::score::Earliest;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::view::LayerView;
 use crate::model::observe::Observe;
-use crate::store::{Fault, Footprint, Rows, Run};
+use crate::store::{Fault, Footprint, LayerStore, Rows, Run};
 
 const MERGE_BUDGET: SettingInfo = SettingInfo {
     name: "merge-budget",
@@ -55,24 +57,25 @@ pub const ENTRY: Entry = Entry {
     },
     make: |settings| {
         let own: Own = settings.read()?;
+        let eviction = Eviction {
+            score: Box::new(Earliest),
+            recent: Recent::Half,
+            grouping: Grouping::Mean,
+            shape: Shape::Uniform,
+            store: Store::KvHead,
+        };
+        let size = parts::size(settings, &eviction)?;
         let cam = Cam {
-            eviction: Eviction {
-                score: Box::new(Earliest),
-                recent: Recent::Half,
-                grouping: Grouping::Mean,
-                shape: Shape::Uniform,
-                store: Store::KvHead,
-            },
+            recipe: Recipe::evicting(eviction),
             budget: own.merge_budget,
             seed: own.seed,
         };
-        let size = parts::size(settings, &cam.eviction)?;
         Ok(Made::Compress(Box::new(cam), size))
     },
 };
 
 struct Cam {
-    eviction: Eviction,
+    recipe: Recipe,
     budget: usize,
     seed: u64,
 }
@@ -81,16 +84,16 @@ impl Method for Cam {
     fn observes(&self) -> Observe {
         Observe {
             column_sums: true,
-            ..self.eviction.observes()
+            ..self.recipe.observes()
         }
     }
 
     fn knob(&self) -> Knob {
-        self.eviction.knob()
+        self.recipe.knob()
     }
 
     fn least(&self, len: usize) -> usize {
-        self.eviction.least(len)
+        self.recipe.least(len)
     }
 
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault> {
@@ -101,23 +104,26 @@ impl Method for Cam {
         }
         Ok(Box::new(CamPlan {
             cam: self,
-            ranking: Ranking::new(&self.eviction, layer)?,
+            layer,
+            evicted: self.recipe.plan(layer)?,
         }))
     }
 }
 
 struct CamPlan<'a> {
     cam: &'a Cam,
-    ranking: Ranking<'a>,
+    layer: LayerView<'a>,
+    /// The same entries, with their own values.
+    evicted: Box<dyn Plan + 'a>,
 }
 
 impl CamPlan<'_> {
-    /// The values of one KV head with those of `evicted` merged.
+    /// The values of one KV head with those of `dropped` merged into the ones after them.
     ///
     /// # Errors
     /// One that the store cannot hold.
-    fn merged(&self, kv_head: usize, evicted: &[u32], merging: Merging) -> Result<Rows, Fault> {
-        let layer = self.ranking.layer;
+    fn merged(&self, kv_head: usize, dropped: &[u32]) -> Result<Rows, Fault> {
+        let layer = self.layer;
         let (geometry, len) = (layer.geometry(), layer.len());
         let sums = layer.column_sums(kv_head);
         let mut attention = reduce(&sums, geometry.group(), Grouping::Mean);
@@ -127,7 +133,11 @@ impl CamPlan<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(layer.seed(self.cam.seed, kv_head));
         let mut values = layer.kv().values(kv_head).to_f32();
         let d = geometry.head_dim;
-        merging.merge(&mut values, d, &attention, evicted, &mut rng);
+        let merging = Merging {
+            budget: self.cam.budget,
+            recent: dropped.last().map_or(len, |&last| len - 1 - last as usize),
+        };
+        merging.merge(&mut values, d, &attention, dropped, &mut rng);
         match Fault::of_stored("merged values", &values, d, 0, layer.store()) {
             Some(fault) => Err(fault.in_layer(layer.layer)),
             None => Ok(Rows::from_f32(d, layer.store(), &values)),
@@ -136,32 +146,26 @@ impl CamPlan<'_> {
 }
 
 impl Plan for CamPlan<'_> {
-    fn footprint(&self, share: f64) -> Footprint {
-        self.ranking.footprint(share)
+    fn footprint(&self, at: At) -> Footprint {
+        self.evicted.footprint(at)
     }
 
-    fn build(&self, share: f64) -> Result<Compressed, Fault> {
-        let layer = self.ranking.layer;
-        let budget = self.ranking.budget(share);
-        let merging = Merging {
-            budget: self.cam.budget,
-            recent: budget.recent,
-        };
-        // All that lies between the start and the recent entries, the same in every head.
-        let end = layer.len() - budget.recent;
-        let evicted: Vec<u32> = (budget.ranked as u32..end as u32).collect();
+    fn build(&self, at: At) -> Result<Compressed, Fault> {
+        let layer = self.layer;
+        let Compressed { store, kept, .. } = self.evicted.build(at)?;
+        let (run, kept) = (&store.prompt[0], kept.expect("entries were evicted"));
+        // The same in every head: all that lies between the start and the recent entries.
+        let all = 0..layer.len() as u32;
+        let dropped: Vec<u32> = all.filter(|p| kept[0].binary_search(p).is_err()).collect();
         let heads = 0..layer.geometry().kv_heads;
-        let full = layer.kv();
-        let keys = heads.clone().map(|kv_head| full.keys(kv_head).clone());
-        let values = heads.map(|kv_head| self.merged(kv_head, &evicted, merging));
+        let keys = heads.clone().map(|kv_head| run.keys(kv_head).clone());
+        let values = heads.map(|kv_head| Ok(self.merged(kv_head, &dropped)?.gather(&kept[0])));
         let values = values.collect::<Result<_, _>>()?;
-        let merged = Run::whole(keys.collect(), values, full.rotate);
-        let selected = self.ranking.selected(share);
-        let chosen = merged.shared(&selected);
+        let merged = Arc::new(Run::whole(keys.collect(), values, run.rotate));
         Ok(Compressed {
-            store: layer.held(chosen, self.ranking.selecting()),
-            kept: Some(self.ranking.per_query_head(selected)),
-            cosines: None,
+            store: LayerStore::of_prompt(merged, layer.geometry(), layer.store(), store.selecting),
+            kept: Some(kept),
+            cosines: [None; 2],
         })
     }
 }

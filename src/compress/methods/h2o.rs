@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::parts::{Gqa, Stored};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
+use crate::compress::recipe::Recipe;
 use crate::compress::score::ColumnSums;
 use crate::compress::settings::{About, Accepts, MethodInfo, SettingInfo};
 
@@ -52,6 +53,6 @@ pub const ENTRY: Entry = Entry {
             store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(eviction), size))
+        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
     },
 };

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
+use crate::compress::recipe::Recipe;
 use crate::compress::score::Random;
 use crate::compress::settings::MethodInfo;
 
@@ -30,6 +31,6 @@ pub const ENTRY: Entry = Entry {
             store: Store::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(eviction), size))
+        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
     },
 };

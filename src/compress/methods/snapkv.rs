@@ -3,6 +3,7 @@
 use super::parts::{Stored, Windowed};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
+use crate::compress::recipe::Recipe;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
@@ -36,6 +37,6 @@ pub const ENTRY: Entry = Entry {
             store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(eviction), size))
+        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
     },
 };

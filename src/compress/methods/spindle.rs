@@ -13,7 +13,7 @@ use self::evicting::{BETA, Evicting, SHAPE};
 use super::parts::Windowed;
 use super::{Entry, Made, parts};
 use crate::bad_input;
-use crate::compress::coding::Spindle;
+use crate::compress::recipe::Recipe;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::size::Size;
 
@@ -68,11 +68,11 @@ pub const SPINDLE: Entry = Entry {
         settings.heeds("codewords", learner, &[LearnerName::SphericalKMeans])?;
         let eviction = evicting.eviction(&windowed, settings)?;
         let size = parts::size(settings, &eviction)?;
-        let spindle = Spindle {
-            eviction: Some(eviction),
-            coding: coded.coding(own.codewords, own.window_coded, settings)?,
+        let recipe = Recipe {
+            is_window_whole: !own.window_coded,
+            ..coded.recipe(Some(eviction), own.codewords, settings)?
         };
-        Ok(Made::Compress(Box::new(spindle), size))
+        Ok(Made::Compress(Box::new(recipe), size))
     },
 };
 
@@ -97,7 +97,7 @@ pub const EVICT: Entry = Entry {
         let (windowed, evicting): (Windowed, Evicting) = settings.read()?;
         let eviction = evicting.eviction(&windowed, settings)?;
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(eviction), size))
+        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
     },
 };
 
@@ -135,11 +135,8 @@ pub const CODE: Entry = Entry {
             ));
         }
         let size = parts::one_size(settings, Some(Size::Knob(otherwise)))?;
-        let spindle = Spindle {
-            eviction: None,
-            // The knob says how many.
-            coding: coded.coding(CODEWORDS, true, settings)?,
-        };
-        Ok(Made::Compress(Box::new(spindle), size))
+        // The knob says how many codewords there are.
+        let recipe = coded.recipe(None, CODEWORDS, settings)?;
+        Ok(Made::Compress(Box::new(recipe), size))
     },
 };

@@ -9,6 +9,7 @@ use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
+use crate::compress::recipe::Recipe;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
@@ -33,6 +34,6 @@ pub const ENTRY: Entry = Entry {
             store: Store::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(eviction), size))
+        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
     },
 };

@@ -3,10 +3,13 @@
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::compress::coding::{Coding, Scope};
-use crate::compress::learn::{Learner, Recipe};
+use crate::compress::eviction::Eviction;
+use crate::compress::learning::{Learner, Learning};
+use crate::compress::recipe::Recipe;
 use crate::compress::settings::{About, Accepts, DefaultValue, SettingInfo, Settings};
 use crate::compress::size::Size;
+use crate::compress::writer::{CodebookWriter, Scope};
+use crate::store::Rotate;
 
 pub const THETA_K: SettingInfo = SettingInfo {
     name: "theta-k",
@@ -15,7 +18,7 @@ pub const THETA_K: SettingInfo = SettingInfo {
         above: 0.0,
         up_to: 1.0,
     },
-    default: Some(DefaultValue::Number(0.98)),
+    default: Some(DefaultValue::Number(CodebookWriter::THETAS[0])),
     help: "keys more alike than this cosine may share a codeword; 1 shares only equal ones",
 };
 
@@ -26,7 +29,7 @@ pub const THETA_V: SettingInfo = SettingInfo {
         above: 0.0,
         up_to: 1.0,
     },
-    default: Some(DefaultValue::Number(0.95)),
+    default: Some(DefaultValue::Number(CodebookWriter::THETAS[1])),
     help: "the same for values",
 };
 
@@ -161,50 +164,57 @@ pub struct Coded {
 }
 
 impl Coded {
-    /// `codewords`: the share of them where spherical k-means makes them.
+    /// Codebooks of what an `eviction` leaves. `codewords`: the share of them where spherical k-means makes them.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a setting that the learner does not heed.
-    pub fn coding(
+    pub fn recipe(
         &self,
+        eviction: Option<Eviction>,
         codewords: f64,
-        codes_window: bool,
         settings: &Settings,
-    ) -> anyhow::Result<Coding> {
+    ) -> anyhow::Result<Recipe> {
         let learner = ("learner", self.learner);
         let by_threshold = [LearnerName::Greedy, LearnerName::Leader];
         // Means are what spherical k-means makes.
         settings.heeds("codeword", learner, &by_threshold)?;
-        let codes_decoded = match self.decode {
-            Decode::Code => true,
+        let is_decoded_whole = match self.decode {
+            Decode::Code => false,
             Decode::Whole => {
                 settings.heeds("theta-k", learner, &by_threshold)?;
                 settings.heeds("theta-v", learner, &by_threshold)?;
-                false
+                true
             }
         };
-        Ok(Coding {
-            recipe: Recipe {
-                learner: match self.learner {
-                    LearnerName::Greedy => Learner::Greedy,
-                    LearnerName::Leader => Learner::Leader,
-                    LearnerName::SphericalKMeans => Learner::SphericalKMeans { codewords },
-                },
-                means: match self.codeword {
-                    Codeword::Member => false,
-                    Codeword::Mean => true,
-                },
-                magnitudes: self.magnitudes,
+        let learning = Learning {
+            learner: match self.learner {
+                LearnerName::Greedy => Learner::Greedy,
+                LearnerName::Leader => Learner::Leader,
+                LearnerName::SphericalKMeans => Learner::SphericalKMeans { codewords },
             },
-            theta_k: self.theta_k,
-            theta_v: self.theta_v,
-            scope: self.scope,
-            rotated_keys: match self.keys {
-                Keys::PreRope => false,
-                Keys::PostRope => true,
+            means: match self.codeword {
+                Codeword::Member => false,
+                Codeword::Mean => true,
             },
-            codes_window,
-            codes_decoded,
+            magnitudes: self.magnitudes,
+        };
+        let writer = |theta: f64| {
+            Box::new(CodebookWriter {
+                learning,
+                theta,
+                scope: self.scope,
+                rotate: match self.keys {
+                    Keys::PreRope => Rotate::ByPosition,
+                    Keys::PostRope => Rotate::AtWrite,
+                },
+            })
+        };
+        Ok(Recipe {
+            eviction,
+            keys: writer(self.theta_k),
+            values: writer(self.theta_v),
+            is_window_whole: false,
+            is_decoded_whole,
         })
     }
 }

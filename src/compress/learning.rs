@@ -58,7 +58,7 @@ impl Vectors {
 
 /// How codewords are learnt.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Recipe {
+pub struct Learning {
     pub learner: Learner,
     /// Codewords are the means of the vectors they stand for, else members of them.
     pub means: bool,
@@ -77,7 +77,7 @@ pub struct Learnt {
     pub cosines: Cosines,
 }
 
-impl Recipe {
+impl Learning {
     /// Which of the vectors at `places` (ascending) of the `heads` are codewords, and which stands for each, by their
     /// order there. `weights`: how many query heads keep each; `alike`: the graph over all vectors, for a learner that takes a
     /// threshold; `seed`: of the draws of a learner that makes any.

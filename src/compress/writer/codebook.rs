@@ -1,0 +1,103 @@
+//! Vectors as codewords with a norm each (PAPER sections 1.5 and 1.6), learnt from this prompt.
+
+mod plan;
+
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
+use self::plan::{CodebookPlan, SCALES};
+use super::write::{Source, Writer, WriterEntry, WriterPlan};
+use crate::compress::learning::{Learner, Learning};
+use crate::compress::method::Knob;
+use crate::store::{Coded, CodedRows, Codewords, Fault, Form, Rotate, Side, StoreType};
+
+pub const ENTRY: WriterEntry = WriterEntry {
+    name: "codebook",
+    make: |side| Box::new(CodebookWriter::published(side)),
+};
+
+/// Which KV heads share a codebook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+pub enum Scope {
+    KvHead,
+    /// All of a layer's: the codewords are stored once for all of them.
+    Layer,
+}
+
+/// Writes vectors in a codebook of theirs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodebookWriter {
+    pub learning: Learning,
+    /// Vectors more alike than this cosine may share a codeword.
+    pub theta: f64,
+    pub scope: Scope,
+    /// When keys are rotated: after they are read (the paper's), or before they are written.
+    pub rotate: Rotate,
+}
+
+impl CodebookWriter {
+    /// Thresholds of keys and of values (the paper's), where none is given.
+    pub const THETAS: [f64; 2] = [0.98, 0.95];
+
+    /// As the paper has it.
+    pub fn published(side: Side) -> Self {
+        Self {
+            learning: Learning {
+                learner: Learner::Greedy,
+                means: false,
+                magnitudes: true,
+            },
+            theta: Self::THETAS[side as usize],
+            scope: Scope::KvHead,
+            rotate: Rotate::ByPosition,
+        }
+    }
+}
+
+impl Writer for CodebookWriter {
+    fn rotate(&self) -> Rotate {
+        self.rotate
+    }
+
+    fn shares_heads(&self) -> bool {
+        self.scope == Scope::Layer
+    }
+
+    fn joins(&self) -> bool {
+        true
+    }
+
+    /// How far the threshold is from 1, in multiples of the setting's; or the share of codewords for a learner that
+    /// takes no threshold.
+    fn knob(&self) -> Option<Knob> {
+        Some(match self.learning.learner.takes_threshold() {
+            true => Knob {
+                name: "theta-scale",
+                smallest: SCALES[0],
+                largest: SCALES[SCALES.len() - 1],
+                cheap: &SCALES,
+            },
+            false => Knob {
+                name: "codewords",
+                smallest: 0.0,
+                largest: 1.0,
+                cheap: &[],
+            },
+        })
+    }
+
+    fn plan<'a>(&'a self, source: Source<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
+        let is_shared = self.shares_heads();
+        let plan = CodebookPlan::new(source, self.learning, self.theta, is_shared)?;
+        Ok(Box::new(plan))
+    }
+
+    fn empty(&self, heads: usize, dim: usize, store: StoreType) -> Box<dyn Form> {
+        let magnitudes = self.learning.magnitudes;
+        let codewords = Codewords::new(dim, store, &[], magnitudes, self.theta as f32);
+        let rows = CodedRows::new(store, &[], magnitudes.then_some(&[][..]));
+        Box::new(Coded::new(codewords, vec![rows; heads]))
+    }
+}

@@ -1,0 +1,31 @@
+//! The forms that keys and values of a prompt can be written in. Any of them goes with any selection of entries.
+
+mod codebook;
+mod whole;
+mod write;
+
+pub use codebook::{CodebookWriter, Scope};
+pub use whole::WholeWriter;
+pub use write::{Measured, Source, Writer, WriterEntry, WriterPlan, Written};
+
+use crate::store::Side;
+
+/// Every writer that `keys-as` and `values-as` accept.
+pub const WRITERS: [WriterEntry; 2] = [whole::ENTRY, codebook::ENTRY];
+
+/// Their names.
+pub const NAMES: [&str; WRITERS.len()] = {
+    let mut names = [""; WRITERS.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = WRITERS[i].name;
+        i += 1;
+    }
+    names
+};
+
+/// The writer `name`, with its default settings.
+pub fn writer(name: &str, side: Side) -> Option<Box<dyn Writer>> {
+    let entry = WRITERS.iter().find(|entry| entry.name == name)?;
+    Some((entry.make)(side))
+}

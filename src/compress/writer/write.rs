@@ -1,0 +1,92 @@
+//! What a writer must offer: a way to write the keys or the values of a prompt in a form of the store.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use crate::compress::choice::Choice;
+use crate::compress::codebook::Cosines;
+use crate::compress::method::{At, Knob};
+use crate::compress::view::LayerView;
+use crate::store::{Bytes, Fault, Form, Rotate, Rows, Side, StoreType};
+
+/// A writer that settings can name.
+pub struct WriterEntry {
+    pub name: &'static str,
+    /// With its default settings.
+    pub make: fn(Side) -> Box<dyn Writer>,
+}
+
+/// Keys or values of one layer's prompt.
+#[derive(Clone)]
+pub struct Source<'a> {
+    pub side: Side,
+    /// Per KV head, `[len, head_dim]`.
+    pub heads: Vec<&'a Rows>,
+    pub layer: LayerView<'a>,
+}
+
+impl<'a> Source<'a> {
+    /// `rotate`: when the keys that are written are rotated.
+    pub fn new(layer: LayerView<'a>, side: Side, rotate: Rotate) -> Self {
+        Self {
+            side,
+            heads: layer.vectors(side, rotate),
+            layer,
+        }
+    }
+}
+
+/// A way to write keys or values.
+pub trait Writer: Debug + Send + Sync {
+    /// When the keys that it writes are rotated.
+    fn rotate(&self) -> Rotate {
+        Rotate::AtWrite
+    }
+
+    /// Whether the KV heads of a layer are written together, in one form.
+    fn shares_heads(&self) -> bool {
+        false
+    }
+
+    /// Whether vectors that are decoded later are written among those of the prompt, else in a run of their own.
+    fn joins(&self) -> bool {
+        false
+    }
+
+    /// How small it writes, where that is a range.
+    fn knob(&self) -> Option<Knob> {
+        None
+    }
+
+    /// What does not depend on which entries are held, so that a sweep pays for it once.
+    ///
+    /// # Errors
+    /// A vector that cannot be written.
+    fn plan<'a>(&'a self, source: Source<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault>;
+
+    /// A form of `heads` heads that holds nothing yet.
+    fn empty(&self, heads: usize, dim: usize, store: StoreType) -> Box<dyn Form>;
+}
+
+/// Keys or values of one layer's prompt, ready to be written for any choice of entries. `heads`: those of the choice that
+/// are written into one form. `at`: on the range of [`Writer::knob`]; None as its own settings say.
+pub trait WriterPlan: Send + Sync {
+    /// What [`WriterPlan::write`] would hold.
+    fn measure(&self, choice: &Choice<'_>, heads: Range<usize>, at: Option<At>) -> Measured;
+
+    fn write(&self, choice: &Choice<'_>, heads: Range<usize>, at: Option<At>) -> Written;
+}
+
+/// What a form holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Measured {
+    pub codewords: usize,
+    pub bytes: Bytes,
+}
+
+/// Vectors that were written.
+pub struct Written {
+    pub form: Box<dyn Form>,
+    /// How alike they are to their codewords, where they have some.
+    pub cosines: Option<Cosines>,
+}
