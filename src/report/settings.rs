@@ -146,10 +146,13 @@ mod tests {
         let all = |method, settings| joined(Told::new(method, settings).all());
         assert_eq!(
             all("h2o", "store=kv-head;retention=0.4;other=1"),
-            "retention=0.4;gqa=unfold;store=kv-head;other=1"
+            "retention=0.4;gqa=unfold;store=kv-head;keys-as=whole;values-as=whole;other=1"
         );
         let old = "r=0.3;window=8;score=mean;pool=max;kernel=7;gqa=unfold;shape=linear;beta=0.05";
-        assert_eq!(all("spindle-evict", old), old);
+        assert_eq!(
+            all("spindle-evict", old),
+            format!("{old};keys-as=whole;values-as=whole")
+        );
         assert_eq!(all("full", ""), "");
         assert_eq!(all("unheard-of", "b=1;a=2"), "b=1;a=2");
     }

@@ -183,7 +183,9 @@ impl Form for Coded {
             let factors = room(factors, span.len());
             coded.factors(span.clone(), factors);
             let members = weights.chunks_exact(stride);
-            for (weights, sums) in members.zip(sums.chunks_exact_mut(self.codewords.len())) {
+            // There are no codewords before the first token.
+            let width = self.codewords.len().max(1);
+            for (weights, sums) in members.zip(sums.chunks_exact_mut(width)) {
                 let entries = weights[span.clone()].iter().zip(&*factors).zip(&*codes);
                 for ((weight, factor), &code) in entries {
                     sums[code as usize] += weight * factor;

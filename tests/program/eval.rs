@@ -110,9 +110,12 @@ fn methods_stand_in_full(run: &serde_json::Value, records: &[Record]) {
     assert_eq!(of(0), (Some(""), Some("")));
     assert_eq!(
         of(1),
-        (Some("retention=0.4"), Some("retention=0.4;sinks=4"))
+        (
+            Some("retention=0.4"),
+            Some("retention=0.4;sinks=4;keys-as=whole;values-as=whole")
+        )
     );
-    let snapkv = "retention=0.7;window=32;pool=max;kernel=7;gqa=unfold;store=query-head";
+    let snapkv = "retention=0.7;window=32;pool=max;kernel=7;gqa=unfold;store=query-head;keys-as=whole;values-as=whole";
     assert_eq!(of(3), (Some("retention=0.7"), Some(snapkv)));
     let code = "theta-scale=6;theta-k=0.98;theta-v=0.95;learner=greedy;scope=kv-head;codeword=member;keys=pre-rope;\
                 magnitudes=true;decode=code";

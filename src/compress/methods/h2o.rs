@@ -8,10 +8,9 @@
 
 use serde::Deserialize;
 
-use super::parts::{Gqa, Stored};
+use super::parts::{Forms, Gqa, Stored};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
-use crate::compress::recipe::Recipe;
 use crate::compress::score::ColumnSums;
 use crate::compress::settings::{About, Accepts, MethodInfo, SettingInfo};
 
@@ -41,10 +40,12 @@ pub const ENTRY: Entry = Entry {
             RECENT,
             parts::GROUPING,
             parts::STORE,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
         ],
     },
     make: |settings| {
-        let (own, stored): (Own, Stored) = settings.read()?;
+        let (own, stored, forms): (Own, Stored, Forms) = settings.read()?;
         let eviction = Eviction {
             score: Box::new(ColumnSums),
             recent: own.recent.map_or(Recent::Half, Recent::Tokens),
@@ -53,6 +54,6 @@ pub const ENTRY: Entry = Entry {
             store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };

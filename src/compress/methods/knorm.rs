@@ -1,11 +1,10 @@
 //! Knorm (Devoto et al. 2024, arXiv 2406.11430): entries whose keys are short, chosen per KV head from the keys alone.
 //! No recent window, and decoded entries all stay, as in kvpress.
 
-use super::parts::NoOthers;
+use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
-use crate::compress::recipe::Recipe;
 use crate::compress::score::KeyNorm;
 use crate::compress::settings::MethodInfo;
 
@@ -14,10 +13,16 @@ pub const ENTRY: Entry = Entry {
         name: "knorm",
         summary: "entries with the shortest keys, whoever attends to them",
         source: "Devoto et al. 2024, arXiv 2406.11430",
-        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE],
+        settings: &[
+            parts::RETENTION,
+            parts::BUDGET,
+            parts::SHARE,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
+        ],
     },
     make: |settings| {
-        let NoOthers {} = settings.read()?;
+        let forms: Forms = settings.read()?;
         let eviction = Eviction {
             score: Box::new(KeyNorm),
             recent: Recent::Tokens(0),
@@ -26,6 +31,6 @@ pub const ENTRY: Entry = Entry {
             store: Store::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };

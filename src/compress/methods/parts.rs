@@ -7,9 +7,12 @@ use crate::bad_input;
 use crate::compress::eviction::{Eviction, Store};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
+use crate::compress::recipe::Recipe;
 use crate::compress::score::Normalisation;
 use crate::compress::settings::{About, Accepts, DefaultValue, SettingInfo, Settings};
 use crate::compress::size::Size;
+use crate::compress::writer::{self, WholeWriter};
+use crate::store::Side;
 
 pub const RETENTION: SettingInfo = SettingInfo {
     name: "retention",
@@ -128,6 +131,24 @@ pub const STORE: SettingInfo = SettingInfo {
     help: "an entry is stored for each query head that keeps it (as published), or once per KV head",
 };
 
+/// A setting of the form that keys or values are written in.
+const fn form(name: &'static str, help: &'static str) -> SettingInfo {
+    SettingInfo {
+        name,
+        about: About::Way,
+        accepts: Accepts::Choice(&writer::NAMES),
+        default: Some(DefaultValue::Text(WholeWriter::NAME)),
+        help,
+    }
+}
+
+pub const KEYS_AS: SettingInfo = form(
+    "keys-as",
+    "the form that the keys of what is kept are written in",
+);
+
+pub const VALUES_AS: SettingInfo = form("values-as", "the same for values");
+
 pub const SEED: SettingInfo = SettingInfo {
     name: "seed",
     about: About::Way,
@@ -161,6 +182,28 @@ impl Windowed {
         pooling
             .check()
             .map_err(|error| bad_input!("method {}: {error}", settings.method()))
+    }
+}
+
+/// The forms that keys and values are written in.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Forms {
+    keys_as: String,
+    values_as: String,
+}
+
+impl Forms {
+    /// What `eviction` keeps, in these forms.
+    ///
+    /// # Errors
+    /// A form that is not known.
+    pub fn recipe(&self, eviction: Eviction) -> anyhow::Result<Recipe> {
+        Ok(Recipe {
+            keys: writer::make(&self.keys_as, Side::Keys)?,
+            values: writer::make(&self.values_as, Side::Values)?,
+            ..Recipe::evicting(eviction)
+        })
     }
 }
 

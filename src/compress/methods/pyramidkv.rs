@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use super::parts::{Stored, Windowed};
+use super::parts::{Forms, Stored, Windowed};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
-use crate::compress::recipe::Recipe;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
@@ -57,10 +56,12 @@ pub const ENTRY: Entry = Entry {
             parts::STORE,
             FORMULA,
             BETA,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
         ],
     },
     make: |settings| {
-        let (windowed, stored, own): (Windowed, Stored, Own) = settings.read()?;
+        let (windowed, stored, own, forms): (Windowed, Stored, Own, Forms) = settings.read()?;
         let shape = match own.formula {
             Formula::Kvcf => Shape::PyramidKvcf {
                 beta: own.beta as usize,
@@ -81,6 +82,6 @@ pub const ENTRY: Entry = Entry {
             store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
+use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
-use crate::compress::recipe::Recipe;
 use crate::compress::score::Random;
 use crate::compress::settings::MethodInfo;
 
@@ -19,10 +19,17 @@ pub const ENTRY: Entry = Entry {
         name: "random",
         summary: "entries drawn by chance, each KV head its own: the control of every choice",
         source: "",
-        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE, parts::SEED],
+        settings: &[
+            parts::RETENTION,
+            parts::BUDGET,
+            parts::SHARE,
+            parts::SEED,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
+        ],
     },
     make: |settings| {
-        let Own { seed } = settings.read()?;
+        let (Own { seed }, forms): (Own, Forms) = settings.read()?;
         let eviction = Eviction {
             score: Box::new(Random { seed }),
             recent: Recent::Tokens(0),
@@ -31,6 +38,6 @@ pub const ENTRY: Entry = Entry {
             store: Store::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };

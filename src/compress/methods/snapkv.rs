@@ -1,9 +1,8 @@
 //! SnapKV (Li et al. 2024, arXiv 2404.14469), constants of its LongBench configurations.
 
-use super::parts::{Stored, Windowed};
+use super::parts::{Forms, Stored, Windowed};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
-use crate::compress::recipe::Recipe;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
@@ -21,10 +20,12 @@ pub const ENTRY: Entry = Entry {
             parts::KERNEL,
             parts::GROUPING,
             parts::STORE,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
         ],
     },
     make: |settings| {
-        let (windowed, stored): (Windowed, Stored) = settings.read()?;
+        let (windowed, stored, forms): (Windowed, Stored, Forms) = settings.read()?;
         let eviction = Eviction {
             score: Box::new(WindowAttention {
                 window: windowed.window,
@@ -37,6 +38,6 @@ pub const ENTRY: Entry = Entry {
             store: stored.store,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };

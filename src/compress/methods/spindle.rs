@@ -10,7 +10,7 @@ use self::coded::{
     SCOPE, THETA_K, THETA_SCALE, THETA_V, codewords,
 };
 use self::evicting::{BETA, Evicting, SHAPE};
-use super::parts::Windowed;
+use super::parts::{Forms, Windowed};
 use super::{Entry, Made, parts};
 use crate::bad_input;
 use crate::compress::recipe::Recipe;
@@ -91,13 +91,15 @@ pub const EVICT: Entry = Entry {
             parts::GROUPING,
             SHAPE,
             BETA,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
         ],
     },
     make: |settings| {
-        let (windowed, evicting): (Windowed, Evicting) = settings.read()?;
+        let (windowed, evicting, forms): (Windowed, Evicting, Forms) = settings.read()?;
         let eviction = evicting.eviction(&windowed, settings)?;
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };
 

@@ -6,10 +6,10 @@
 
 use serde::Deserialize;
 
+use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
-use crate::compress::recipe::Recipe;
 use crate::compress::score::Latest;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
@@ -31,10 +31,17 @@ pub const ENTRY: Entry = Entry {
         name: "streaming-llm",
         summary: "the first tokens (attention sinks) and the latest, whatever they say",
         source: "Xiao et al. 2023, arXiv 2309.17453",
-        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE, SINKS],
+        settings: &[
+            parts::RETENTION,
+            parts::BUDGET,
+            parts::SHARE,
+            SINKS,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
+        ],
     },
     make: |settings| {
-        let Own { sinks } = settings.read()?;
+        let (Own { sinks }, forms): (Own, Forms) = settings.read()?;
         let eviction = Eviction {
             score: Box::new(Latest { sinks }),
             recent: Recent::Tokens(0),
@@ -43,6 +50,6 @@ pub const ENTRY: Entry = Entry {
             store: Store::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };

@@ -4,12 +4,11 @@
 //! Two differences from the paper. It drops one token at every step of decoding as well; here, as in every method,
 //! the prompt alone is evicted from. And the last token is kept whatever it gives itself, as kvpress does.
 
-use super::parts::NoOthers;
+use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, Store};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
-use crate::compress::recipe::Recipe;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
@@ -18,10 +17,16 @@ pub const ENTRY: Entry = Entry {
         name: "tova",
         summary: "entries the last token attends to most, the same in every head of a layer",
         source: "Oren et al. 2024, arXiv 2401.06104",
-        settings: &[parts::RETENTION, parts::BUDGET, parts::SHARE],
+        settings: &[
+            parts::RETENTION,
+            parts::BUDGET,
+            parts::SHARE,
+            parts::KEYS_AS,
+            parts::VALUES_AS,
+        ],
     },
     make: |settings| {
-        let NoOthers {} = settings.read()?;
+        let forms: Forms = settings.read()?;
         let eviction = Eviction {
             score: Box::new(WindowAttention {
                 window: 1,
@@ -34,6 +39,6 @@ pub const ENTRY: Entry = Entry {
             store: Store::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
-        Ok(Made::Compress(Box::new(Recipe::evicting(eviction)), size))
+        Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))
     },
 };

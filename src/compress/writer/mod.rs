@@ -8,6 +8,9 @@ pub use codebook::{CodebookWriter, Scope};
 pub use whole::WholeWriter;
 pub use write::{Measured, Source, Writer, WriterEntry, WriterPlan, Written};
 
+use anyhow::Result;
+
+use crate::bad_input;
 use crate::store::Side;
 
 /// Every writer that `keys-as` and `values-as` accept.
@@ -25,7 +28,16 @@ pub const NAMES: [&str; WRITERS.len()] = {
 };
 
 /// The writer `name`, with its default settings.
-pub fn writer(name: &str, side: Side) -> Option<Box<dyn Writer>> {
-    let entry = WRITERS.iter().find(|entry| entry.name == name)?;
-    Some((entry.make)(side))
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) for a name that is not known.
+pub fn make(name: &str, side: Side) -> Result<Box<dyn Writer>> {
+    let entry = WRITERS.iter().find(|entry| entry.name == name);
+    let entry = entry.ok_or_else(|| {
+        bad_input!(
+            "form \"{name}\" is not known, expected {}",
+            NAMES.join(", ")
+        )
+    })?;
+    Ok((entry.make)(side))
 }

@@ -8,13 +8,17 @@ use crate::compress::method::At;
 use crate::store::{Bytes, Content, Fault, Form, Rows, StoreType, Whole};
 
 pub const ENTRY: WriterEntry = WriterEntry {
-    name: "whole",
+    name: WholeWriter::NAME,
     make: |_| Box::new(WholeWriter),
 };
 
 /// Writes vectors as they are, in the cache's element type.
 #[derive(Debug)]
 pub struct WholeWriter;
+
+impl WholeWriter {
+    pub const NAME: &str = "whole";
+}
 
 impl Writer for WholeWriter {
     fn plan<'a>(&'a self, source: Source<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
