@@ -107,7 +107,7 @@ fn attend(
             sequence::attend(rule, layer, queries, drawn)
         }
     };
-    layer.drop_surplus();
+    layer.settle();
     let fault = fault.or_else(|| {
         let fault = Fault::of_rows("attention", &output, new.query_width, 0);
         fault.map(|fault| at(fault, new.attending()))

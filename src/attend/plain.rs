@@ -44,7 +44,7 @@ impl Attention for Plain {
                         drawn,
                     ));
                 }
-                layer.drop_surplus();
+                layer.settle();
             }
         }
         let output = Tensor::from_vec(output, new.queries.dims(), new.queries.device())?;

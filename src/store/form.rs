@@ -18,6 +18,15 @@ pub enum Side {
     Values,
 }
 
+impl Side {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Values => "values",
+        }
+    }
+}
+
 /// The keys or the values of some KV heads, each head with a number of its own, in the form that they are stored in.
 ///
 /// Every form can be read back, which is the oracle of all else. A decoded token attends in the form's own space:
@@ -37,6 +46,9 @@ pub trait Form: Debug + Send + Sync {
         0
     }
 
+    /// The vectors `entries` of a head, `[entries, dim]`, as whoever attends to them sees them.
+    fn read(&self, head: usize, entries: &[u32], out: &mut [f32]);
+
     /// Vectors `span` of a head, each up to a factor: `rows`, `[span, dim]`, times `factors`, `[span]`. A vector that is
     /// to join those that are stored is compared with what is read.
     fn rows(
@@ -45,11 +57,12 @@ pub trait Form: Debug + Send + Sync {
         span: Range<usize>,
         rows: &mut [f32],
         factors: &mut [f32],
-        joining: Option<&mut Joining>,
-    );
-
-    /// The vectors `entries` of a head, `[entries, dim]`, as whoever attends to them sees them.
-    fn read(&self, head: usize, entries: &[u32], out: &mut [f32]);
+        _joining: Option<&mut Joining>,
+    ) {
+        let entries: Vec<u32> = (span.start as u32..span.end as u32).collect();
+        self.read(head, &entries, rows);
+        factors.fill(1.0);
+    }
 
     /// Vectors `span` of a head, `[span, dim]`: borrowed where they are stored so, else put into `scratch`.
     fn block<'a>(
@@ -135,14 +148,19 @@ pub trait Form: Debug + Send + Sync {
     /// Keeps the vectors `entries` of a head, ascending.
     fn keep(&mut self, head: usize, entries: &[u32]);
 
-    /// The first of `rows`, `[n, heads * dim]` of all KV heads, that has a vector which is not finite or that this form
-    /// cannot hold.
-    fn fault(&self, side: Side, rows: &[f32], width: usize) -> Option<Fault>;
+    /// The first of `rows`, `[n, width]` of all KV heads, that has a vector which is not finite or that this form cannot
+    /// hold.
+    fn fault(&self, side: Side, rows: &[f32], width: usize) -> Option<Fault> {
+        Fault::of_rows(side.name(), rows, width, 0)
+    }
 
-    /// Vectors that may be appended at once: after so many it writes what it holds anew.
+    /// Vectors that may be appended before [`settle`](Form::settle) is due.
     fn chunk(&self) -> usize {
         usize::MAX
     }
+
+    /// Writes anew what is due. Called when the tokens that were appended have attended.
+    fn settle(&mut self) {}
 
     /// Another one like it, that goes on by itself. What the prompt brought is shared, not copied.
     fn fork(&self) -> Box<dyn Form>;

@@ -160,17 +160,19 @@ impl LayerStore {
         });
     }
 
-    /// Drops entries of the growing run that are more than it may have.
-    pub fn drop_surplus(&mut self) {
-        let Decoded::Latest(most) = self.decoded else {
-            return;
-        };
+    /// Writes anew what is due in the growing run, and drops entries that are more than it may have. Called when the
+    /// tokens that were appended have attended.
+    pub fn settle(&mut self) {
         for part in &mut self.open.parts {
-            part.keep_last(most);
+            part.keys.settle();
+            part.values.settle();
+            if let Decoded::Latest(most) = self.decoded {
+                part.keep_last(most);
+            }
         }
     }
 
-    /// Tokens that may be appended at once: after so many, what is held is written or chosen anew.
+    /// Tokens that may be appended before [`settle`](Self::settle) is due.
     pub fn chunk(&self) -> usize {
         let parts = self.open.parts.iter();
         let forms = parts.flat_map(|part| [part.keys.chunk(), part.values.chunk()]);

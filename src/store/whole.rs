@@ -109,11 +109,7 @@ impl Form for Whole {
     }
 
     fn fault(&self, side: Side, rows: &[f32], width: usize) -> Option<Fault> {
-        let what = match side {
-            Side::Keys => "keys",
-            Side::Values => "values",
-        };
-        Fault::of_stored(what, rows, width, 0, self.0[0].store())
+        Fault::of_stored(side.name(), rows, width, 0, self.0[0].store())
     }
 
     fn fork(&self) -> Box<dyn Form> {

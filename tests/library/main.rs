@@ -11,6 +11,7 @@ mod configurations;
 mod conformance;
 mod custom;
 mod faults;
+mod forms;
 mod golden_kept;
 mod golden_logits;
 mod golden_weights;
