@@ -1,6 +1,7 @@
 //! The forms that keys and values of a prompt can be written in. Any of them goes with any selection of entries.
 
 mod codebook;
+mod int8;
 mod whole;
 mod write;
 
@@ -14,7 +15,7 @@ use crate::bad_input;
 use crate::store::Side;
 
 /// Every writer that `keys-as` and `values-as` accept.
-pub const WRITERS: [WriterEntry; 2] = [whole::ENTRY, codebook::ENTRY];
+pub const WRITERS: [WriterEntry; 3] = [whole::ENTRY, codebook::ENTRY, int8::ENTRY];
 
 /// Their names.
 pub const NAMES: [&str; WRITERS.len()] = {
