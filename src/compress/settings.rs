@@ -39,6 +39,13 @@ impl SettingInfo {
         matches!(self.about, About::Size(_))
     }
 
+    /// Whether `text`, of a row, is its default, which earlier versions may have had another word for.
+    pub fn is_default_in_results(&self, text: &str) -> bool {
+        let default = self.default.map(|default| default.value().to_string());
+        let present = former::present_word(self.name, text).unwrap_or(text);
+        default.is_none_or(|default| default == present)
+    }
+
     fn is_default(&self, value: &Value) -> bool {
         self.default.map(DefaultValue::value).as_ref() == Some(value)
     }

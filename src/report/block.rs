@@ -134,14 +134,17 @@ impl<'a> Block<'a> {
     }
 }
 
-/// For each method with its settings, those that vary among the method's cells, defaults included, and its size.
+/// For each method with its settings: its size, those that are not at their defaults, and those that vary among the
+/// method's cells.
 pub fn labels(cells: &[(&str, &str)]) -> Vec<String> {
     let of = |&(method, settings): &(_, _)| (method, Told::new(method, settings));
     let cells: Vec<(&str, Told)> = cells.iter().map(of).collect();
     let label = |(method, told): &(&str, Told)| {
         let siblings = || cells.iter().filter(|(other, _)| other == method);
         let tells = |key: &str, own: &str| {
-            told.is_size(key) || siblings().any(|(_, other)| other.value(key) != Some(own))
+            told.is_size(key)
+                || !told.is_default(key, own)
+                || siblings().any(|(_, other)| other.value(key) != Some(own))
         };
         joined(told.all().filter(|(key, own)| tells(key, own)))
     };

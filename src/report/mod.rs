@@ -129,7 +129,7 @@ impl Report {
             "score: mean x 100 over n samples. retention: measured, bytes held / dense bytes."
                 .to_string(),
             "nll: mean negative log-likelihood of the right answer, nats per token.".into(),
-            "settings: those that vary within a method, and its size; records.csv and run.json have all.".into(),
+            "settings: the size, those that vary within a method, and those not at their defaults; run.json has all.".into(),
             format!(
                 "difference: points, or nats of nll, from `{}`{same_size} on the samples that both have, paired bootstrap \
                  95 % interval; \"of k\" where that is k pairs and not n.",

@@ -60,6 +60,12 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// Whether the value of `key` is its default, as far as the program knows one.
+    pub fn is_default(&self, key: &str, value: &str) -> bool {
+        let setting = self.setting(key);
+        setting.is_none_or(|setting| setting.is_default_in_results(value))
+    }
+
     /// Whether `key` says how much is kept, or is all that says it: a threshold where there is no size.
     pub fn tells_size(&self, key: &str) -> bool {
         let is_threshold = |setting: &SettingInfo| matches!(setting.about, About::Threshold);
