@@ -1,6 +1,6 @@
 //! What the paper would report of a layer: counts of vectors, where retention counts bytes.
 
-use crate::store::{Content, Footprint, Geometry, StoreType};
+use crate::store::{Content, Footprint, StoreType};
 
 /// Equation 15, corrected (PAPER section 1.9), of one layer: counts, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,16 +16,10 @@ pub struct PaperRatio {
 }
 
 impl PaperRatio {
-    pub fn new(
-        footprint: Footprint,
-        bytes_dense: u64,
-        geometry: Geometry,
-        store: StoreType,
-    ) -> Self {
-        let bytes_entry = (2 * geometry.head_dim * store.size()) as u64;
-        let r1 = footprint.kept as f64 / (bytes_dense / bytes_entry) as f64;
-        let codewords = footprint.codewords_k + footprint.codewords_v;
-        if codewords == 0 {
+    /// `dense`: entries of the dense cache, over the KV heads.
+    pub fn new(footprint: Footprint, dense: u64, head_dim: usize, store: StoreType) -> Self {
+        let r1 = footprint.kept as f64 / dense as f64;
+        if footprint.coded == 0 {
             return Self {
                 r1,
                 r2: None,
@@ -33,15 +27,16 @@ impl PaperRatio {
                 ratio: r1,
             };
         }
-        // A vector kept whole beside the coded ones stands for itself alone.
-        let bytes = footprint.bytes;
-        let whole = bytes[Content::Entries] / bytes_entry;
-        let r2 = (codewords + 2 * whole) as f64 / (2 * footprint.kept) as f64;
+        // A vector that is not coded stands for itself alone.
+        let others = 2 * footprint.entries - footprint.coded;
+        let codewords = footprint.codewords_k + footprint.codewords_v;
+        let r2 = (codewords + others) as f64 / (2 * footprint.kept) as f64;
         // One index and one magnitude beside each codeword of head_dim elements, as the equation charges them: what is
         // stored of them, in elements for each vector coded.
+        let bytes = footprint.bytes;
         let stored = (bytes[Content::Indices] + bytes[Content::Magnitudes]) as f64;
-        let beside = stored / (2 * (footprint.entries - whole)) as f64 / store.size() as f64;
-        let r3 = (geometry.head_dim as f64 + beside) / geometry.head_dim as f64;
+        let beside = stored / footprint.coded as f64 / store.size() as f64;
+        let r3 = (head_dim as f64 + beside) / head_dim as f64;
         Self {
             r1,
             r2: Some(r2),
@@ -56,35 +51,42 @@ mod tests {
     use super::*;
     use crate::store::Bytes;
 
-    const GEOMETRY: Geometry = Geometry {
-        layers: 1,
-        heads: 4,
-        kv_heads: 2,
-        head_dim: 64,
-    };
-    /// A dense cache of 100 tokens in f16.
-    const DENSE: u64 = 2 * 100 * 2 * 64 * 2;
+    const HEAD_DIM: usize = 64;
+    /// Of 100 tokens and two KV heads.
+    const DENSE: u64 = 200;
 
     fn ratio(footprint: Footprint) -> PaperRatio {
-        PaperRatio::new(footprint, DENSE, GEOMETRY, StoreType::F16)
+        PaperRatio::new(footprint, DENSE, HEAD_DIM, StoreType::F16)
+    }
+
+    fn bytes(all: &[(Content, u64)]) -> Bytes {
+        let each = all
+            .iter()
+            .map(|&(content, bytes)| Bytes::of(content, bytes));
+        each.fold(Bytes::default(), |sum, bytes| sum + bytes)
     }
 
     /// 60 entries coded, listed 80 times over the query heads; two indices of a byte and two magnitudes for each.
-    const CODED: Footprint = Footprint {
-        entries: 60,
-        kept: 80,
-        codewords_k: 30,
-        codewords_v: 50,
-        bytes: Bytes::new([0, 80 * 64 * 2, 2 * 60, 2 * 60 * 2, 60, 80]),
-    };
-
-    fn bytes(content: Content, bytes: u64) -> Bytes {
-        Bytes::of(content, bytes)
+    fn coded() -> Footprint {
+        Footprint {
+            entries: 60,
+            kept: 80,
+            codewords_k: 30,
+            codewords_v: 50,
+            coded: 2 * 60,
+            bytes: bytes(&[
+                (Content::Codewords, 80 * 64 * 2),
+                (Content::Indices, 2 * 60),
+                (Content::Magnitudes, 2 * 60 * 2),
+                (Content::Positions, 60),
+                (Content::Lists, 80),
+            ]),
+        }
     }
 
     #[test]
     fn a_codebook_is_charged_as_equation_15_says() {
-        let found = ratio(CODED);
+        let found = ratio(coded());
         assert_eq!(found.r1, 0.4);
         assert_eq!(found.r2, Some(0.5));
         assert_eq!(found.r3, Some((64.0 + 0.5 + 1.0) / 64.0));
@@ -94,8 +96,11 @@ mod tests {
     #[test]
     fn no_magnitudes_are_not_charged() {
         let found = ratio(Footprint {
-            bytes: Bytes::new([0, 80 * 64 * 2, 2 * 60, 0, 60, 80]),
-            ..CODED
+            bytes: bytes(&[
+                (Content::Codewords, 80 * 64 * 2),
+                (Content::Indices, 2 * 60),
+            ]),
+            ..coded()
         });
         assert_eq!(found.r3, Some(64.5 / 64.0));
     }
@@ -106,8 +111,8 @@ mod tests {
         let found = ratio(Footprint {
             entries: 70,
             kept: 100,
-            bytes: CODED.bytes + bytes(Content::Entries, 10 * 2 * 64 * 2),
-            ..CODED
+            bytes: coded().bytes + bytes(&[(Content::Entries, 10 * 2 * 64 * 2)]),
+            ..coded()
         });
         assert_eq!(found.r1, 0.5);
         assert_eq!(found.r2, Some(0.5));
@@ -120,7 +125,7 @@ mod tests {
         let found = ratio(Footprint {
             entries: 400,
             kept: 400,
-            bytes: bytes(Content::Entries, 400 * 2 * 64 * 2),
+            bytes: bytes(&[(Content::Entries, 400 * 2 * 64 * 2)]),
             ..Footprint::default()
         });
         assert_eq!((found.r1, found.ratio), (2.0, 2.0));
@@ -134,7 +139,8 @@ mod tests {
             kept: 400,
             codewords_k: 50,
             codewords_v: 100,
-            bytes: bytes(Content::Indices, 400) + bytes(Content::Magnitudes, 800),
+            coded: 400,
+            bytes: bytes(&[(Content::Indices, 400), (Content::Magnitudes, 800)]),
         });
         assert_eq!((unfolded.r1, unfolded.r2), (2.0, Some(0.1875)));
         // One byte of index is half an element of f16.

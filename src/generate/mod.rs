@@ -74,7 +74,7 @@ impl Cell {
             Made::Prune(method, _) => {
                 let layers = prefilled.geometry.layers;
                 let lengths = method.lengths(at.value(&method.knob()), prefilled.len, layers);
-                let bytes_token = prefilled.bytes_dense() / (prefilled.len * layers) as u64;
+                let bytes_token = prefilled.geometry.bytes_token(prefilled.store);
                 lengths.iter().sum::<usize>() as u64 * bytes_token
             }
         }
@@ -136,6 +136,10 @@ pub struct CellCache {
 pub struct LayerFacts {
     pub footprint: Footprint,
     pub bytes_dense: u64,
+    /// Entries of the dense cache, over the KV heads.
+    pub entries_dense: u64,
+    /// Entries that each KV head holds.
+    pub lens: Vec<usize>,
     /// See [`Compressed::kept`].
     pub kept: Option<Vec<Vec<u32>>>,
     /// See [`Compressed::cosines`].
@@ -269,6 +273,10 @@ fn assemble(
             let facts = LayerFacts {
                 footprint: compressed.store.footprint(),
                 bytes_dense: prefilled.bytes_of(dense),
+                entries_dense: (prefilled.len * prefilled.geometry.kv_heads) as u64,
+                lens: (0..prefilled.geometry.kv_heads)
+                    .map(|kv_head| compressed.store.len(kv_head))
+                    .collect(),
                 kept: compressed.kept,
                 cosines: compressed.cosines,
             };

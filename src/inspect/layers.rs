@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::compress::ratio::PaperRatio;
 use crate::generate::{Cell, CellCache, LayerFacts};
 use crate::model::observe::Prefilled;
-use crate::store::{Content, Footprint, Geometry, union};
+use crate::store::{Bytes, Footprint, Geometry, union};
 
 /// One method with its settings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,33 +59,6 @@ pub struct LayerRow {
     pub relative_error: f64,
 }
 
-/// What bytes are spent on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Bytes {
-    /// Keys and values stored whole.
-    pub entries: u64,
-    pub codewords: u64,
-    pub indices: u64,
-    pub magnitudes: u64,
-    pub positions: u64,
-    /// Of which query head attends to which entries.
-    pub lists: u64,
-}
-
-impl From<Footprint> for Bytes {
-    fn from(footprint: Footprint) -> Self {
-        let bytes = |content| footprint.bytes[content];
-        Self {
-            entries: bytes(Content::Entries),
-            codewords: bytes(Content::Codewords),
-            indices: bytes(Content::Indices),
-            magnitudes: bytes(Content::Magnitudes),
-            positions: bytes(Content::Positions),
-            lists: bytes(Content::Lists),
-        }
-    }
-}
-
 impl MethodFacts {
     /// `errors`: the relative error of each layer's attention output.
     pub(super) fn new(
@@ -105,7 +78,12 @@ impl MethodFacts {
         let layers = made.layers.iter().zip(errors).enumerate();
         let (layers, ratios): (Vec<LayerRow>, Vec<f64>) = layers
             .map(|(number, (facts, &error))| {
-                let paper = PaperRatio::new(facts.footprint, facts.bytes_dense, geometry, store);
+                let paper = PaperRatio::new(
+                    facts.footprint,
+                    facts.entries_dense,
+                    geometry.head_dim,
+                    store,
+                );
                 (row(number, facts, &paper, error, geometry), paper.ratio)
             })
             .unzip();
@@ -119,7 +97,7 @@ impl MethodFacts {
             entries: held.entries,
             codewords_k: is_coded(0).then_some(held.codewords_k),
             codewords_v: is_coded(1).then_some(held.codewords_v),
-            bytes: held.into(),
+            bytes: held.bytes,
             layers,
         }
     }
@@ -141,8 +119,9 @@ fn row(
                 .collect(),
         ),
         None => {
-            let each = held.entries as usize / geometry.kv_heads;
-            (vec![each; geometry.heads], vec![each; geometry.kv_heads])
+            let of_group = |&len: &usize| vec![len; geometry.group()];
+            let kept = facts.lens.iter().flat_map(of_group);
+            (kept.collect(), facts.lens.clone())
         }
     };
     let [keys, values] = facts.cosines;
@@ -155,7 +134,7 @@ fn row(
         codewords_v: values.map(|_| held.codewords_v),
         bytes_dense: facts.bytes_dense,
         bytes_held: held.bytes.total(),
-        bytes: held.into(),
+        bytes: held.bytes,
         r1: paper.r1,
         r2: paper.r2,
         r3: paper.r3,

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 pub use attention::{Attention, LayerAttention};
-pub use layers::{Bytes, LayerRow, MethodFacts};
+pub use layers::{LayerRow, MethodFacts};
 pub use prompt::Prompt;
 pub use similarity::{Similar, VectorKind};
 pub use table::table;

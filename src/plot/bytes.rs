@@ -6,6 +6,7 @@ use super::panels::Caption;
 use super::stacks::{Panel, Stacks};
 use crate::record::LayerRecord;
 use crate::report::{Block, Cell, FULL, bootstrap};
+use crate::store::Content;
 
 /// The figure of one task. None if no compressed cell of `block` has layer rows. `full` has no panel: all of it is
 /// entries.
@@ -30,7 +31,7 @@ pub(super) fn figure(block: &Block, layers: &[LayerRecord], name: &str) -> Optio
 }
 
 fn panel(block: &Block, cell: &Cell, layers: &[LayerRecord]) -> Option<Panel> {
-    let mut sums: BTreeMap<usize, ([f64; 6], f64)> = BTreeMap::new();
+    let mut sums: BTreeMap<usize, (Vec<f64>, f64)> = BTreeMap::new();
     let own = |layer: &&LayerRecord| {
         (
             layer.method.as_str(),
@@ -50,7 +51,8 @@ fn panel(block: &Block, cell: &Cell, layers: &[LayerRecord]) -> Option<Panel> {
     };
     for layer in layers.iter().filter(own) {
         let (parts, samples) = sums.entry(layer.layer).or_default();
-        for (sum, bytes) in parts.iter_mut().zip(bytes_of(layer)) {
+        parts.resize(Content::ALL.len(), 0.0);
+        for (sum, (_, bytes)) in parts.iter_mut().zip(layer.bytes.iter()) {
             *sum += 100.0 * bytes as f64 / layer.bytes_dense as f64;
         }
         *samples += 1.0;
@@ -61,9 +63,10 @@ fn panel(block: &Block, cell: &Cell, layers: &[LayerRecord]) -> Option<Panel> {
     let measured = bootstrap::mean_of_means(&[cell.retentions()]).map_or(String::new(), |share| {
         format!("measured retention {:.1} %", share * 100.0)
     });
-    let shares = sums
-        .into_iter()
-        .map(|(layer, (parts, samples))| (layer, parts.map(|sum| sum / samples)));
+    let shares = sums.into_iter().map(|(layer, (parts, samples))| {
+        let means = parts.into_iter().map(|sum| sum / samples);
+        (layer, means.collect())
+    });
     let caption = Caption {
         heading: cell.method.to_string(),
         settings: cell.label.clone(),
@@ -73,16 +76,4 @@ fn panel(block: &Block, cell: &Cell, layers: &[LayerRecord]) -> Option<Panel> {
         caption,
         shares: shares.collect(),
     })
-}
-
-/// In the order of [`Panel::shares`].
-fn bytes_of(layer: &LayerRecord) -> [u64; 6] {
-    [
-        layer.bytes_entries,
-        layer.bytes_codewords,
-        layer.bytes_indices,
-        layer.bytes_magnitudes,
-        layer.bytes_positions,
-        layer.bytes_lists,
-    ]
 }

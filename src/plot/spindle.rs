@@ -3,7 +3,7 @@
 use super::panels::Caption;
 use super::prompt;
 use super::stacks::{Panel, Stacks};
-use crate::inspect::{Bytes, Inspection, MethodFacts};
+use crate::inspect::{Inspection, MethodFacts};
 use crate::report::labels;
 
 pub(super) fn figure(facts: &Inspection) -> Stacks {
@@ -25,10 +25,9 @@ pub(super) fn figure(facts: &Inspection) -> Stacks {
 }
 
 fn panel(method: &MethodFacts, label: String) -> Panel {
-    let share = |bytes, dense| 100.0 * bytes as f64 / dense as f64;
     let shares = method.layers.iter().map(|row| {
-        let parts = in_order(row.bytes).map(|bytes| share(bytes, row.bytes_dense));
-        (row.layer, parts)
+        let share = |(_, bytes)| 100.0 * bytes as f64 / row.bytes_dense as f64;
+        (row.layer, row.bytes.iter().map(share).collect())
     });
     Panel {
         caption: Caption {
@@ -42,16 +41,4 @@ fn panel(method: &MethodFacts, label: String) -> Panel {
         },
         shares: shares.collect(),
     }
-}
-
-/// In the order of [`Panel::shares`].
-fn in_order(bytes: Bytes) -> [u64; 6] {
-    [
-        bytes.entries,
-        bytes.codewords,
-        bytes.indices,
-        bytes.magnitudes,
-        bytes.positions,
-        bytes.lists,
-    ]
 }

@@ -8,18 +8,13 @@ use plotters::prelude::*;
 use super::figure::Figure;
 use super::panels::{self, Caption, Layout};
 use super::style::{self, Area, GRID, HEADER, INK, LABEL, MARGIN, MUTED, PALETTE};
+use crate::store::Content;
 
 const FRAME_HEIGHT: i32 = 300;
 /// Height of the legend above the panels.
 const LEGEND: i32 = 64;
-const PARTS: [&str; 6] = [
-    "entries",
-    "codewords",
-    "indices",
-    "magnitudes",
-    "positions",
-    "lists",
-];
+/// The color of each content, in the order of [`Content::ALL`].
+const COLORS: [RGBColor; Content::ALL.len()] = PALETTE;
 /// Where the dense cache stands on the axis, percent.
 const DENSE: f64 = 100.0;
 
@@ -41,9 +36,8 @@ pub(super) struct Stacks {
 /// Bars of one method and settings.
 pub(super) struct Panel {
     pub caption: Caption,
-    /// By layer: each part's share of the layer's dense bytes, percent, in the order of the legend: entries, codewords,
-    /// indices, magnitudes, positions, lists.
-    pub shares: BTreeMap<usize, [f64; 6]>,
+    /// By layer: the share of the layer's dense bytes that each content has, percent, in the order of [`Content::ALL`].
+    pub shares: BTreeMap<usize, Vec<f64>>,
 }
 
 impl Stacks {
@@ -107,7 +101,7 @@ impl Stacks {
         for (i, (layer, parts)) in (0..).zip(&panel.shares) {
             let (left, right) = (i * width / n + gap, (i + 1) * width / n - gap);
             let mut filled = 0.0;
-            for (part, color) in parts.iter().zip(PALETTE) {
+            for (part, color) in parts.iter().zip(COLORS) {
                 let corners = [(left, y_of(filled + part)), (right, y_of(filled))];
                 if corners[0].1 < corners[1].1 {
                     frame.draw(&Rectangle::new(corners, color.filled()))?;
@@ -139,11 +133,11 @@ impl Stacks {
     where
         DB::ErrorType: 'static,
     {
-        let slot = area.dim_in_pixel().0 as i32 / PARTS.len() as i32;
-        for ((i, part), color) in (0..).zip(PARTS).zip(PALETTE) {
+        let slot = area.dim_in_pixel().0 as i32 / COLORS.len() as i32;
+        for ((i, content), color) in (0..).zip(Content::ALL).zip(COLORS) {
             let x = i * slot;
             area.draw(&Rectangle::new([(x, 6), (x + 28, 34)], color.filled()))?;
-            style::write(area, part, (x + 40, 20), &style::text(LABEL, INK))?;
+            style::write(area, content.name(), (x + 40, 20), &style::text(LABEL, INK))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::bytes::column;
 use super::{LayerRecord, Record};
 
 /// Largest count of bytes, entries or tokens: a petabyte, beyond any machine, so that sums over rows stay exact.
@@ -82,14 +83,11 @@ impl Checked for LayerRecord {
             ("codewords_k", self.codewords_k, MOST),
             ("codewords_v", self.codewords_v, MOST),
             ("bytes_dense", Some(self.bytes_dense), MOST),
-            ("bytes_entries", Some(self.bytes_entries), MOST),
-            ("bytes_codewords", Some(self.bytes_codewords), MOST),
-            ("bytes_indices", Some(self.bytes_indices), MOST),
-            ("bytes_magnitudes", Some(self.bytes_magnitudes), MOST),
-            ("bytes_positions", Some(self.bytes_positions), MOST),
-            ("bytes_lists", Some(self.bytes_lists), MOST),
         ];
-        counts.iter().try_for_each(count)
+        counts.iter().try_for_each(count)?;
+        self.bytes
+            .iter()
+            .try_for_each(|(content, bytes)| count(&(&column(content), Some(bytes), MOST)))
     }
 }
 

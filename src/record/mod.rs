@@ -3,6 +3,7 @@
 //! The CSV is the only link between running and reporting: `report` and `plot` read these rows and
 //! nothing else. No aggregate is stored. A value that is not known is empty, never a made-up number.
 
+mod bytes;
 mod check;
 mod predictions;
 mod provenance;
@@ -12,6 +13,8 @@ mod versions;
 mod writer;
 
 use serde::{Deserialize, Serialize};
+
+use crate::store::Bytes;
 
 pub use check::Checked;
 pub use predictions::{Prediction, PredictionWriter};
@@ -112,12 +115,9 @@ pub struct LayerRecord {
     pub codewords_k: Option<u64>,
     pub codewords_v: Option<u64>,
     pub bytes_dense: u64,
-    pub bytes_entries: u64,
-    pub bytes_codewords: u64,
-    pub bytes_indices: u64,
-    pub bytes_magnitudes: u64,
-    pub bytes_positions: u64,
-    pub bytes_lists: u64,
+    /// A column for each [`Content`](crate::store::Content): `bytes_entries` and so on.
+    #[serde(flatten, with = "bytes")]
+    pub bytes: Bytes,
     /// Equation 15: share of the vectors that eviction keeps, counted per query head where heads are unfolded.
     pub r1: Option<f64>,
     /// Equation 15: codewords over kept vectors.

@@ -3,9 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::check::Checked;
 use crate::bad_input;
@@ -17,12 +18,26 @@ const SHOWN: usize = 100;
 
 /// The column names of `T`, taken from its serde fields so that header and rows cannot drift apart.
 pub(super) fn columns<T: Serialize + Default>() -> Result<csv::StringRecord> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.serialize(T::default())?;
-    let bytes = writer.into_inner().context("column names")?;
-    Ok(csv::Reader::from_reader(bytes.as_slice())
-        .headers()?
-        .clone())
+    Ok(fields(&T::default())?.keys().collect())
+}
+
+/// Writes one row.
+pub(super) fn write<T: Serialize>(writer: &mut csv::Writer<File>, row: &T) -> Result<()> {
+    let cells = fields(row)?.into_iter().map(|(_, value)| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    });
+    Ok(writer.write_record(cells)?)
+}
+
+/// The columns of a row with their values, in order. The csv crate itself writes no row with a field that stands for
+/// several columns.
+fn fields<T: Serialize>(row: &T) -> Result<Map<String, Value>> {
+    match serde_json::to_value(row)? {
+        Value::Object(fields) => Ok(fields),
+        other => bail!("a row is {other}, expected columns by name"),
+    }
 }
 
 /// Length of the leading part of `bytes` that ends with a complete row.
@@ -194,7 +209,7 @@ pub(super) fn replace<'a, T: Serialize + Default + 'a>(
         .write_record(&columns::<T>()?)
         .with_context(context)?;
     for row in rows {
-        writer.serialize(row).with_context(context)?;
+        write(&mut writer, row).with_context(context)?;
     }
     let file = writer
         .into_inner()

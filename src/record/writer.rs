@@ -77,8 +77,7 @@ impl RecordWriter {
         self.admit(record)?;
         if record.is_finished() {
             for layer in layers {
-                self.layers
-                    .serialize(layer)
+                table::write(&mut self.layers, layer)
                     .with_context(|| self.path(LAYERS_FILE).display().to_string())?;
             }
             self.layers
@@ -89,7 +88,7 @@ impl RecordWriter {
             self.replace(record)?;
         } else {
             let context = || self.dir.join(RECORDS_FILE).display().to_string();
-            self.records.serialize(record).with_context(context)?;
+            table::write(&mut self.records, record).with_context(context)?;
             self.records.flush().with_context(context)?;
         }
         if record.is_finished() {

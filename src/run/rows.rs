@@ -5,7 +5,7 @@ use anyhow::{Error, Result};
 use super::sample::Outcome;
 use crate::compress::ratio::PaperRatio;
 use crate::record::{Checked, LayerRecord, Prediction, Record};
-use crate::store::{Content, Geometry, StoreType};
+use crate::store::StoreType;
 use crate::task::{Sample, Task};
 
 /// The record of a cell, filled into `identity`, and its layers.
@@ -15,13 +15,13 @@ use crate::task::{Sample, Task};
 pub fn rows(
     identity: Record,
     outcome: &Outcome,
-    geometry: Geometry,
+    head_dim: usize,
     store: StoreType,
 ) -> Result<(Record, Vec<LayerRecord>)> {
     let paper: Vec<PaperRatio> = outcome
         .layers
         .iter()
-        .map(|layer| PaperRatio::new(layer.footprint, layer.bytes_dense, geometry, store))
+        .map(|layer| PaperRatio::new(layer.footprint, layer.entries_dense, head_dim, store))
         .collect();
     let layers: Vec<LayerRecord> = outcome
         .layers
@@ -43,12 +43,7 @@ pub fn rows(
                 codewords_k: keys.map(|_| layer.footprint.codewords_k),
                 codewords_v: values.map(|_| layer.footprint.codewords_v),
                 bytes_dense: layer.bytes_dense,
-                bytes_entries: layer.footprint.bytes[Content::Entries],
-                bytes_codewords: layer.footprint.bytes[Content::Codewords],
-                bytes_indices: layer.footprint.bytes[Content::Indices],
-                bytes_magnitudes: layer.footprint.bytes[Content::Magnitudes],
-                bytes_positions: layer.footprint.bytes[Content::Positions],
-                bytes_lists: layer.footprint.bytes[Content::Lists],
+                bytes: layer.footprint.bytes,
                 r1: Some(paper.r1),
                 r2: paper.r2,
                 r3: paper.r3,

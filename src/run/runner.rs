@@ -167,11 +167,11 @@ impl<'a> Runner<'a> {
         outcomes: Vec<Result<Outcome>>,
         of_prompt: &Record,
     ) -> Result<()> {
-        let (geometry, store) = (self.loaded.model.geometry(), self.experiment.store);
+        let (head_dim, store) = (self.loaded.model.geometry().head_dim, self.experiment.store);
         for (&cell, outcome) in cells.iter().zip(outcomes) {
             let identity = of_cell(of_prompt, cell);
             let rows = outcome.and_then(|outcome| {
-                let rows = rows::rows(identity.clone(), &outcome, geometry, store)?;
+                let rows = rows::rows(identity.clone(), &outcome, head_dim, store)?;
                 Ok((outcome, rows))
             });
             match rows {

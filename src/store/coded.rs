@@ -83,8 +83,8 @@ impl Form for Coded {
             + Bytes::of(Content::Magnitudes, magnitudes.map(Rows::bytes).sum())
     }
 
-    fn codewords(&self) -> usize {
-        self.codewords.len()
+    fn codewords(&self) -> Option<usize> {
+        Some(self.codewords.len())
     }
 
     fn rows(

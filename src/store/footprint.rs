@@ -3,8 +3,12 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Index};
 
-/// What bytes are spent on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use serde::{Serialize, Serializer};
+use strum::{IntoStaticStr, VariantArray};
+
+/// What bytes are spent on: the one list that columns, JSON and legends come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Content {
     /// Keys and values stored whole, or in few bits.
     Entries,
@@ -17,14 +21,12 @@ pub enum Content {
 }
 
 impl Content {
-    pub const ALL: [Self; 6] = [
-        Self::Entries,
-        Self::Codewords,
-        Self::Indices,
-        Self::Magnitudes,
-        Self::Positions,
-        Self::Lists,
-    ];
+    /// All of them, in the order that they are shown.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Bytes of each [`Content`].
@@ -32,11 +34,6 @@ impl Content {
 pub struct Bytes([u64; Content::ALL.len()]);
 
 impl Bytes {
-    /// In the order of [`Content::ALL`].
-    pub const fn new(bytes: [u64; Content::ALL.len()]) -> Self {
-        Self(bytes)
-    }
-
     /// So many bytes of one content.
     pub fn of(content: Content, bytes: u64) -> Self {
         let mut all = Self::default();
@@ -47,6 +44,18 @@ impl Bytes {
     /// All of them.
     pub fn total(self) -> u64 {
         self.0.iter().sum()
+    }
+
+    /// Each with what it is spent on, in the order of [`Content::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = (Content, u64)> {
+        Content::ALL.iter().copied().zip(self.0)
+    }
+}
+
+/// By the names of what they are spent on.
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(content, bytes)| (content.name(), bytes)))
     }
 }
 
@@ -77,6 +86,8 @@ pub struct Footprint {
     pub kept: u64,
     pub codewords_k: u64,
     pub codewords_v: u64,
+    /// Keys and values, each counted, that are written in codewords.
+    pub coded: u64,
     pub bytes: Bytes,
 }
 
@@ -86,6 +97,7 @@ impl AddAssign for Footprint {
         self.kept += other.kept;
         self.codewords_k += other.codewords_k;
         self.codewords_v += other.codewords_v;
+        self.coded += other.coded;
         self.bytes = self.bytes + other.bytes;
     }
 }

@@ -41,9 +41,9 @@ pub trait Form: Debug + Send + Sync {
 
     fn bytes(&self) -> Bytes;
 
-    /// Codewords that the vectors are written in.
-    fn codewords(&self) -> usize {
-        0
+    /// Codewords that the vectors are written in. None: they are written otherwise.
+    fn codewords(&self) -> Option<usize> {
+        None
     }
 
     /// The vectors `entries` of a head, `[entries, dim]`, as whoever attends to them sees them.

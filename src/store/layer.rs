@@ -24,6 +24,11 @@ impl Geometry {
     pub fn group(&self) -> usize {
         self.heads / self.kv_heads
     }
+
+    /// Bytes of one token's keys and values in one layer.
+    pub fn bytes_token(&self, store: StoreType) -> u64 {
+        (2 * self.kv_heads * self.head_dim * store.size()) as u64
+    }
 }
 
 /// What becomes of tokens that come after the prompt.
@@ -110,6 +115,16 @@ impl LayerStore {
     /// All runs, in the order that they are attended to.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.prompt.iter().map(|run| &**run).chain([&self.open])
+    }
+
+    /// Entries that a KV head holds; of those stored for each query head, all of its query heads' together.
+    pub fn len(&self, kv_head: usize) -> usize {
+        let of = |run: &Run| -> usize {
+            let copies = run.heads() / self.kv_heads;
+            let heads = kv_head * copies..(kv_head + 1) * copies;
+            heads.map(|head| run.len(head)).sum()
+        };
+        self.runs().map(of).sum()
     }
 
     /// Another one like it, that goes on by itself. What the prompt brought is shared.

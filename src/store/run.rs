@@ -99,9 +99,12 @@ impl Part {
 
     /// `apart`: whether each head is one query head's.
     fn footprint(&self, selecting: usize, apart: bool) -> Footprint {
+        let len: usize = (0..self.heads()).map(|head| self.len(head)).sum();
+        let codewords = [&self.keys, &self.values].map(|form| form.codewords());
         let mut footprint = Footprint {
-            codewords_k: self.keys.codewords() as u64,
-            codewords_v: self.values.codewords() as u64,
+            codewords_k: codewords[0].unwrap_or(0) as u64,
+            codewords_v: codewords[1].unwrap_or(0) as u64,
+            coded: (codewords.iter().flatten().count() * len) as u64,
             bytes: self.keys.bytes() + self.values.bytes(),
             ..Footprint::default()
         };

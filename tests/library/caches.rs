@@ -323,6 +323,7 @@ impl State {
             }
             self.add(Content::Magnitudes, n as u64 * size);
         }
+        self.footprint.coded += n as u64;
         self.add(Content::Indices, bytes(&index));
         self.indices.push(index.clone());
         let norms = magnitudes.then_some(norms.as_slice());

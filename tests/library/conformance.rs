@@ -616,7 +616,7 @@ fn achieved(
     for kv_head in 0..geometry.kv_heads {
         // A run of the prompt before what is coded is the window.
         let whole = match store.prompt.as_slice() {
-            [first, ..] if first.place(0).0.keys.codewords() == 0 => first.len(kv_head),
+            [first, ..] if first.place(0).0.keys.codewords().is_none() => first.len(kv_head),
             _ => 0,
         };
         let mut done = std::collections::BTreeSet::new();

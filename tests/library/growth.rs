@@ -178,7 +178,7 @@ fn obeys(vector: &[f32], held: f64, before: &[f32], grew: usize, theta: f64, cou
 /// Bytes of a coded layer, from its counts.
 fn coded_bytes(coded: &Run, rotated: bool, magnitudes: bool, tail: usize) -> u64 {
     let d = text().prompt.geometry.head_dim as u64;
-    let width = |form: &dyn Form| Indices::width(form.codewords() - 1);
+    let width = |form: &dyn Form| Indices::width(form.codewords().unwrap() - 1);
     let head = |part: &Part, n: u64| {
         let positions = if rotated {
             0
@@ -189,7 +189,8 @@ fn coded_bytes(coded: &Run, rotated: bool, magnitudes: bool, tail: usize) -> u64
         n * (width(&*part.keys) + width(&*part.values)) + positions + norms
     };
     let of_part = |part: &Part| {
-        let codewords = (part.keys.codewords() + part.values.codewords()) as u64 * d * SIZE;
+        let codewords =
+            (part.keys.codewords().unwrap() + part.values.codewords().unwrap()) as u64 * d * SIZE;
         let heads = (0..part.heads()).map(|h| head(part, part.len(h) as u64));
         codewords + heads.sum::<u64>()
     };
@@ -216,7 +217,7 @@ const PAPER: Coding = Coding {
 /// The growing run, where it is coded.
 fn coded(cache: &Layer) -> Option<&Run> {
     let open = &cache.store.open;
-    (open.parts[0].keys.codewords() > 0).then_some(open)
+    open.parts[0].keys.codewords().is_some().then_some(open)
 }
 
 /// What stands for the keys and the values of a KV head in a coded run, before RoPE where they are coded so, and how
@@ -227,7 +228,7 @@ fn books(run: &Run, kv_head: usize) -> [(Vec<f32>, usize); 2] {
         let entries = Vec::from_iter(0..form.len(head) as u32);
         let mut rows = vec![0.0; entries.len() * form.dim()];
         form.read(head, &entries, &mut rows);
-        (rows, form.codewords())
+        (rows, form.codewords().unwrap())
     })
 }
 

@@ -71,9 +71,11 @@ impl<'a> Writing<'a> {
                 [0, 1].map(|side: usize| self.plans[side].measure(choice, heads.clone(), at));
             let besides = heads.map(|head| choice.footprint(head, self.has_positions()));
             let mut footprint: Footprint = besides.sum();
+            let codewords = [keys, values].map(|side| side.codewords);
             footprint += Footprint {
-                codewords_k: keys.codewords as u64,
-                codewords_v: values.codewords as u64,
+                codewords_k: codewords[0].unwrap_or(0) as u64,
+                codewords_v: codewords[1].unwrap_or(0) as u64,
+                coded: codewords.iter().flatten().count() as u64 * footprint.entries,
                 bytes: keys.bytes + values.bytes,
                 ..Footprint::default()
             };

@@ -41,7 +41,7 @@ impl WriterPlan for Int8Plan<'_> {
         let (rows, scale) = (self.0.heads[0], Rows::new(1, self.0.layer.store()));
         let count = heads.map(|head| choice.len(head)).sum::<usize>();
         Measured {
-            codewords: 0,
+            codewords: None,
             bytes: Bytes::of(Content::Entries, (count * rows.dim()) as u64)
                 + Bytes::of(Content::Magnitudes, scale.bytes_of(count)),
         }

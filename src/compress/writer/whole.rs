@@ -38,7 +38,7 @@ impl WriterPlan for WholePlan<'_> {
         let bytes = heads.map(|head| rows.bytes_of(choice.len(head)));
         Measured {
             bytes: Bytes::of(Content::Entries, bytes.sum()),
-            codewords: 0,
+            codewords: None,
         }
     }
 

@@ -80,7 +80,8 @@ pub trait WriterPlan: Send + Sync {
 /// What a form holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Measured {
-    pub codewords: usize,
+    /// As of [`Form::codewords`].
+    pub codewords: Option<usize>,
     pub bytes: Bytes,
 }
 

@@ -172,7 +172,7 @@ impl<'a> CodebookPlan<'a> {
         };
         let indices = indices.map(|index| Indices::from_slice(index).bytes());
         Measured {
-            codewords,
+            codewords: Some(codewords),
             bytes: Bytes::of(Content::Codewords, rows.bytes_of(codewords))
                 + Bytes::of(Content::Indices, indices.sum())
                 + Bytes::of(Content::Magnitudes, magnitudes),
