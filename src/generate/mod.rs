@@ -154,16 +154,36 @@ pub fn compress(
     cells: &[&Cell],
 ) -> Vec<anyhow::Result<CellCache>> {
     let mut caches = Vec::with_capacity(cells.len());
-    let Ok(()) = compress_each(model, prefilled, cells, 0, |made| {
-        caches.push(made);
+    let Ok(()) = compress_each(model, prefilled, cells, 0, |number, made| {
+        caches.push((number, made));
         Ok::<(), Infallible>(())
     });
-    caches
+    in_order(caches)
 }
 
-/// Compresses one prefill for each cell in turn and hands the cache over, so that not all need be held at once. A cell
-/// that cannot be (a retention out of reach, a value that is not finite) is an error of its own. `seed`: of all
-/// draws on this sample, see [`draws::of_sample`].
+/// What was made for each cell, in the order of the cells.
+pub fn in_order<T>(mut made: Vec<(usize, T)>) -> Vec<T> {
+    made.sort_by_key(|(number, _)| *number);
+    made.into_iter().map(|(_, made)| made).collect()
+}
+
+/// Cells of one family with their numbers, families in the order of their first cells: wherever a cell stands, it shares
+/// the plans of its family.
+fn families<'c>(cells: &[&'c Cell]) -> Vec<Vec<(usize, &'c Cell)>> {
+    let mut families: Vec<Vec<(usize, &Cell)>> = Vec::new();
+    for (number, &cell) in cells.iter().enumerate() {
+        let alike = |family: &&mut Vec<(usize, &Cell)>| family[0].1.family() == cell.family();
+        match families.iter_mut().find(alike) {
+            Some(family) => family.push((number, cell)),
+            None => families.push(vec![(number, cell)]),
+        }
+    }
+    families
+}
+
+/// Compresses one prefill for each cell, those that share their plans one after the other, and hands each cache over
+/// with its cell's number, so that not all need be held at once. A cell that cannot be (a retention out of reach, a value
+/// that is not finite) is an error of its own. `seed`: of all draws on this sample, see [`draws::of_sample`].
 ///
 /// # Errors
 /// What `then` returns, which ends it.
@@ -172,13 +192,14 @@ pub fn compress_each<E>(
     prefilled: &Prefilled,
     cells: &[&Cell],
     seed: u64,
-    mut then: impl FnMut(anyhow::Result<CellCache>) -> Result<(), E>,
+    mut then: impl FnMut(usize, anyhow::Result<CellCache>) -> Result<(), E>,
 ) -> Result<(), E> {
-    for family in cells.chunk_by(|a, b| a.family() == b.family()) {
+    for family in families(cells) {
         let start = Instant::now();
-        let plans = match &family[0].made {
+        let first = family[0].1;
+        let plans = match &first.made {
             Made::Compress(method, _) => {
-                let draws = draws::of_method(seed, family[0].info.name);
+                let draws = draws::of_method(seed, first.info.name);
                 stage(Stage::Score, || plan(method.as_ref(), prefilled, draws))
             }
             Made::Full | Made::Prune(..) => Ok(Vec::new()),
@@ -187,13 +208,14 @@ pub fn compress_each<E>(
         let plans = match plans {
             Ok(plans) => plans,
             Err(fault) => {
-                let failed = |_| then(Err(compression(fault.clone())));
-                family.iter().try_for_each(failed)?;
+                for (number, _) in family {
+                    then(number, Err(compression(fault.clone())))?;
+                }
                 continue;
             }
         };
-        let bytes = |at: At| family[0].bytes(at, &plans, prefilled);
-        let curve = family[0].knob().map(|knob| Curve::new(knob, &bytes));
+        let bytes = |at: At| first.bytes(at, &plans, prefilled);
+        let curve = first.knob().map(|knob| Curve::new(knob, &bytes));
         let make = |cell: &Cell| {
             let start = Instant::now();
             let layers = || cell.layers(model, prefilled, &plans, curve.as_ref());
@@ -202,12 +224,15 @@ pub fn compress_each<E>(
             Ok(assemble(prefilled, cell, made, compress_ms))
         };
         let (others, last) = family.split_at(family.len() - 1);
-        others.iter().try_for_each(|cell| then(make(cell)))?;
-        let last = make(last[0]);
+        for &(number, cell) in others {
+            then(number, make(cell))?;
+        }
+        let (number, cell) = last[0];
+        let last = make(cell);
         // Graphs can be larger than caches, and what is done with the last of these caches needs none.
         drop(curve);
         drop(plans);
-        then(last)?;
+        then(number, last)?;
     }
     Ok(())
 }
@@ -302,4 +327,39 @@ pub fn whole_cache(prefilled: &Prefilled) -> Cache {
 /// Milliseconds since `start`.
 pub fn milliseconds(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compress::methods::info_of;
+    use crate::compress::settings::Value;
+
+    fn cell(method: &str, share: f64, window: f64) -> Cell {
+        let info = info_of(method).unwrap();
+        let given = [("share", share), ("window", window)];
+        let given = given.map(|(name, value)| (name.to_owned(), Value::Number(value)));
+        Cell::new(info, info.settings(&given, "test").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn cells_that_differ_in_size_alone_are_one_family_wherever_they_stand() {
+        let cells = [
+            cell("snapkv", 0.2, 16.0),
+            cell("spindle", 0.2, 16.0),
+            cell("snapkv", 0.4, 16.0),
+            cell("snapkv", 0.2, 32.0),
+            cell("spindle", 0.4, 16.0),
+        ];
+        let families = families(&Vec::from_iter(&cells));
+        let numbers = families
+            .iter()
+            .map(|family| family.iter().map(|(number, _)| *number));
+        let numbers: Vec<Vec<usize>> = numbers.map(Iterator::collect).collect();
+        assert_eq!(numbers, [vec![0, 2], vec![1, 4], vec![3]]);
+        assert_eq!(
+            in_order(vec![(2, 'c'), (0, 'a'), (1, 'b')]),
+            ['a', 'b', 'c']
+        );
+    }
 }

@@ -9,7 +9,8 @@ use super::fidelity::{Fidelity, FullCache, mean_nll};
 use crate::compress::draws;
 use crate::experiment::{CompressAt, Experiment, ExperimentFile};
 use crate::generate::{
-    Cell, CellCache, LayerFacts, Limits, compress_each, decode, extend, forced, milliseconds,
+    Cell, CellCache, LayerFacts, Limits, compress_each, decode, extend, forced, in_order,
+    milliseconds,
 };
 use crate::load::Loaded;
 use crate::model::observe::{Observe, Prefilled};
@@ -110,9 +111,10 @@ impl SampleRun<'_> {
             prefill_ms,
         };
         let mut outcomes = Vec::with_capacity(cells.len());
-        let mut group: Vec<Result<CellCache>> = Vec::new();
+        let (mut numbers, mut group) = (Vec::with_capacity(cells.len()), Vec::new());
         let draws = draws::of_sample(*seed, task.name(), &sample.id);
-        compress_each(model, &prefilled, cells, draws, |made| {
+        compress_each(model, &prefilled, cells, draws, |number, made| {
+            numbers.push(number);
             group.push(made);
             let own = |cell: &CellCache| cell.cache.bytes_own();
             if group.iter().flatten().map(own).sum::<u64>() >= common.bytes_dense {
@@ -121,7 +123,8 @@ impl SampleRun<'_> {
             anyhow::Ok(())
         })?;
         outcomes.extend(common.answer(group)?);
-        Ok((outcomes, prefilled))
+        let numbered = numbers.into_iter().zip(outcomes).collect();
+        Ok((in_order(numbered), prefilled))
     }
 }
 
