@@ -59,7 +59,7 @@ pub enum Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case", const_into_str)]
-pub enum Store {
+pub enum StoredFor {
     /// Once for each query head that keeps it, as SnapKV and PyramidKV are published.
     QueryHead,
     /// Once, with a list per query head.
@@ -72,7 +72,7 @@ pub struct Eviction {
     pub recent: Recent,
     pub grouping: Grouping,
     pub shape: Shape,
-    pub store: Store,
+    pub store: StoredFor,
 }
 
 impl Eviction {

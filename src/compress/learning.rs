@@ -1,7 +1,7 @@
 //! From the vectors of a codebook's heads to codewords: which learner, on which thresholds, and what a codeword is.
 
 use super::codebook::{
-    BitGraph, Codebook, Codewords, Cosines, greedy, leader, normalise, spherical_k_means,
+    BitGraph, Codebook, Cosines, Representatives, greedy, leader, normalise, spherical_k_means,
 };
 use crate::store::Rows;
 
@@ -60,7 +60,7 @@ impl Vectors {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Learning {
     pub learner: Learner,
-    /// Codewords are the means of the vectors they stand for, else members of them.
+    /// Representatives are the means of the vectors they stand for, else members of them.
     pub means: bool,
     /// A norm per vector; without, every vector takes its codeword's own.
     pub magnitudes: bool,
@@ -114,7 +114,9 @@ impl Learning {
         let kept = Vectors::at(heads, places);
         let d = kept.dim;
         let codebook = match &codebook.codewords {
-            Codewords::Members(_) if self.means => codebook.with_means(&kept.units, d, weights),
+            Representatives::Members(_) if self.means => {
+                codebook.with_means(&kept.units, d, weights)
+            }
             _ => codebook,
         };
         let cosines = codebook.cosines(&kept.units, d);
@@ -155,7 +157,7 @@ fn among(
     let codebook = over_all(&all_weights);
     let members = codebook.codewords.members();
     Codebook {
-        codewords: Codewords::Members(members.iter().map(|&m| order[m as usize]).collect()),
+        codewords: Representatives::Members(members.iter().map(|&m| order[m as usize]).collect()),
         index: places
             .iter()
             .map(|&place| codebook.index[place as usize])
@@ -165,7 +167,7 @@ fn among(
 
 /// The norm that each codeword keeps where vectors have none of their own: its member's, or the mean of its vectors'.
 fn own_norms(codebook: &Codebook, norms: &[f32], weights: &[u32]) -> Vec<f32> {
-    if let Codewords::Members(members) = &codebook.codewords {
+    if let Representatives::Members(members) = &codebook.codewords {
         return members.iter().map(|&m| norms[m as usize]).collect();
     }
     let mut sums = vec![(0.0, 0.0); codebook.codewords.len()];

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::eviction::{Eviction, Recent, Store};
+use super::eviction::{Eviction, Recent, StoredFor};
 use super::select::Ranked;
 use super::view::LayerView;
 use crate::store::Fault;
@@ -73,7 +73,7 @@ impl<'a> Ranking<'a> {
 
     /// Whether entries are stored for each query head that keeps them.
     pub fn is_apart(&self) -> bool {
-        self.eviction.store == Store::QueryHead
+        self.eviction.store == StoredFor::QueryHead
     }
 
     /// Per query head, the positions it keeps, ascending, the recent ones included.

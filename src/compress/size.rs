@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::method::At;
-use super::solve::{Curve, solve};
+use super::solve::{BytesCurve, solve};
 use crate::bad_input;
 
 /// Of `retention` and a method's own knobs, the one that is given.
@@ -25,7 +25,13 @@ impl Size {
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a retention or a share that the method cannot reach, naming those it can.
-    pub fn knob(self, curve: &Curve<'_>, len: usize, least: usize, bytes_dense: u64) -> Result<At> {
+    pub fn knob(
+        self,
+        curve: &BytesCurve<'_>,
+        len: usize,
+        least: usize,
+        bytes_dense: u64,
+    ) -> Result<At> {
         match self {
             Self::Retention(target) => solve(curve, target, bytes_dense),
             Self::Budget(entries) => Ok(At::Value((entries as f64 / len as f64).min(1.0))),
@@ -55,7 +61,7 @@ mod tests {
             largest: 1.0,
             cheap: &[],
         };
-        let curve = Curve::new(knob, &|_| 0);
+        let curve = BytesCurve::new(knob, &|_| 0);
         let of = |size: Size| size.knob(&curve, 300, 8, 1);
         let text = of(Size::Share(0.01)).unwrap_err().to_string();
         assert_eq!(

@@ -27,13 +27,13 @@ pub fn footprint(plans: &[Box<dyn Plan + '_>], at: At) -> Footprint {
 }
 
 /// Bytes held over a method's knob on one prompt. What one target asks for is remembered for the next.
-pub struct Curve<'a> {
+pub struct BytesCurve<'a> {
     pub knob: Knob,
     bytes: &'a dyn Fn(At) -> u64,
     known: RefCell<HashMap<u64, u64>>,
 }
 
-impl<'a> Curve<'a> {
+impl<'a> BytesCurve<'a> {
     pub fn new(knob: Knob, bytes: &'a dyn Fn(At) -> u64) -> Self {
         let known = RefCell::default();
         Self { knob, bytes, known }
@@ -53,7 +53,7 @@ impl<'a> Curve<'a> {
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
-pub fn solve(curve: &Curve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result<At> {
+pub fn solve(curve: &BytesCurve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result<At> {
     let knob = curve.knob;
     let retention = |at: At| curve.bytes(at) as f64 / bytes_dense as f64;
     let (mut low, mut high) = (knob.smallest, knob.largest);
@@ -163,7 +163,7 @@ mod tests {
             };
             let at = |step: u32| bytes(f64::from(step) / f64::from(steps) + 1e-9) as f64 / DENSE as f64;
             let coarsest = (0..steps).map(|step| at(step + 1) - at(step)).fold(0.0, f64::max);
-            match solve(&Curve::new(KNOB, &|at| bytes(value(at))), target, DENSE) {
+            match solve(&BytesCurve::new(KNOB, &|at| bytes(value(at))), target, DENSE) {
                 Ok(at) => prop_assert!((bytes(value(at)) as f64 / DENSE as f64 - target).abs() <= ACCEPTED),
                 Err(_) => prop_assert!(target < floor || coarsest > 2.0 * ACCEPTED, "steps of {coarsest}"),
             }
@@ -177,7 +177,7 @@ mod tests {
             calls.set(calls.get() + 1);
             held(value(at).powi(3))
         };
-        let curve = Curve::new(KNOB, &bytes);
+        let curve = BytesCurve::new(KNOB, &bytes);
         let first = solve(&curve, 0.3, DENSE).unwrap();
         let alone = calls.get();
         assert_eq!(solve(&curve, 0.3, DENSE).unwrap(), first);
@@ -188,13 +188,16 @@ mod tests {
             "{} calls after {alone}",
             calls.get()
         );
-        assert_eq!(solve(&Curve::new(KNOB, &bytes), 0.31, DENSE).unwrap(), next);
+        assert_eq!(
+            solve(&BytesCurve::new(KNOB, &bytes), 0.31, DENSE).unwrap(),
+            next
+        );
     }
 
     #[test]
     fn what_is_out_of_reach_names_the_range() {
         let error = solve(
-            &Curve::new(KNOB, &|at| held(0.2 + 0.5 * value(at))),
+            &BytesCurve::new(KNOB, &|at| held(0.2 + 0.5 * value(at))),
             0.15,
             DENSE,
         )
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn a_target_between_two_steps_names_the_range_and_by_how_much_it_is_missed() {
         let bytes = |at: At| held(if value(at) < 0.5 { 0.1 } else { 0.5 });
-        let text = solve(&Curve::new(KNOB, &bytes), 0.25, DENSE)
+        let text = solve(&BytesCurve::new(KNOB, &bytes), 0.25, DENSE)
             .unwrap_err()
             .to_string();
         assert!(text.contains("reaches 0.100 to 0.500"), "{text}");

@@ -20,7 +20,7 @@ use crate::compress::method::{At, Compressed, Knob, Method, Plan};
 use crate::compress::methods::Made;
 use crate::compress::settings::{MethodInfo, Settings};
 use crate::compress::size::Size;
-use crate::compress::solve::{Curve, footprint};
+use crate::compress::solve::{BytesCurve, footprint};
 use crate::compress::view::LayerView;
 use crate::model::decoder::{Model, PrunedLayer};
 use crate::model::observe::{Observe, Prefilled};
@@ -86,7 +86,7 @@ impl Cell {
         model: &Model,
         prefilled: &Prefilled,
         plans: &[Box<dyn Plan + '_>],
-        curve: Option<&Curve<'_>>,
+        curve: Option<&BytesCurve<'_>>,
     ) -> anyhow::Result<Layers> {
         let knob = |size: Size, least| match curve {
             Some(curve) => size.knob(curve, prefilled.len, least, prefilled.bytes_dense()),
@@ -215,7 +215,7 @@ pub fn compress_each<E>(
             }
         };
         let bytes = |at: At| first.bytes(at, &plans, prefilled);
-        let curve = first.knob().map(|knob| Curve::new(knob, &bytes));
+        let curve = first.knob().map(|knob| BytesCurve::new(knob, &bytes));
         let make = |cell: &Cell| {
             let start = Instant::now();
             let layers = || cell.layers(model, prefilled, &plans, curve.as_ref());

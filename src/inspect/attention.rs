@@ -15,7 +15,7 @@ const STEPS: usize = 100;
 
 /// Cumulative attention of every layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Attention {
+pub struct AttentionMap {
     /// Numbers of entries, ascending, from none to all before the window: every percent, and all but 1, 2, 4 and so on
     /// within the last, where most of the attention is.
     pub ranks: Vec<usize>,
@@ -31,7 +31,7 @@ pub struct LayerAttention {
     pub before_window: f32,
 }
 
-impl Attention {
+impl AttentionMap {
     /// # Errors
     /// Attention that is not finite.
     pub(super) fn of(prefilled: &Prefilled) -> Result<Self, Fault> {

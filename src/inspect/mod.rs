@@ -14,7 +14,7 @@ mod window;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-pub use attention::{Attention, LayerAttention};
+pub use attention::{AttentionMap, LayerAttention};
 pub use layers::{LayerRow, MethodFacts};
 pub use prompt::Prompt;
 pub use similarity::{Similar, VectorKind};
@@ -47,7 +47,7 @@ pub struct Inspection {
     pub bytes_dense: u64,
     /// Last tokens whose queries `attention` and every `relative_error` are taken from.
     pub window: usize,
-    pub attention: Attention,
+    pub attention: AttentionMap,
     /// One for each kind of vector and threshold.
     pub similar: Vec<Similar>,
     /// In the order they were asked for.
@@ -85,7 +85,7 @@ pub fn inspect(
         head_dim: prefilled.geometry.head_dim,
         bytes_dense: prefilled.bytes_dense(),
         window: WINDOW,
-        attention: Attention::of(&prefilled)?,
+        attention: AttentionMap::of(&prefilled)?,
         similar: similarity::similar(&prefilled)?,
         methods: methods(loaded, &prefilled, cells)?,
     })

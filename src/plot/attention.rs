@@ -14,11 +14,11 @@ const HEIGHT: u32 = 900;
 const SCALE: i32 = 170;
 const SCALE_HEIGHT: i32 = 400;
 
-pub(super) struct Attention<'a> {
+pub(super) struct AttentionFigure<'a> {
     facts: &'a Inspection,
 }
 
-impl<'a> Attention<'a> {
+impl<'a> AttentionFigure<'a> {
     pub(super) fn new(facts: &'a Inspection) -> Self {
         Self { facts }
     }
@@ -28,7 +28,7 @@ impl<'a> Attention<'a> {
     }
 }
 
-impl Figure for Attention<'_> {
+impl Figure for AttentionFigure<'_> {
     fn stem(&self) -> String {
         "attention".into()
     }

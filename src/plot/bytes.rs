@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::panels::Caption;
 use super::stacks::{Panel, Stacks};
 use crate::record::LayerRecord;
-use crate::report::{Block, Cell, FULL, bootstrap};
+use crate::report::{Block, CellRecords, FULL, bootstrap};
 use crate::store::Content;
 
 /// The figure of one task. None if no compressed cell of `block` has layer rows. `full` has no panel: all of it is
@@ -30,7 +30,7 @@ pub(super) fn figure(block: &Block, layers: &[LayerRecord], name: &str) -> Optio
     ))
 }
 
-fn panel(block: &Block, cell: &Cell, layers: &[LayerRecord]) -> Option<Panel> {
+fn panel(block: &Block, cell: &CellRecords, layers: &[LayerRecord]) -> Option<Panel> {
     let mut sums: BTreeMap<usize, (Vec<f64>, f64)> = BTreeMap::new();
     let own = |layer: &&LayerRecord| {
         (

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::settings_of;
-use crate::report::Cell;
+use crate::report::CellRecords;
 
 /// Mean scores by place; what else tells samples apart (distractors, seeds) is averaged over.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// None unless the sample names of `cell` have a `length` and a `depth`.
-    pub(super) fn of(cell: &Cell) -> Option<Self> {
+    pub(super) fn of(cell: &CellRecords) -> Option<Self> {
         let places: Vec<(u64, u64)> = cell
             .records
             .iter()

@@ -87,7 +87,7 @@ pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
 /// If a file cannot be written.
 pub fn draw_inspection(facts: &Inspection, dir: &Path) -> Result<Vec<PathBuf>> {
     style::register_fonts()?;
-    let mut paths = figure::save(&attention::Attention::new(facts), dir)?;
+    let mut paths = figure::save(&attention::AttentionFigure::new(facts), dir)?;
     for figure in pairs::figures(facts) {
         paths.extend(figure::save(&figure, dir)?);
     }

@@ -8,7 +8,7 @@ use super::figure::{Figure, slug};
 use super::grid::Grid;
 use super::panels::{self, Caption, Layout};
 use super::style::{self, Area, HEADER, HEAT, INK, MARGIN, MISSING, SMALL};
-use crate::report::{Block, Cell, bootstrap};
+use crate::report::{Block, CellRecords, bootstrap};
 
 const FRAME_HEIGHT: i32 = 400;
 /// Width of the colour scale at the right.
@@ -75,7 +75,7 @@ impl Needle {
     }
 }
 
-fn measured(cell: &Cell, grid: &Grid) -> String {
+fn measured(cell: &CellRecords, grid: &Grid) -> String {
     let mut parts = Vec::new();
     if let Some(share) = bootstrap::mean_of_means(&[cell.retentions()]) {
         parts.push(format!("measured retention {:.1} %", share * 100.0));

@@ -1,7 +1,7 @@
 //! The lines of the accuracy figure: cells that differ only in how much they may keep.
 
 use crate::report::bootstrap::{self, Interval};
-use crate::report::{Block, Cell, Curve, FULL, curves};
+use crate::report::{Block, CellRecords, Curve, FULL, curves};
 
 /// A method with one choice of its other settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub(super) struct Point {
 }
 
 impl Point {
-    pub(super) fn of(cell: &Cell) -> Option<Self> {
+    pub(super) fn of(cell: &CellRecords) -> Option<Self> {
         let hundredfold =
             |values: Vec<f64>| [values.iter().map(|value| value * 100.0).collect::<Vec<_>>()];
         let (retentions, scores) = (hundredfold(cell.retentions()), hundredfold(cell.scores()));

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::block::{Block, Cell, FULL};
+use super::block::{Block, CellRecords, FULL};
 use super::curve::Curve;
 use super::settings::joined;
 use crate::bad_input;
@@ -88,10 +88,15 @@ impl Baseline {
 
     /// What `cell` is compared with: the baseline's cell of the same size, or its only one where it has no size. None
     /// for that cell itself, and where there is none.
-    pub fn of<'a, 'b>(&self, block: &'b Block<'a>, cell: &Cell) -> Option<&'b Cell<'a>> {
+    pub fn of<'a, 'b>(
+        &self,
+        block: &'b Block<'a>,
+        cell: &CellRecords,
+    ) -> Option<&'b CellRecords<'a>> {
         let mut own = block.cells.iter().filter(|own| self.is(own));
-        let of_size =
-            |of: &&Cell| of.told.sizes().next().is_none() || of.told.sizes().eq(cell.told.sizes());
+        let of_size = |of: &&CellRecords| {
+            of.told.sizes().next().is_none() || of.told.sizes().eq(cell.told.sizes())
+        };
         own.find(of_size).filter(|own| !own.is_like(cell))
     }
 
@@ -106,7 +111,7 @@ impl Baseline {
         })
     }
 
-    fn is(&self, cell: &Cell) -> bool {
+    fn is(&self, cell: &CellRecords) -> bool {
         let has = |(key, value): &(String, String)| cell.told.value(key) == Some(value);
         self.method == cell.method && self.settings.iter().all(has)
     }

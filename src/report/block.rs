@@ -43,12 +43,12 @@ pub struct Block<'a> {
     pub task: &'a str,
     pub metric: &'a str,
     /// `full` first, then methods in order of first appearance, settings likewise within a method.
-    pub cells: Vec<Cell<'a>>,
+    pub cells: Vec<CellRecords<'a>>,
 }
 
 /// The records of one method and settings within a block, in file order.
 #[derive(Debug, Clone)]
-pub struct Cell<'a> {
+pub struct CellRecords<'a> {
     pub method: &'a str,
     pub settings: &'a str,
     /// What `settings` says.
@@ -86,22 +86,22 @@ pub fn blocks(records: &[Record]) -> Vec<Block<'_>> {
 
 impl<'a> Block<'a> {
     /// The baseline, if it was run.
-    pub fn full(&self) -> Option<&Cell<'a>> {
+    pub fn full(&self) -> Option<&CellRecords<'a>> {
         self.cells.iter().find(|cell| cell.method == FULL)
     }
 
     /// This block's cell of the same method and settings as `cell`.
-    pub fn like(&self, cell: &Cell) -> Option<&Cell<'a>> {
+    pub fn like(&self, cell: &CellRecords) -> Option<&CellRecords<'a>> {
         self.cells.iter().find(|own| own.is_like(cell))
     }
 
-    fn cell(&mut self, record: &'a Record) -> &mut Cell<'a> {
+    fn cell(&mut self, record: &'a Record) -> &mut CellRecords<'a> {
         let found = self
             .cells
             .iter()
             .position(|c| c.method == record.method && c.settings == record.settings);
         let at = found.unwrap_or_else(|| {
-            self.cells.push(Cell {
+            self.cells.push(CellRecords {
                 method: &record.method,
                 settings: &record.settings,
                 told: Told::new(&record.method, &record.settings),
@@ -151,9 +151,9 @@ pub fn labels(cells: &[(&str, &str)]) -> Vec<String> {
     cells.iter().map(label).collect()
 }
 
-impl<'a> Cell<'a> {
+impl<'a> CellRecords<'a> {
     /// Whether method and settings are the same.
-    pub fn is_like(&self, other: &Cell) -> bool {
+    pub fn is_like(&self, other: &CellRecords) -> bool {
         self.method == other.method && self.settings == other.settings
     }
 
@@ -204,7 +204,7 @@ impl<'a> Cell<'a> {
     /// What `column` has less what it has in `baseline`, for each sample of which both have it.
     pub fn differences(
         &self,
-        baseline: &Cell,
+        baseline: &CellRecords,
         column: impl Fn(&Record) -> Option<f64>,
     ) -> Vec<f64> {
         let partners: HashMap<&str, f64> = baseline.by_sample(&column).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::block::{Block, Cell};
+use super::block::{Block, CellRecords};
 use super::bootstrap::mean_of_means;
 use super::settings::joined;
 use crate::record::settings_of;
@@ -10,10 +10,10 @@ use crate::record::settings_of;
 /// A method with one choice of its other settings.
 pub struct Curve<'a, 'b> {
     pub method: &'a str,
-    /// The settings that are not about size, as [`Cell::label`] has them: `gqa=mean`.
+    /// The settings that are not about size, as [`CellRecords::label`] has them: `gqa=mean`.
     pub settings: String,
     /// Those with a score, by measured retention.
-    pub cells: Vec<&'b Cell<'a>>,
+    pub cells: Vec<&'b CellRecords<'a>>,
 }
 
 /// The curves of a block, in order of first appearance; that of `full` is one cell.
@@ -56,7 +56,7 @@ impl<'a> Curve<'a, '_> {
     /// score is taken to be linear in the retention (trapezoids). None where the curve does not cover them.
     pub(super) fn areas(&self, from: f64, to: f64) -> Option<Vec<(&'a str, f64)>> {
         let weights = self.weights(from, to)?;
-        let scores = |cell: &&Cell<'a>| -> HashMap<&str, f64> {
+        let scores = |cell: &&CellRecords<'a>| -> HashMap<&str, f64> {
             cell.scored()
                 .map(|(r, score)| (r.sample.as_str(), score))
                 .collect()
@@ -117,10 +117,10 @@ pub(super) fn shared(ranges: &[(f64, f64)]) -> Option<(f64, f64)> {
     Some((from, to))
 }
 
-fn retention(cell: &Cell) -> Option<f64> {
+fn retention(cell: &CellRecords) -> Option<f64> {
     mean_of_means(&[cell.retentions()])
 }
 
-fn without_size(cell: &Cell) -> String {
+fn without_size(cell: &CellRecords) -> String {
     joined(settings_of(&cell.label).filter(|(key, _)| !cell.told.tells_size(key)))
 }

@@ -18,7 +18,7 @@ mod text;
 
 pub use area::{Area, Areas};
 pub use baseline::Baseline;
-pub use block::{Block, Cell, FULL, Setup, blocks, labels};
+pub use block::{Block, CellRecords, FULL, Setup, blocks, labels};
 pub use curve::{Curve, curves};
 pub use difference::Difference;
 pub use row::{Closeness, Row};
@@ -174,7 +174,7 @@ impl Section {
     /// have in common.
     fn of_macro_average(of: &str, tasks: &[&Block], baseline: &Baseline) -> Self {
         let cells = tasks.iter().flat_map(|block| &block.cells).fold(
-            Vec::<&Cell>::new(),
+            Vec::<&CellRecords>::new(),
             |mut cells, cell| {
                 if !cells.iter().any(|known| known.is_like(cell)) {
                     cells.push(cell);

@@ -1,7 +1,7 @@
 //! A row of a table: one method and settings.
 
 use super::Baseline;
-use super::block::{Block, Cell};
+use super::block::{Block, CellRecords};
 use super::bootstrap;
 use super::difference::Difference;
 use super::table::{self, Table};
@@ -50,14 +50,14 @@ pub struct Closeness {
 
 impl Row {
     /// Summarises one method and settings over its tasks.
-    pub(super) fn over(tasks: &[(&Block, &Cell)], baseline: &Baseline) -> Self {
+    pub(super) fn over(tasks: &[(&Block, &CellRecords)], baseline: &Baseline) -> Self {
         let mean = |column: fn(&Record) -> Option<f64>| {
             let values = tasks.iter().map(|(_, cell)| cell.values(column));
             bootstrap::mean_of_means(&Vec::from_iter(values))
         };
         let scores: Vec<Vec<f64>> = tasks.iter().map(|(_, cell)| cell.scores()).collect();
         let difference = |column: fn(&Record) -> Option<f64>| {
-            let of_task = |&(block, cell): &(&Block, &Cell)| {
+            let of_task = |&(block, cell): &(&Block, &CellRecords)| {
                 Some(cell.differences(baseline.of(block, cell)?, column))
             };
             let pairs: Option<Vec<Vec<f64>>> = tasks.iter().map(of_task).collect();

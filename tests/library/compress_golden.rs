@@ -4,7 +4,7 @@ use rand::RngCore;
 use serde::Deserialize;
 use spindle::attend::Rule;
 use spindle::compress::budget::{pyramid_kvcf, pyramid_paper};
-use spindle::compress::codebook::{Codewords, greedy, normalise, similarity_graphs};
+use spindle::compress::codebook::{Representatives, greedy, normalise, similarity_graphs};
 use spindle::compress::group::{Grouping, reduce};
 use spindle::compress::merge::Merging;
 use spindle::compress::pool::{Pooling, pool};
@@ -238,7 +238,7 @@ fn codebooks_are_those_of_algorithm_1_in_torch() {
         let codebook = greedy(graph, &vec![1; graph.len()]);
         assert_eq!(
             codebook.codewords,
-            Codewords::Members(run.codewords),
+            Representatives::Members(run.codewords),
             "theta {}",
             run.theta
         );

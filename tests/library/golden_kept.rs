@@ -14,7 +14,7 @@ use spindle::compress::pool::{Pooling, pool};
 use spindle::compress::score::{Normalisation, WindowShape, key_norms, window_attention};
 use spindle::compress::select::top_k;
 use spindle::compress::settings::Value;
-use spindle::compress::solve::Curve;
+use spindle::compress::solve::BytesCurve;
 use spindle::compress::view::LayerView;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::store::StoreType;
@@ -87,7 +87,7 @@ fn kept(name: &str, given: &Given, budget: usize, view: LayerView<'_>) -> Vec<Ve
     };
     let knob = size
         .knob(
-            &Curve::new(method.knob(), &|_| 0),
+            &BytesCurve::new(method.knob(), &|_| 0),
             view.len(),
             method.least(view.len()),
             1,

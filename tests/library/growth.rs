@@ -8,7 +8,7 @@ use crate::common::{default_model, distance, plain};
 use spindle::attend::Pass;
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
-use spindle::compress::solve::Curve;
+use spindle::compress::solve::BytesCurve;
 use spindle::compress::view::LayerView;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::store::{Bytes, Content, Footprint, Form, Indices, LayerStore, Part, Run, StoreType};
@@ -109,7 +109,7 @@ fn compressed(name: &str, given: &[(&str, Value)], layer: usize) -> LayerStore {
     };
     let knob = size
         .knob(
-            &Curve::new(method.knob(), &|_| 0),
+            &BytesCurve::new(method.knob(), &|_| 0),
             PROMPT,
             method.least(PROMPT),
             1,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use spindle::attend::{Host, Pass};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
-use spindle::compress::solve::Curve;
+use spindle::compress::solve::BytesCurve;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::PrunedLayer;
 use spindle::model::observe::{Observe, Prefilled, PrefilledLayer};
@@ -131,7 +131,7 @@ impl Golden {
         let plan = method.plan(view).unwrap();
         let knob = size
             .knob(
-                &Curve::new(method.knob(), &|_| 0),
+                &BytesCurve::new(method.knob(), &|_| 0),
                 prefilled.len,
                 method.least(prefilled.len),
                 1,

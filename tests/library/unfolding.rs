@@ -13,7 +13,7 @@ use spindle::attend::{Rule, held};
 use spindle::compress::codebook::{normalise, similarity_graphs};
 use spindle::compress::methods::{METHODS, Made, make};
 use spindle::compress::settings::Value;
-use spindle::compress::solve::Curve;
+use spindle::compress::solve::BytesCurve;
 use spindle::compress::view::LayerView;
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled, PrefilledLayer};
@@ -182,7 +182,7 @@ fn equals_unfolding(
         panic!("spindle compresses");
     };
     // Shares below the window keep it: they are no size of a run, but what they code must be right too.
-    let knob = size.knob(&Curve::new(method.knob(), &|_| 0), prefilled.len, 0, 1);
+    let knob = size.knob(&BytesCurve::new(method.knob(), &|_| 0), prefilled.len, 0, 1);
     let knob = knob.unwrap();
     let built = method
         .plan(LayerView {

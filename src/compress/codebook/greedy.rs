@@ -5,7 +5,7 @@ use std::collections::binary_heap::PeekMut;
 
 use super::bits;
 use super::graph::BitGraph;
-use super::{Codebook, Codewords};
+use super::{Codebook, Representatives};
 
 /// A greedy dominating set of the graph: every vector is a neighbour of its codeword, and codewords are vectors of the set.
 ///
@@ -14,7 +14,7 @@ use super::{Codebook, Codewords};
 /// degree taken from the graph (eq. 10); the `sum(S)` printed there would never change. A vector of weight 0 is not there:
 /// what is alike in the whole is alike in the part.
 ///
-/// Codewords come in the order the plain algorithm chooses them. Degrees are kept up to date by visiting each edge at most once,
+/// Representatives come in the order the plain algorithm chooses them. Degrees are kept up to date by visiting each edge at most once,
 /// when the first of its ends is covered, and the largest is found by a heap whose keys may lag behind: degrees only fall,
 /// so a top key that is still true is the largest degree.
 ///
@@ -61,7 +61,7 @@ pub fn greedy(graph: &BitGraph, weights: &[u32]) -> Codebook {
         codewords.push(node as u32);
     }
     Codebook {
-        codewords: Codewords::Members(codewords),
+        codewords: Representatives::Members(codewords),
         index,
     }
 }
@@ -104,7 +104,7 @@ mod tests {
             }
         }
         Codebook {
-            codewords: Codewords::Members(codewords),
+            codewords: Representatives::Members(codewords),
             index: reference,
         }
     }
@@ -117,8 +117,8 @@ mod tests {
 
     fn members(codebook: &Codebook) -> &[u32] {
         match &codebook.codewords {
-            Codewords::Members(members) => members,
-            Codewords::Means { .. } => panic!("greedy codewords are members"),
+            Representatives::Members(members) => members,
+            Representatives::Means { .. } => panic!("greedy codewords are members"),
         }
     }
 

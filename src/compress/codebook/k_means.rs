@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Codebook, Codewords};
+use super::{Codebook, Representatives};
 use crate::kernel::{Panels, dot};
 
 /// Vectors compared with all codewords at a time, which bounds the memory for their products.
@@ -38,13 +38,13 @@ pub fn spherical_k_means(
     };
     if vectors.is_empty() {
         return Codebook {
-            codewords: Codewords::Means { vectors, d },
+            codewords: Representatives::Means { vectors, d },
             index: Vec::new(),
         };
     }
     let index = nearest(units, &vectors, d);
     let mut codebook = Codebook {
-        codewords: Codewords::Means { vectors, d },
+        codewords: Representatives::Means { vectors, d },
         index,
     };
     for _ in 0..rounds {
@@ -139,7 +139,7 @@ fn without_unused(codebook: &Codebook, units: &[f32], d: usize) -> Codebook {
         .map(|&code| renumbered[code as usize])
         .collect();
     Codebook {
-        codewords: Codewords::Means { vectors, d },
+        codewords: Representatives::Means { vectors, d },
         index,
     }
 }

@@ -5,7 +5,7 @@
 
 use super::bits;
 use super::graph::BitGraph;
-use super::{Codebook, Codewords};
+use super::{Codebook, Representatives};
 
 /// One pass over the vectors of the graph. No two codewords are alike, and every vector is alike to its codeword, the
 /// earliest there was.
@@ -24,7 +24,7 @@ pub fn leader(graph: &BitGraph) -> Codebook {
         };
     }
     Codebook {
-        codewords: Codewords::Members(codewords),
+        codewords: Representatives::Members(codewords),
         index,
     }
 }
@@ -46,7 +46,7 @@ mod tests {
                 let want = first.unwrap_or_else(|| { codewords.push(node); codewords.len() - 1 });
                 prop_assert_eq!(got.index[node] as usize, want);
             }
-            prop_assert_eq!(got.codewords, Codewords::Members(codewords.iter().map(|&c| c as u32).collect()));
+            prop_assert_eq!(got.codewords, Representatives::Members(codewords.iter().map(|&c| c as u32).collect()));
         }
     }
 
@@ -58,7 +58,7 @@ mod tests {
             .flat_map(|degrees| [degrees.to_radians().cos(), degrees.to_radians().sin()])
             .collect();
         let codebook = leader(&similarity_graphs(&units, 2, &[0.85])[0]);
-        assert_eq!(codebook.codewords, Codewords::Members(vec![0, 1]));
+        assert_eq!(codebook.codewords, Representatives::Members(vec![0, 1]));
         assert_eq!(codebook.index, [0, 1, 0]);
     }
 }

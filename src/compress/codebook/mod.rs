@@ -23,18 +23,18 @@ pub use similarity::similarity_graphs;
 
 use crate::kernel::dot;
 
-/// Codewords, and which of them stands for each vector.
+/// Representatives, and which of them stands for each vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codebook {
     /// The codewords, in the order they were chosen.
-    pub codewords: Codewords,
+    pub codewords: Representatives,
     /// For each vector, the number of its codeword.
     pub index: Vec<u32>,
 }
 
 /// What the codewords are.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Codewords {
+pub enum Representatives {
     /// Some of the coded vectors, by their place among them (the paper's: no averaging anywhere).
     Members(Vec<u32>),
     /// Vectors of their own, `[codewords, d]` row-major: unit means of the vectors they stand for.
@@ -77,12 +77,12 @@ impl Cosines {
     }
 }
 
-impl Codewords {
+impl Representatives {
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
-            Codewords::Members(members) => members.len(),
-            Codewords::Means { vectors, d } => vectors.len() / d,
+            Representatives::Members(members) => members.len(),
+            Representatives::Means { vectors, d } => vectors.len() / d,
         }
     }
 
@@ -94,21 +94,21 @@ impl Codewords {
     /// Which of the coded vectors they are; none where they are vectors of their own.
     pub fn members(&self) -> &[u32] {
         match self {
-            Codewords::Members(members) => members,
-            Codewords::Means { .. } => &[],
+            Representatives::Members(members) => members,
+            Representatives::Means { .. } => &[],
         }
     }
 
     /// The codewords as vectors `[codewords, d]`, given the `units: [n, d]` they were learnt from.
     pub fn vectors(&self, units: &[f32], d: usize) -> Cow<'_, [f32]> {
         match self {
-            Codewords::Members(members) => {
+            Representatives::Members(members) => {
                 let rows = members
                     .iter()
                     .map(|&member| &units[member as usize * d..][..d]);
                 Cow::Owned(rows.flatten().copied().collect())
             }
-            Codewords::Means { vectors, .. } => Cow::Borrowed(vectors),
+            Representatives::Means { vectors, .. } => Cow::Borrowed(vectors),
         }
     }
 }
@@ -164,7 +164,7 @@ impl Codebook {
             }
         }
         Codebook {
-            codewords: Codewords::Means { vectors, d },
+            codewords: Representatives::Means { vectors, d },
             index: self.index.clone(),
         }
     }
@@ -216,10 +216,10 @@ mod tests {
     fn means_are_weighted_and_of_length_one() {
         let units = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0];
         let codebook = Codebook {
-            codewords: Codewords::Members(vec![0, 2, 3]),
+            codewords: Representatives::Members(vec![0, 2, 3]),
             index: vec![0, 0, 1, 2],
         };
-        let Codewords::Means { vectors, .. } =
+        let Representatives::Means { vectors, .. } =
             codebook.with_means(&units, 2, &[3, 4, 1, 1]).codewords
         else {
             panic!("means asked for");

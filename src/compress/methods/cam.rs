@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
 use crate::compress::group::{Grouping, reduce};
 use crate::compress::merge::Merging;
 use crate::compress::method::{At, Compressed, Knob, Method, Plan};
@@ -62,7 +62,7 @@ pub const ENTRY: Entry = Entry {
             recent: Recent::Half,
             grouping: Grouping::Mean,
             shape: Shape::Uniform,
-            store: Store::KvHead,
+            store: StoredFor::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
         let cam = Cam {

@@ -8,7 +8,7 @@
 
 use serde::Deserialize;
 
-use super::parts::{Forms, Gqa, Stored};
+use super::parts::{Forms, Gqa, StoreSetting};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
 use crate::compress::score::ColumnSums;
@@ -45,7 +45,7 @@ pub const ENTRY: Entry = Entry {
         ],
     },
     make: |settings| {
-        let (own, stored, forms): (Own, Stored, Forms) = settings.read()?;
+        let (own, stored, forms): (Own, StoreSetting, Forms) = settings.read()?;
         let eviction = Eviction {
             score: Box::new(ColumnSums),
             recent: own.recent.map_or(Recent::Half, Recent::Tokens),

@@ -3,7 +3,7 @@
 
 use super::parts::Forms;
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
 use crate::compress::group::Grouping;
 use crate::compress::score::KeyNorm;
 use crate::compress::settings::MethodInfo;
@@ -28,7 +28,7 @@ pub const ENTRY: Entry = Entry {
             recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,
-            store: Store::KvHead,
+            store: StoredFor::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
         Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))

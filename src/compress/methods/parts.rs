@@ -4,7 +4,7 @@ use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use crate::bad_input;
-use crate::compress::eviction::{Eviction, Store};
+use crate::compress::eviction::{Eviction, StoredFor};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
 use crate::compress::recipe::Recipe;
@@ -126,8 +126,8 @@ pub const GROUPING: SettingInfo = SettingInfo {
 pub const STORE: SettingInfo = SettingInfo {
     name: "store",
     about: About::Way,
-    accepts: Accepts::words::<Store>(),
-    default: Some(DefaultValue::Text(Store::QueryHead.into_str())),
+    accepts: Accepts::words::<StoredFor>(),
+    default: Some(DefaultValue::Text(StoredFor::QueryHead.into_str())),
     help: "an entry is stored for each query head that keeps it (as published), or once per KV head",
 };
 
@@ -213,8 +213,8 @@ pub struct NoOthers {}
 
 /// The setting of where entries are stored.
 #[derive(Debug, Deserialize)]
-pub struct Stored {
-    pub store: Store,
+pub struct StoreSetting {
+    pub store: StoredFor,
 }
 
 /// The one size that is given; else `otherwise`.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use super::parts::{Forms, Stored, Windowed};
+use super::parts::{Forms, StoreSetting, Windowed};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
 use crate::compress::score::{Normalisation, WindowAttention};
@@ -61,7 +61,8 @@ pub const ENTRY: Entry = Entry {
         ],
     },
     make: |settings| {
-        let (windowed, stored, own, forms): (Windowed, Stored, Own, Forms) = settings.read()?;
+        let (windowed, stored, own, forms): (Windowed, StoreSetting, Own, Forms) =
+            settings.read()?;
         let shape = match own.formula {
             Formula::Kvcf => Shape::PyramidKvcf {
                 beta: own.beta as usize,

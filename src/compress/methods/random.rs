@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::parts::Forms;
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
 use crate::compress::group::Grouping;
 use crate::compress::score::Random;
 use crate::compress::settings::MethodInfo;
@@ -35,7 +35,7 @@ pub const ENTRY: Entry = Entry {
             recent: Recent::Tokens(0),
             grouping: Grouping::Mean,
             shape: Shape::Uniform,
-            store: Store::KvHead,
+            store: StoredFor::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
         Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))

@@ -1,6 +1,6 @@
 //! SnapKV (Li et al. 2024, arXiv 2404.14469), constants of its LongBench configurations.
 
-use super::parts::{Forms, Stored, Windowed};
+use super::parts::{Forms, StoreSetting, Windowed};
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape};
 use crate::compress::score::{Normalisation, WindowAttention};
@@ -25,7 +25,7 @@ pub const ENTRY: Entry = Entry {
         ],
     },
     make: |settings| {
-        let (windowed, stored, forms): (Windowed, Stored, Forms) = settings.read()?;
+        let (windowed, stored, forms): (Windowed, StoreSetting, Forms) = settings.read()?;
         let eviction = Eviction {
             score: Box::new(WindowAttention {
                 window: windowed.window,

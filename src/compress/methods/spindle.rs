@@ -1,13 +1,13 @@
 //! SpindleKV (Tang et al. 2025, arXiv 2507.06517), and each of its two parts alone.
 
-mod coded;
+mod codebook;
 mod evicting;
 
 use serde::Deserialize;
 
-use self::coded::{
-    CODEWORD, CODEWORDS, CODEWORDS_SIZE, Coded, DECODE, KEYS, LEARNER, LearnerName, MAGNITUDES,
-    SCOPE, THETA_K, THETA_SCALE, THETA_V, codewords,
+use self::codebook::{
+    CODEWORD, CODEWORDS, CODEWORDS_SIZE, CodebookSettings, DECODE, KEYS, LEARNER, LearnerName,
+    MAGNITUDES, SCOPE, THETA_K, THETA_SCALE, THETA_V, codewords,
 };
 use self::evicting::{BETA, Evicting, SHAPE};
 use super::parts::{Forms, Windowed};
@@ -63,7 +63,8 @@ pub const SPINDLE: Entry = Entry {
         ],
     },
     make: |settings| {
-        let (windowed, evicting, coded, own): (Windowed, Evicting, Coded, Own) = settings.read()?;
+        let (windowed, evicting, coded, own): (Windowed, Evicting, CodebookSettings, Own) =
+            settings.read()?;
         let learner = ("learner", coded.learner);
         settings.heeds("codewords", learner, &[LearnerName::SphericalKMeans])?;
         let eviction = evicting.eviction(&windowed, settings)?;
@@ -123,7 +124,7 @@ pub const CODE: Entry = Entry {
         ],
     },
     make: |settings| {
-        let coded: Coded = settings.read()?;
+        let coded: CodebookSettings = settings.read()?;
         let (knob, other, otherwise) = match coded.learner {
             LearnerName::Greedy | LearnerName::Leader => (THETA_SCALE, CODEWORDS_SIZE, 1.0),
             LearnerName::SphericalKMeans => (CODEWORDS_SIZE, THETA_SCALE, CODEWORDS),

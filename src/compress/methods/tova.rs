@@ -6,7 +6,7 @@
 
 use super::parts::Forms;
 use super::{Entry, Made, parts};
-use crate::compress::eviction::{Eviction, Recent, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
 use crate::compress::group::Grouping;
 use crate::compress::pool::Pooling;
 use crate::compress::score::{Normalisation, WindowAttention};
@@ -36,7 +36,7 @@ pub const ENTRY: Entry = Entry {
             recent: Recent::Tokens(1),
             grouping: Grouping::Layer,
             shape: Shape::Uniform,
-            store: Store::KvHead,
+            store: StoredFor::KvHead,
         };
         let size = parts::size(settings, &eviction)?;
         Ok(Made::Compress(Box::new(forms.recipe(eviction)?), size))

@@ -11,7 +11,7 @@ use crate::compress::eviction::Eviction;
 use crate::compress::method::{At, Compressed, Plan};
 use crate::compress::ranking::Ranking;
 use crate::compress::view::LayerView;
-use crate::compress::writer::{Source, WholeWriter, Writer, WriterPlan};
+use crate::compress::writer::{SideView, WholeWriter, Writer, WriterPlan};
 use crate::store::{Entries, Fault, Footprint, Geometry, LayerStore, Part, Rotate, Run, Side};
 
 /// One layer, ready to be compressed to any size.
@@ -37,8 +37,8 @@ impl<'a> Writing<'a> {
         let rotate = writers[0].rotate();
         Ok(Self {
             plans: [
-                writers[0].plan(Source::new(layer, Side::Keys, rotate))?,
-                writers[1].plan(Source::new(layer, Side::Values, rotate))?,
+                writers[0].plan(SideView::new(layer, Side::Keys, rotate))?,
+                writers[1].plan(SideView::new(layer, Side::Values, rotate))?,
             ],
             writers,
         })

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use self::plan::{CodebookPlan, SCALES};
-use super::write::{Source, Writer, WriterEntry, WriterPlan};
+use super::write::{SideView, Writer, WriterEntry, WriterPlan};
 use crate::compress::learning::{Learner, Learning};
 use crate::compress::method::Knob;
 use crate::store::{Coded, CodedRows, Codewords, Fault, Form, Rotate, Side, StoreType};
@@ -88,7 +88,7 @@ impl Writer for CodebookWriter {
         })
     }
 
-    fn plan<'a>(&'a self, source: Source<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
+    fn plan<'a>(&'a self, source: SideView<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
         let is_shared = self.shares_heads();
         let plan = CodebookPlan::new(source, self.learning, self.theta, is_shared)?;
         Ok(Box::new(plan))

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::write::{Measured, Source, Writer, WriterEntry, WriterPlan, Written};
+use super::write::{Measured, SideView, Writer, WriterEntry, WriterPlan, Written};
 use crate::compress::choice::Choice;
 use crate::compress::method::At;
 use crate::store::{Bytes, Content, Fault, Form, Joining, Rows, Side, StoreType};
@@ -22,7 +22,7 @@ const LEVELS: f32 = 127.0;
 pub struct Int8Writer;
 
 impl Writer for Int8Writer {
-    fn plan<'a>(&'a self, source: Source<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
+    fn plan<'a>(&'a self, source: SideView<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
         Ok(Box::new(Int8Plan(source)))
     }
 
@@ -34,7 +34,7 @@ impl Writer for Int8Writer {
     }
 }
 
-struct Int8Plan<'a>(Source<'a>);
+struct Int8Plan<'a>(SideView<'a>);
 
 impl WriterPlan for Int8Plan<'_> {
     fn measure(&self, choice: &Choice<'_>, heads: Range<usize>, _at: Option<At>) -> Measured {

@@ -7,7 +7,7 @@ mod write;
 
 pub use codebook::{CodebookWriter, Scope};
 pub use whole::WholeWriter;
-pub use write::{Measured, Source, Writer, WriterEntry, WriterPlan, Written};
+pub use write::{Measured, SideView, Writer, WriterEntry, WriterPlan, Written};
 
 use anyhow::Result;
 

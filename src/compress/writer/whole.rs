@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Measured, Source, Writer, WriterEntry, WriterPlan, Written};
+use super::{Measured, SideView, Writer, WriterEntry, WriterPlan, Written};
 use crate::compress::choice::Choice;
 use crate::compress::method::At;
 use crate::store::{Bytes, Content, Fault, Form, Rows, StoreType, Whole};
@@ -21,7 +21,7 @@ impl WholeWriter {
 }
 
 impl Writer for WholeWriter {
-    fn plan<'a>(&'a self, source: Source<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
+    fn plan<'a>(&'a self, source: SideView<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
         Ok(Box::new(WholePlan(source)))
     }
 
@@ -30,7 +30,7 @@ impl Writer for WholeWriter {
     }
 }
 
-struct WholePlan<'a>(Source<'a>);
+struct WholePlan<'a>(SideView<'a>);
 
 impl WriterPlan for WholePlan<'_> {
     fn measure(&self, choice: &Choice<'_>, heads: Range<usize>, _at: Option<At>) -> Measured {

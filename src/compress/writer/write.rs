@@ -18,14 +18,14 @@ pub struct WriterEntry {
 
 /// Keys or values of one layer's prompt.
 #[derive(Clone)]
-pub struct Source<'a> {
+pub struct SideView<'a> {
     pub side: Side,
     /// Per KV head, `[len, head_dim]`.
     pub heads: Vec<&'a Rows>,
     pub layer: LayerView<'a>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> SideView<'a> {
     /// `rotate`: when the keys that are written are rotated.
     pub fn new(layer: LayerView<'a>, side: Side, rotate: Rotate) -> Self {
         Self {
@@ -62,7 +62,7 @@ pub trait Writer: Debug + Send + Sync {
     ///
     /// # Errors
     /// A vector that cannot be written.
-    fn plan<'a>(&'a self, source: Source<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault>;
+    fn plan<'a>(&'a self, source: SideView<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault>;
 
     /// A form of `heads` heads that holds nothing yet.
     fn empty(&self, heads: usize, dim: usize, store: StoreType) -> Box<dyn Form>;

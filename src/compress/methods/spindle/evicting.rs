@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::compress::eviction::{Eviction, Recent, Shape, Store};
+use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
 use crate::compress::methods::parts::Windowed;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::{About, Accepts, DefaultValue, SettingInfo, Settings};
@@ -61,7 +61,7 @@ impl Evicting {
                 ShapeName::Linear => Shape::SpindleLinear { beta: self.beta },
                 ShapeName::Uniform => Shape::Uniform,
             },
-            store: Store::KvHead,
+            store: StoredFor::KvHead,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::compress::codebook::{BitGraph, Codebook, similarity_graphs};
 use crate::compress::learning::{Learner, Learning, Vectors};
 use crate::compress::method::At;
 use crate::compress::score::key_norms;
-use crate::compress::writer::write::{Measured, Source, WriterPlan, Written};
+use crate::compress::writer::write::{Measured, SideView, WriterPlan, Written};
 use crate::store::{Bytes, Coded, CodedRows, Codewords, Content, Fault, Indices, Rows, Side};
 
 /// How far thresholds are from 1, in multiples of the settings', at which all vectors are measured in one pass when a
@@ -27,7 +27,7 @@ struct Book<'a> {
 
 /// Keys or values of one layer, ready to be coded.
 pub struct CodebookPlan<'a> {
-    source: Source<'a>,
+    source: SideView<'a>,
     learning: Learning,
     theta: f64,
     /// One for each KV head, or one for all.
@@ -50,7 +50,7 @@ impl<'a> CodebookPlan<'a> {
     /// # Errors
     /// A vector whose norm the store cannot hold.
     pub fn new(
-        source: Source<'a>,
+        source: SideView<'a>,
         learning: Learning,
         theta: f64,
         is_shared: bool,
@@ -194,7 +194,7 @@ impl<'a> CodebookPlan<'a> {
 }
 
 /// That the norm of every vector can be held: it is stored beside the codewords, or divided by.
-fn check_norms(source: &Source<'_>) -> Result<(), Fault> {
+fn check_norms(source: &SideView<'_>) -> Result<(), Fault> {
     let store = source.layer.store();
     for rows in &source.heads {
         let norms = key_norms(&rows.to_f32(), rows.dim());

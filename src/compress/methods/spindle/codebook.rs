@@ -152,7 +152,7 @@ pub const DECODE: SettingInfo = SettingInfo {
 /// How what is kept is coded.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Coded {
+pub struct CodebookSettings {
     theta_k: f64,
     theta_v: f64,
     pub learner: LearnerName,
@@ -163,7 +163,7 @@ pub struct Coded {
     decode: Decode,
 }
 
-impl Coded {
+impl CodebookSettings {
     /// Codebooks of what an `eviction` leaves. `codewords`: the share of them where spherical k-means makes them.
     ///
     /// # Errors
