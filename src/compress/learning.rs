@@ -60,7 +60,7 @@ impl Vectors {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Learning {
     pub learner: Learner,
-    /// Representatives are the means of the vectors they stand for, else members of them.
+    /// Codewords are the means of the vectors they stand for, else members of them.
     pub means: bool,
     /// A norm per vector; without, every vector takes its codeword's own.
     pub magnitudes: bool,

@@ -14,7 +14,7 @@ use super::{Codebook, Representatives};
 /// degree taken from the graph (eq. 10); the `sum(S)` printed there would never change. A vector of weight 0 is not there:
 /// what is alike in the whole is alike in the part.
 ///
-/// Representatives come in the order the plain algorithm chooses them. Degrees are kept up to date by visiting each edge at most once,
+/// Codewords come in the order the plain algorithm chooses them. Degrees are kept up to date by visiting each edge at most once,
 /// when the first of its ends is covered, and the largest is found by a heap whose keys may lag behind: degrees only fall,
 /// so a top key that is still true is the largest degree.
 ///

@@ -23,7 +23,7 @@ pub use similarity::similarity_graphs;
 
 use crate::kernel::dot;
 
-/// Representatives, and which of them stands for each vector.
+/// Codewords, and which of them stands for each vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codebook {
     /// The codewords, in the order they were chosen.
