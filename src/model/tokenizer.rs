@@ -10,6 +10,7 @@ mod hf;
 mod json;
 mod merges;
 mod pre;
+mod prefix;
 mod proto;
 mod sentencepiece;
 mod special;

@@ -118,7 +118,7 @@ pub(super) fn settle<'a>(
 }
 
 /// A value as messages show it, cut where it is long.
-pub(super) fn short(value: &Value) -> String {
+pub fn short(value: &Value) -> String {
     const LONGEST: usize = 60;
     terminal::cut(&value.to_string(), LONGEST)
 }
