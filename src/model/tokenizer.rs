@@ -26,7 +26,7 @@ use tokenizers::{Encoding, Tokenizer};
 
 use self::definition::Definition;
 use super::chat::{ChatOptions, ChatTemplate, Message, choose};
-use super::config::list;
+use super::config::list_some;
 use crate::bad_input;
 use crate::guard::guarded;
 use crate::source::{ModelFileKind, ModelFiles};
@@ -162,7 +162,7 @@ impl ModelTokenizer {
         Err(bad_input!(
             "{}: the tokenizer gives {} beyond the {} rows of the embedding (vocab_size)",
             self.file,
-            list("token id", &beyond),
+            list_some("token id", &beyond),
             self.rows
         ))
     }

@@ -175,6 +175,35 @@ fn what_is_not_used_is_told_once() {
     assert_eq!((done.code, done.stderr.lines().count()), (0, 2), "{done:?}");
 }
 
+/// The notes of a run have every name; a line on standard error has the first and is cut.
+#[test]
+fn every_name_is_noted() {
+    let world = World::new();
+    let keys: Vec<String> = (0..100)
+        .map(|i| format!("a_key_of_nobody_{i:03}"))
+        .collect();
+    let unknown: serde_json::Map<_, _> = keys.iter().map(|key| (key.clone(), json!(1))).collect();
+    configure(&world, &Value::Object(unknown));
+    let tensors: Vec<String> = (0..100)
+        .map(|i| format!("kind{i:03}.of.a.tensor"))
+        .collect();
+    let named: Vec<(&str, &[usize])> = tensors
+        .iter()
+        .map(|name| (name.as_str(), &[2][..]))
+        .collect();
+    add(&world, &named);
+    let done = world.run(&crate::world::short_run("out"));
+    assert_eq!(done.code, 0, "{done:?}");
+    let run: Value = serde_json::from_str(&world.read("out/run.json")).unwrap();
+    for (note, names) in [(0, &keys), (1, &tensors)] {
+        let said = run["notes"][note].as_str().unwrap();
+        assert!(said.ends_with(&format!("({})", names.join(", "))), "{said}");
+        let line = done.stderr.lines().nth(note).unwrap();
+        let shown = names.iter().filter(|name| line.contains(*name)).count();
+        assert!((20..100).contains(&shown) && line.len() < 1300, "{line}");
+    }
+}
+
 /// `model/` with an embedding of so many rows, and one more token in its tokenizer, with this id.
 fn with_rows(rows: usize, added: Option<u32>) -> World {
     let world = World::new();

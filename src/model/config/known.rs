@@ -123,11 +123,20 @@ pub fn short(value: &Value) -> String {
     terminal::cut(&value.to_string(), LONGEST)
 }
 
-/// `3 keys (a, b, c)`, with the first few names where there are many.
+/// `3 keys (a, b, c)`, all of them: for a note, which is cut where it is printed.
 pub fn list(what: &str, names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    let more = match names.len().saturating_sub(SHOWN) {
+    listed(what, names, usize::MAX)
+}
+
+/// As [`list`], with the first names alone where there are many: for an error.
+pub fn list_some(what: &str, names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    listed(what, names, SHOWN)
+}
+
+fn listed(what: &str, names: &[String], most: usize) -> String {
+    let shown = names[..names.len().min(most)].join(", ");
+    let more = match names.len().saturating_sub(most) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

@@ -14,7 +14,7 @@ use std::fmt;
 use crate::attend::rope::RopeScaling;
 use crate::bad_input;
 
-pub(crate) use known::{list, short};
+pub(crate) use known::{list, list_some, short};
 
 /// The families of architecture that the one decoder covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
