@@ -40,3 +40,4 @@ mod tokenizer_damage;
 mod tokenizer_folders;
 mod tokenizer_pre;
 mod unfolding;
+mod wrong_types;

@@ -18,6 +18,7 @@ use crate::files;
 use crate::guard::guarded;
 use crate::model::chat::{NamedTemplate, of_json};
 use crate::source::{TokenizerFiles, VocabularyFiles};
+use crate::typed;
 
 pub(super) fn load(
     config: &Path,
@@ -101,18 +102,18 @@ fn of_json_file(path: &Path) -> Result<Vocabulary> {
     }
     let file = path.display().to_string();
     let bytes = files::read(path)?;
-    let parts: Parts = serde_json::from_slice(&bytes)
-        .map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
-    if let Some(dropout) = parts.model.dropout.filter(|dropout| *dropout > 0.0) {
+    let parts: Parts =
+        typed::json(&bytes).map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
+    if let Some(dropout) = parts.model.dropout.filter(|dropout| *dropout != 0.0) {
         return Err(bad_input!(
             "{file}: model.dropout is {dropout}, expected null: it leaves out merges at random, so that a text has no \
              tokens of its own"
         ));
     }
     // The crate panics on some damaged definitions.
-    let tokenizer = guarded(|| Tokenizer::from_bytes(&bytes).map_err(|error| error.to_string()))
+    let tokenizer = guarded(|| typed::json::<Tokenizer>(&bytes).map_err(|fault| fault.to_string()))
         .unwrap_or_else(Err)
-        .map_err(|error| bad_input!("{file}: not a tokenizer: {}", error.replace('\n', " ")))?;
+        .map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
     let mut patterns = Vec::new();
     for part in [&parts.normalizer, &parts.pre_tokenizer] {
         regexes(part, &mut patterns);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::bad_input;
 use crate::files;
 use crate::model::config::short;
+use crate::typed;
 
 /// A JSON object and the file that it stands in; null for a file that is not there.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ impl Object {
     /// [`BadInput`](crate::error::BadInput) for a file that holds no JSON object.
     pub fn read(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
-        let value: Value = serde_json::from_str(&files::read_text(path)?)
+        let value: Value = typed::json(files::read_text(path)?.as_bytes())
             .map_err(|error| bad_input!("{file}: not JSON: {error}"))?;
         match value {
             Value::Object(_) => Ok(Self { file, value }),

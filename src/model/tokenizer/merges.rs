@@ -14,6 +14,7 @@ use super::vocabulary::Vocabulary;
 use crate::bad_input;
 use crate::files;
 use crate::terminal;
+use crate::typed;
 
 /// Reads the vocabulary, and adds to `declared` the special tokens that its class has by default.
 ///
@@ -28,7 +29,7 @@ pub(super) fn load(
 ) -> Result<Vocabulary> {
     let file = vocab.display().to_string();
     let pre = class(&file, config, model, declared)?;
-    let tokens: Vocab = serde_json::from_str(&files::read_text(vocab)?)
+    let tokens: Vocab = typed::json(files::read_text(vocab)?.as_bytes())
         .map_err(|error| bad_input!("{file}: not a vocabulary, ids by token: {error}"))?;
     let merges = parse(&files::read_text(merges)?, &merges.display().to_string())?;
     let tokenizer = byte_level::build(tokens, merges, &pre);
