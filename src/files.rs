@@ -40,11 +40,38 @@ pub fn is_there(path: &Path) -> Result<bool> {
     Ok(true)
 }
 
+/// What there is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Folder,
+    File,
+    Nothing,
+}
+
+/// What there is at `path`, where a folder or a file may be meant.
+///
+/// # Errors
+/// [`BadInput`](crate::error::BadInput) for a pipe, a device or a socket.
+pub fn place(path: &Path) -> Result<Place> {
+    match fs::metadata(path) {
+        Err(_) => Ok(Place::Nothing),
+        Ok(kind) if kind.is_dir() => Ok(Place::Folder),
+        Ok(kind) if kind.is_file() => Ok(Place::File),
+        Ok(_) => Err(bad_input!(
+            "{}: {NO_FILE}, expected a regular file or a folder",
+            path.display()
+        )),
+    }
+}
+
+/// What is neither.
+const NO_FILE: &str = "a pipe or a device";
+
 fn check_regular(path: &Path, kind: &Metadata) -> Result<()> {
     let found = match (kind.is_file(), kind.is_dir()) {
         (true, _) => return Ok(()),
         (_, true) => "a folder",
-        _ => "a pipe or a device",
+        _ => NO_FILE,
     };
     Err(bad_input!(
         "{}: {found}, expected a regular file",
@@ -127,6 +154,20 @@ mod tests {
             let error = read_text(Path::new(path)).expect_err(path).to_string();
             assert!(error.contains(path) && error.contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn a_place_is_a_folder_a_file_or_nothing() -> Result<()> {
+        for (path, expected) in [
+            (".", Place::Folder),
+            ("Cargo.toml", Place::File),
+            ("absent", Place::Nothing),
+        ] {
+            assert_eq!(place(Path::new(path))?, expected);
+        }
+        let error = place(Path::new("/dev/zero")).expect_err("a device");
+        assert!(error.to_string().starts_with("/dev/zero: a pipe or"));
+        Ok(())
     }
 
     #[test]

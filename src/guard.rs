@@ -107,6 +107,30 @@ pub fn within<T: Send + 'static>(
     }
 }
 
+/// What `act` returns. Where it takes longer than `time` the program ends, with exit code 2 and the line that `says` makes:
+/// nothing can stop a search for a pattern from outside.
+pub fn or_end<T>(
+    time: Duration,
+    says: impl FnOnce() -> String + Send + 'static,
+    act: impl FnOnce() -> T,
+) -> T {
+    let (done, waiting) = channel::<()>();
+    let watch = move || {
+        if waiting.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+            terminal::tell(&format!("error: {}", says()));
+            std::process::exit(2);
+        }
+    };
+    // Without a thread to be had it goes unwatched.
+    let _ = thread::Builder::new().stack_size(STACK).spawn(watch);
+    let result = act();
+    drop(done);
+    result
+}
+
+/// Bytes of stack of a thread that waits.
+const STACK: usize = 256 << 10;
+
 /// The text that a panic was started with.
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);

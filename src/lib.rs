@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, and a module uses only those before it, which `tests/library/structure.rs` checks:
 //!
-//! `error`, `profile`, `terminal`, `layout`, `memory`, `disk`, `files`, `archive`, `guard`, `toml_text` (what is bad input,
+//! `error`, `profile`, `terminal`, `layout`, `memory`, `disk`, `files`, `archive`, `guard`, `typed`, `toml_text` (what is bad input,
 //! what took how long, what is printed and how wide, what fits, what is read, what may panic) -> `kernel` (arithmetic over
 //! slices) -> `source` (files of a model) -> `store` (what a cache holds), `attend` (how it is attended to), `model`, `load`
 //! (one decoder) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples
@@ -38,3 +38,4 @@ pub mod store;
 pub mod task;
 pub mod terminal;
 pub mod toml_text;
+pub mod typed;

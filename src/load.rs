@@ -8,7 +8,7 @@ use candle_core::Device;
 use crate::bad_input;
 use crate::files;
 use crate::model::chat::ChatOptions;
-use crate::model::config::{DecoderConfig, list};
+use crate::model::config::{DecoderConfig, generation_notes, list};
 use crate::model::decoder::Model;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::model::weights::Weights;
@@ -37,13 +37,19 @@ pub fn load(model_files: &ModelFiles, chat: &ChatOptions, device: &Device) -> Re
             (DecoderConfig::from_gguf(gguf)?, weights)
         }
         ModelFileKind::HfFolder {
-            config, weights, ..
+            config,
+            generation_config,
+            weights,
+            ..
         } => {
             let name = config.display().to_string();
-            (
-                DecoderConfig::from_hf_json(&files::read_text(config)?, &name)?,
-                Weights::open_safetensors(weights)?,
-            )
+            let mut read = DecoderConfig::from_hf_json(&files::read_text(config)?, &name)?;
+            if let Some(path) = generation_config {
+                let name = path.display().to_string();
+                let notes = generation_notes(&files::read_text(path)?, &name)?;
+                read.notes.extend(notes);
+            }
+            (read, Weights::open_safetensors(weights)?)
         }
     };
     let mut tokenizer = ModelTokenizer::load_with(model_files, chat)?;

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bad_input;
 use crate::terminal;
+use crate::typed;
 
 /// Characters of a line that a message shows.
 const SHOWN: usize = 100;
@@ -18,7 +19,7 @@ pub fn parse<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T> {
 }
 
 fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
-    let message = error.message().trim().replace('\n', ", ");
+    let message = typed::words(&error.message().trim().replace('\n', ", "));
     let Some(span) = error.span() else {
         return bad_input!("{origin}: {message}");
     };

@@ -27,6 +27,7 @@ pub fn draw(results: &Path) -> Result<()> {
 /// # Errors
 /// That `results` is not a results folder.
 pub fn require_records(results: &Path) -> Result<()> {
+    files::place(results)?;
     if files::is_there(&results.join(crate::record::RECORDS_FILE))? {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use crate::bad_input;
+use crate::toml_text;
 
 static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/mini/bank");
 
@@ -95,10 +96,7 @@ impl Bank {
         let mut passages: Vec<Passage> = Vec::new();
         let mut tables = Vec::new();
         for (genre, text) in files {
-            let file: BankFile = toml::from_str(text).map_err(|error| {
-                let error = error.to_string().trim().replace('\n', " ");
-                bad_input!("{genre}.toml: {error}")
-            })?;
+            let file: BankFile = toml_text::parse(text, &format!("{genre}.toml"))?;
             passages.extend(file.passage.into_iter().map(|passage| Passage {
                 text: passage.text.trim().into(),
                 genre: (*genre).into(),
@@ -213,7 +211,7 @@ mod tests {
             "g.toml: passage a stands twice"
         );
         assert!(message(&format!("{passage}{link}")).contains("names b, which is no passage"));
-        assert!(message(&passage.replace("topic", "subject")).starts_with("g.toml: "));
+        assert!(message(&passage.replace("topic", "subject")).starts_with("g.toml:"));
         let bank = Bank::parse(&[("g", passage)]).unwrap();
         assert_eq!(bank.passages[0].genre, "g");
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{bad_input, files};
+use crate::{bad_input, files, typed};
 
 /// A file's documents, each once and in alphabetical order, and the questions that have an answer, in its own order.
 pub struct Documents {
@@ -130,11 +130,12 @@ pub fn read_hotpotqa(path: &Path) -> Result<Documents> {
 fn read_json<T: DeserializeOwned>(path: &Path, format: &str) -> Result<T> {
     let named = path.display();
     let text = files::read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let place = format!(" at line {line} column {column}");
-        let what = error.to_string().replace(&place, "");
-        bad_input!("{named}:{line}:{column}: not a {format} file: {what}")
+    typed::json(text.as_bytes()).map_err(|fault| {
+        let (line, column) = (fault.line, fault.column);
+        bad_input!(
+            "{named}:{line}:{column}: not a {format} file: {}",
+            fault.what
+        )
     })
 }
 

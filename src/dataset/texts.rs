@@ -165,6 +165,7 @@ fn text_files(folder: &Path) -> Result<Vec<PathBuf>> {
         .max_depth(MOST_DEPTH + 1)
         .sort_by_file_name();
     let mut paths = Vec::new();
+    files::place(folder)?;
     for (count, entry) in walk.into_iter().filter_entry(shown).enumerate() {
         let entry = entry.map_err(|error| bad_input!("haystack folder {named}: {error}"))?;
         if count == MOST_ENTRIES {

@@ -56,6 +56,9 @@ const LIMITS: Limits = Limits {
 /// Names of the context that an argument cannot replace.
 const RESERVED: [&str; 2] = ["messages", "add_generation_prompt"];
 
+/// More of them, that an argument may replace but a token may not.
+const FILLED: [&str; 2] = ["tools", "documents"];
+
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -92,13 +95,19 @@ pub(super) struct ChatTemplate {
 impl ChatTemplate {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) with file and key: a template that does not parse, is too large or nests
-    /// too deeply; an argument that it does not use.
+    /// too deeply; an argument that it does not use; a token with the name of another value.
     pub fn new(
         named: NamedTemplate,
         tokens: BTreeMap<String, String>,
         options: &ChatOptions,
     ) -> Result<Arc<Self>> {
         let NamedTemplate { source, origin, .. } = named;
+        let mut taken = RESERVED.iter().chain(&FILLED);
+        if let Some(name) = taken.find(|name| tokens.contains_key(**name)) {
+            return Err(bad_input!(
+                "{origin}: a special token is called {name}, expected another name: it is that of the template's own value"
+            ));
+        }
         let prepared = scan::prepare(&source).map_err(|error| bad_input!("{origin}: {error}"))?;
         let template = Arc::new(Self {
             source,

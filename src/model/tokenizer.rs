@@ -10,6 +10,7 @@ mod hf;
 mod json;
 mod merges;
 mod pre;
+mod prefix;
 mod proto;
 mod sentencepiece;
 mod special;
@@ -24,8 +25,9 @@ use anyhow::{Result, anyhow};
 use tokenizers::{Encoding, Tokenizer};
 
 use self::definition::Definition;
+use self::trial::Watch;
 use super::chat::{ChatOptions, ChatTemplate, Message, choose};
-use super::config::list;
+use super::config::list_some;
 use crate::bad_input;
 use crate::guard::guarded;
 use crate::source::{ModelFileKind, ModelFiles};
@@ -51,6 +53,7 @@ pub struct ModelTokenizer {
     clean_up: bool,
     /// Tokens that the model has no embedding for: those from this id on.
     rows: usize,
+    watch: Watch,
     sha256: String,
     notes: Vec<String>,
 }
@@ -104,6 +107,7 @@ impl ModelTokenizer {
             notes,
         } = definition;
         let tokenizer = Arc::new(tokenizer);
+        let watch = Watch::new(&file, &patterns);
         let (opening, closing) = trial::ends(&tokenizer, &file, &patterns)?;
         let marked = |token: &str| {
             let id = tokenizer.token_to_id(token)?;
@@ -137,6 +141,7 @@ impl ModelTokenizer {
             template: template.transpose()?,
             clean_up,
             rows: usize::MAX,
+            watch,
             sha256,
             notes,
         })
@@ -161,7 +166,7 @@ impl ModelTokenizer {
         Err(bad_input!(
             "{}: the tokenizer gives {} beyond the {} rows of the embedding (vocab_size)",
             self.file,
-            list("token id", &beyond),
+            list_some("token id", &beyond),
             self.rows
         ))
     }
@@ -224,7 +229,7 @@ impl ModelTokenizer {
             true => self.tokenizer.encode(text, false),
             false => self.tokenizer.encode_fast(text, false),
         };
-        let encoding = guarded(encode)
+        let encoding = guarded(|| self.watch.over(text.len(), encode))
             .map_err(|panic| anyhow!("{}: cannot tokenize: {panic}", self.file))?
             .map_err(|error| anyhow!("{}: cannot tokenize: {error}", self.file))?;
         self.check(encoding.get_ids())?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bad_input;
 use crate::files;
+use crate::typed;
 
 /// The file's name in a results folder.
 pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
@@ -70,12 +71,12 @@ impl PredictionWriter {
             .map_or(0, |end| end + 1);
         let lines = bytes[..whole]
             .split_inclusive(|byte| *byte == b'\n')
-            .map(serde_json::from_slice::<Prediction>);
+            .map(typed::json::<Prediction>);
         let known = lines
             .zip(1..)
             .map(|(line, number)| {
-                let line =
-                    line.map_err(|error| bad_input!("{}:{number}: {error}", path.display()))?;
+                let line = line
+                    .map_err(|fault| bad_input!("{}:{number}: {}", path.display(), fault.what))?;
                 Ok(line.identity())
             })
             .collect::<Result<_>>()?;

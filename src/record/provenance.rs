@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bad_input;
 use crate::files;
+use crate::typed;
 
 /// The file's name in a results folder.
 pub const RUN_FILE: &str = "run.json";
@@ -106,7 +107,7 @@ impl Provenance {
         if !path.exists() {
             return Ok(None);
         }
-        let run = serde_json::from_str(&files::read_text(&path)?)
+        let run = typed::json(files::read_text(&path)?.as_bytes())
             .map_err(|error| bad_input!("{}: {error}", path.display()))?;
         Ok(Some(run))
     }

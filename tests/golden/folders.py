@@ -172,6 +172,24 @@ def cases():
         }
     )
     yield "additional_special_tokens", folder({**names, "additional_special_tokens": ["<extra>", "<|im_end|>"]})
+    start = {"__type": "AddedToken", **token("<|im_start|>", lstrip=True)}
+    extra = {"image": "<extra>", "eos_token": "<|im_end|>", "start": start}
+    shown = EVERY + "({{ image }}{{ start }}{{ end }})" + CHATML
+    yield "extra_special_tokens by name", folder(
+        {**names, "extra_special_tokens": extra, "additional_special_tokens": ["<pad>"], "chat_template": shown}
+    )
+    yield "additional_special_tokens by name", folder({**names, "additional_special_tokens": extra, "chat_template": shown})
+    yield "two lists of special tokens", folder(
+        {**names, "additional_special_tokens": ["<pad>"], "extra_special_tokens": ["<extra>"]}
+    )
+    yield "an empty list of special tokens beside another", folder(
+        {**names, "additional_special_tokens": ["<pad>"], "extra_special_tokens": []}
+    )
+    yield "tokens by name in special_tokens_map.json", folder(
+        {**names, "chat_template": shown}, **{"special_tokens_map.json": {"extra_special_tokens": {"end": "<pad>"}}}
+    )
+    # Without effect on a tokenizer that is read as its file has it.
+    yield "add_prefix_space true beside tokenizer.json", folder({**names, "add_prefix_space": True})
     for value in (False, True):
         yield f"split_special_tokens {value}", folder({**names, "split_special_tokens": value})
         clean = {"clean_up_tokenization_spaces": value, OF_BPE: value}

@@ -41,3 +41,4 @@ mod tokenizer_damage;
 mod tokenizer_folders;
 mod tokenizer_pre;
 mod unfolding;
+mod wrong_types;

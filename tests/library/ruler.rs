@@ -437,7 +437,7 @@ fn files_that_cannot_be_used_are_named() {
     refused(
         "squad",
         &SQUAD.replace("\"is_impossible\": true", "\"is_impossible\": 3"),
-        &[":6:", "expected a boolean"],
+        &[":6:", "expected true or false"],
     );
     refused(
         "squad",

@@ -28,6 +28,7 @@ const ORDER: &[&str] = &[
     "archive",
     // Says through `terminal` what did not fit `memory`.
     "guard",
+    "typed",
     // Shows a line of TOML through `terminal`.
     "toml_text",
     "kernel",

@@ -198,7 +198,7 @@ fn ids_that_files_disagree_on_are_refused_or_noted() {
         ),
         (
             json!({"tokenizer_config.json": {"added_tokens_decoder": [1]}}),
-            "added_tokens_decoder is no object",
+            "added_tokens_decoder is [1], expected an object",
         ),
         (
             json!({"tokenizer_config.json": {"added_tokens_decoder": {"x": {}}}}),
@@ -210,7 +210,7 @@ fn ids_that_files_disagree_on_are_refused_or_noted() {
         ),
         (
             json!({"added_tokens.json": {"<x>": "1"}}),
-            "added_tokens.json: `<x>`: expected an id",
+            "added_tokens.json: `<x>` is \"1\", expected the id",
         ),
         (
             json!({"special_tokens_map.json": []}),
@@ -227,8 +227,89 @@ fn ids_that_files_disagree_on_are_refused_or_noted() {
             "{error}"
         );
     }
+    for name in ["messages", "add_generation_prompt", "tools", "documents"] {
+        let config = json!({"extra_special_tokens": {name: "<x>"}, "chat_template": "T"});
+        let error = made(json!({"tokenizer_config.json": config}))
+            .err()
+            .unwrap();
+        let says = format!("chat_template: a special token is called {name}");
+        assert!(
+            exit_code(&error) == 2 && error.to_string().contains(&says),
+            "{error}"
+        );
+    }
     let fallback = made(json!({"chat_template.json": {"chat_template": "J"}})).unwrap();
     assert_eq!(fallback.chat_template(), Some("J"));
+}
+
+/// Where `add_prefix_space` and the tokenizer's own file differ, transformers 5 follows the key for some classes, and the
+/// file for all others.
+#[test]
+fn a_space_before_a_text_is_not_said_twice() {
+    let meta = |scheme: &str| json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false});
+    let bytes = |space: bool| {
+        json!({"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true},
+            {"type": "ByteLevel", "add_prefix_space": space, "trim_offsets": true, "use_regex": true}]})
+    };
+    let (llama, gpt2, qwen2) = ("LlamaTokenizerFast", "GPT2Tokenizer", "Qwen2Tokenizer");
+    let says = |wanted: bool| format!("tokenizer_config.json: add_prefix_space is {wanted}, ");
+    // What is refused, what is noted, and what is the same twice: kind of model, class, the file's step, key.
+    for (kind, class, step, wanted, refused) in [
+        ("llama", gpt2, bytes(false), true, Some(true)),
+        ("llama", gpt2, bytes(true), false, Some(true)),
+        ("llama", gpt2, bytes(true), true, None),
+        ("llama", gpt2, bytes(false), false, None),
+        ("llama", llama, bytes(false), true, Some(false)),
+        ("llama", llama, meta("never"), true, Some(true)),
+        ("llama", llama, meta("first"), false, Some(true)),
+        ("llama", llama, meta("always"), true, None),
+        (
+            "llama",
+            "PreTrainedTokenizerFast",
+            meta("first"),
+            false,
+            Some(false),
+        ),
+        ("llama", "", bytes(false), true, Some(false)),
+        ("mistral", llama, meta("first"), false, Some(false)),
+        (
+            "qwen2",
+            "PreTrainedTokenizerFast",
+            bytes(false),
+            true,
+            Some(true),
+        ),
+        (
+            "qwen3",
+            "PreTrainedTokenizerFast",
+            bytes(false),
+            true,
+            Some(false),
+        ),
+        ("qwen3", "", bytes(false), true, Some(true)),
+        ("qwen3", qwen2, bytes(false), true, Some(true)),
+    ] {
+        let mut tokenizer = GOLDEN["tokenizer.json"].clone();
+        tokenizer["pre_tokenizer"] = step.clone();
+        let class = Some(class).filter(|class| !class.is_empty());
+        let loaded = made(json!({
+            "config.json": {"model_type": kind}, "tokenizer.json": tokenizer,
+            "tokenizer_config.json": {"tokenizer_class": class, "add_prefix_space": wanted},
+        }));
+        let case = format!("{kind} {class:?} {step} {wanted}");
+        match (loaded, refused) {
+            (Ok(tokenizer), None) => assert!(tokenizer.notes().is_empty(), "{case}"),
+            (Ok(tokenizer), Some(false)) => {
+                assert!(tokenizer.notes()[0].contains(&says(wanted)), "{case}");
+            }
+            (Err(error), Some(true)) => {
+                let said = exit_code(&error) == 2 && error.to_string().contains(&says(wanted));
+                assert!(said, "{case}: {error}");
+            }
+            (Ok(_), Some(true)) => panic!("{case}: taken"),
+            (Err(error), _) => panic!("{case}: {error}"),
+        }
+    }
 }
 
 #[test]

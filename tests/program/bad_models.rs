@@ -29,7 +29,7 @@ fn add(world: &World, tensors: &[(&str, &[usize])]) {
 
 #[test]
 fn configurations_that_are_not_computed() {
-    let refused: [(Value, &[&str]); 14] = [
+    let refused: [(Value, &[&str]); 16] = [
         (
             json!({"model_type": "mistral", "sliding_window": 64}),
             &[
@@ -55,6 +55,22 @@ fn configurations_that_are_not_computed() {
             &[
                 "rope_parameters.partial_rotary_factor is 0.25",
                 "expected 1",
+            ],
+        ),
+        (
+            json!({"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e6},
+                                       "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}}),
+            &[
+                "rope_parameters.sliding_attention is {",
+                "the same as rope_parameters.full_attention",
+                "not supported",
+            ],
+        ),
+        (
+            json!({"rope_scaling": {"full_attention": {"rope_theta": 1e6}, "rope_type": "default"}}),
+            &[
+                "rope_scaling.rope_type is \"default\"",
+                "the same as rope_scaling.full_attention",
             ],
         ),
         (
@@ -173,6 +189,83 @@ fn what_is_not_used_is_told_once() {
         "inspect", "--model", "model", "--length", "500", "--method", "full", "--json",
     ]);
     assert_eq!((done.code, done.stderr.lines().count()), (0, 2), "{done:?}");
+}
+
+/// What a model's authors ask for of its answers is noted where it is not done.
+#[test]
+fn settings_of_generation_are_noted() {
+    let world = World::new();
+    configure(
+        &world,
+        &json!({"repetition_penalty": 1.2, "temperature": 0.7, "num_beams": 1, "forced_eos_token_id": 0}),
+    );
+    let generation = json!({
+        "do_sample": true, "temperature": 0.6, "top_p": 1.0, "top_k": 20, "repetition_penalty": 1.0, "num_beams": 4,
+        "no_repeat_ngram_size": 0, "min_new_tokens": 3, "suppress_tokens": [], "bad_words_ids": [[1, 2]],
+        "max_length": 99, "eos_token_id": [2], "transformers_version": "5", "xyz": 1,
+    });
+    world.write("model/generation_config.json", generation.to_string());
+    let done = world.run(&crate::world::short_run("out"));
+    assert_eq!(done.code, 0, "{done:?}");
+    let run: Value = serde_json::from_str(&world.read("out/run.json")).unwrap();
+    let without = "without effect, as each token of an answer is the most likely one";
+    let notes = [
+        format!(
+            "model/config.json: {without}: repetition_penalty is 1.2, forced_eos_token_id is 0"
+        ),
+        format!(
+            "model/generation_config.json: {without}: do_sample is true, temperature is 0.6, top_k is 20, num_beams is 4, \
+             min_new_tokens is 3, bad_words_ids is [[1,2]]"
+        ),
+        "model/generation_config.json: not known, and not used: 1 key (xyz)".to_owned(),
+    ];
+    assert_eq!(run["notes"], json!(notes));
+    for note in notes {
+        assert!(done.stderr.contains(&format!("note: {note}\n")), "{done:?}");
+    }
+    let neutral =
+        json!({"do_sample": false, "temperature": 0.6, "top_p": 0.9, "repetition_penalty": 1});
+    world.write("model/generation_config.json", neutral.to_string());
+    configure(
+        &world,
+        &json!({"repetition_penalty": null, "forced_eos_token_id": null}),
+    );
+    let done = world.run(&crate::world::short_run("plain"));
+    assert!(!done.stderr.contains("note: "), "{done:?}");
+    world.write("model/generation_config.json", "[]");
+    world.refused(
+        &crate::world::short_run("no"),
+        &["model/generation_config.json: not a JSON object"],
+    );
+}
+
+/// The notes of a run have every name; a line on standard error has the first and is cut.
+#[test]
+fn every_name_is_noted() {
+    let world = World::new();
+    let keys: Vec<String> = (0..100)
+        .map(|i| format!("a_key_of_nobody_{i:03}"))
+        .collect();
+    let unknown: serde_json::Map<_, _> = keys.iter().map(|key| (key.clone(), json!(1))).collect();
+    configure(&world, &Value::Object(unknown));
+    let tensors: Vec<String> = (0..100)
+        .map(|i| format!("kind{i:03}.of.a.tensor"))
+        .collect();
+    let named: Vec<(&str, &[usize])> = tensors
+        .iter()
+        .map(|name| (name.as_str(), &[2][..]))
+        .collect();
+    add(&world, &named);
+    let done = world.run(&crate::world::short_run("out"));
+    assert_eq!(done.code, 0, "{done:?}");
+    let run: Value = serde_json::from_str(&world.read("out/run.json")).unwrap();
+    for (note, names) in [(0, &keys), (1, &tensors)] {
+        let said = run["notes"][note].as_str().unwrap();
+        assert!(said.ends_with(&format!("({})", names.join(", "))), "{said}");
+        let line = done.stderr.lines().nth(note).unwrap();
+        let shown = names.iter().filter(|name| line.contains(*name)).count();
+        assert!((20..100).contains(&shown) && line.len() < 1300, "{line}");
+    }
 }
 
 /// `model/` with an embedding of so many rows, and one more token in its tokenizer, with this id.

@@ -164,6 +164,32 @@ fn broken_bodies_are_not_taken_for_files() {
     }
 }
 
+/// What a killed process left goes with the next download; what another is writing stays.
+#[test]
+fn downloads_that_were_killed_leave_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let blobs = cache.path().join("models--tiny--model/blobs");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let [dead, live, other] = [".partial-dead", ".partial-live", "other"].map(|name| {
+        let path = blobs.join(name);
+        std::fs::write(&path, "some bytes").unwrap();
+        path
+    });
+    let writer = std::fs::File::open(&live).unwrap();
+    writer.lock().unwrap();
+    let hub = Hub::serve(&FILES);
+    resolve("tiny/model", &options(&hub, cache.path())).unwrap();
+    assert_eq!(
+        [dead.exists(), live.exists(), other.exists()],
+        [false, true, true]
+    );
+    let partial = std::fs::read_dir(&blobs).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with(".partial-")
+    });
+    assert_eq!(partial.count(), 1);
+}
+
 #[test]
 fn damaged_cache_is_repaired() {
     let cache = tempfile::tempdir().unwrap();

@@ -129,7 +129,7 @@ fn names_and_hashes_from_a_hub_never_become_paths_elsewhere() {
         ),
         (
             "[".repeat(100_000),
-            "it answers with a list of files: invalid type",
+            "it answers with a list of files: [0][0]: invalid type",
         ),
     ] {
         let hub = Hub::serve(&[("m.gguf", b"GGUF1")]);

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{LongBenchRecord, Records};
 use crate::bad_input;
 use crate::files::BYTE_ORDER_MARK;
+use crate::typed::{self, Fault};
 
 /// Bytes of a line, at most: the longest official one has less than 1 MB, and a context of a million tokens about 5.
 const LONGEST: usize = 32 << 20;
@@ -80,7 +81,7 @@ impl LongBenchRecord {
     /// # Errors
     /// What is wrong with the line.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
-        let record: Self = serde_json::from_slice(line).map_err(|error| reason(&error))?;
+        let record: Self = typed::json(line).map_err(|fault| reason(&fault))?;
         record.check_answers().map(|()| record)
     }
 
@@ -98,11 +99,9 @@ impl LongBenchRecord {
 }
 
 /// What is wrong with a line of JSON, and where in it.
-pub fn reason(error: &serde_json::Error) -> String {
+pub fn reason(fault: &Fault) -> String {
     // It counts lines from the start of this one.
-    let said = error.to_string();
-    let (what, _) = said.rsplit_once(" at line ").unwrap_or((&said, ""));
-    format!("{what}, at column {}", error.column())
+    format!("{}, at column {}", fault.what, fault.column)
 }
 
 #[cfg(test)]
@@ -146,7 +145,9 @@ mod tests {
             reason(r#"["a"]"#, r#"[" "]"#),
             r#"f.jsonl:2: answers is [" "], expected at least one with text"#
         );
-        assert!(reason(r#"["a"]"#, "7").starts_with("f.jsonl:2: invalid type: integer `7`"));
+        assert!(
+            reason(r#"["a"]"#, "7").starts_with("f.jsonl:2: answers: invalid type: integer `7`")
+        );
         assert!(reason("}", "").starts_with("f.jsonl:2: EOF while parsing"));
         assert_eq!(
             reason(r#""2""#, r#""1""#),

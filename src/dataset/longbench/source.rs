@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use anyhow::Result;
 
 use super::{LongBenchRecord, Records, archive, read_lines};
+use crate::bad_input;
+use crate::files::{self, Place};
 use crate::source::{SourceOptions, dataset_file};
-use crate::{bad_input, files};
 
 /// The official dataset on the hub, and its one file of data.
 const OFFICIAL: &str = "THUDM/LongBench";
@@ -31,15 +32,18 @@ impl DataSource {
     /// `hub`, `hub:owner/name[@revision]`, or a path.
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) if it is a path to nothing.
+    /// [`BadInput`](crate::error::BadInput) if it is a path to nothing, or to a pipe or a device.
     pub fn parse(text: &str) -> Result<Self> {
         let path = Path::new(text);
         match text.split_once(':') {
-            None if text == "hub" => Ok(Self::Hub(OFFICIAL.into())),
-            Some(("hub", dataset)) => Ok(Self::Hub(dataset.into())),
-            _ if path.is_dir() => Ok(Self::Folder(path.into())),
-            _ if path.is_file() => Ok(Self::Archive(path.into())),
-            _ => Err(bad_input!(
+            None if text == "hub" => return Ok(Self::Hub(OFFICIAL.into())),
+            Some(("hub", dataset)) => return Ok(Self::Hub(dataset.into())),
+            _ => {}
+        }
+        match files::place(path)? {
+            Place::Folder => Ok(Self::Folder(path.into())),
+            Place::File => Ok(Self::Archive(path.into())),
+            Place::Nothing => Err(bad_input!(
                 "data {text}: no such folder or file, expected a folder of .jsonl files, a data.zip, hub, or \
                  hub:owner/name[@revision]"
             )),

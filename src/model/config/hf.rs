@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::generation::samples;
 use super::json::Keys;
 use super::known::{hf_rope_rule, hf_rule, settle};
 use super::{Architecture, DecoderConfig, SUPPORTED};
@@ -99,10 +100,11 @@ impl DecoderConfig {
             notes: Vec::new(),
         }
         .validated(file, str::to_owned)?;
+        let sampled = samples(map);
         notes.extend(settle(
             file,
             keys.unread()
-                .map(|(key, value)| (key.to_owned(), hf_rule(architecture, key), value)),
+                .map(|(key, value)| (key.to_owned(), hf_rule(architecture, key, sampled), value)),
         )?);
         config.notes.extend(notes);
         Ok(config)
@@ -148,10 +150,12 @@ impl<'a> Keys<'a> {
     /// The RoPE settings. Where both spellings stand, transformers takes `rope_scaling`, the older one.
     fn rope(&self) -> Result<Rope> {
         let filled = |rope: &Keys<'_>| !rope.map.is_empty();
-        let newer = self
-            .inner("rope_parameters", "rope_parameters.")?
-            .filter(filled);
-        let older = self.inner("rope_scaling", "rope_scaling.")?.filter(filled);
+        let section = |key, section| -> Result<_> {
+            let rope = self.inner(key, section)?.filter(filled);
+            rope.map(|rope| rope.one_for_all_layers()).transpose()
+        };
+        let newer = section("rope_parameters", "rope_parameters.")?;
+        let older = section("rope_scaling", "rope_scaling.")?;
         let top = self.optional_number("rope_theta")?;
         let Some(rope) = older.or(newer) else {
             return Ok(Rope {
@@ -187,6 +191,23 @@ impl<'a> Keys<'a> {
             scaling,
             notes,
         })
+    }
+
+    /// A RoPE section that has a table for each type of layer, as one table: they are the same.
+    fn one_for_all_layers(self) -> Result<Self> {
+        let mut tables = self.map.iter().filter(|(_, value)| value.is_object());
+        let Some((first, table)) = tables.next() else {
+            return Ok(self);
+        };
+        if let Some((key, _)) = self.map.iter().find(|(_, value)| *value != table) {
+            let expected = format!(
+                "the same as {}{first}: settings for each type of layer are not supported",
+                self.section
+            );
+            return Err(self.wrong(key, &expected));
+        }
+        let map = table.as_object().unwrap_or(self.map);
+        Ok(Self { map, ..self })
     }
 
     /// The scaling that a RoPE section asks for; `top` are the keys at the top of the file.

@@ -1,6 +1,7 @@
 //! Keys of a configuration that its reader does not read: which of them are harmless, and which would change the
 //! result. A family is a list here; a key that stands in no list is a note for the reader of the results.
 
+mod generation;
 mod gguf;
 mod hf;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::bad_input;
 use crate::terminal;
 
+pub(super) use generation::rule as generation_rule;
 pub(super) use gguf::rule as gguf_rule;
 pub(super) use hf::{rope_rule as hf_rope_rule, rule as hf_rule};
 
@@ -24,6 +26,8 @@ pub(super) enum Rule {
     Only(Neutral),
     /// The reference does not look at it either, but a reader may think so: a note, unless it changes nothing.
     Ignored(Neutral),
+    /// About how an answer is made, which is done in one way whatever is said: a note, unless it changes nothing.
+    Greedy(Neutral),
 }
 
 /// A value that leaves the result as it is. What is null counts as absent for each of them.
@@ -31,6 +35,8 @@ pub(super) enum Rule {
 pub(super) enum Neutral {
     /// Also false, zero, and an empty text, list or object.
     Absent,
+    /// Null alone.
+    Null,
     False,
     True,
     Zero,
@@ -59,6 +65,7 @@ impl Neutral {
                 Value::Object(map) => map.is_empty(),
                 Value::Null => true,
             },
+            Self::Null => false,
             Self::False => *value == Value::Bool(false),
             Self::True => *value == Value::Bool(true),
             Self::Zero => number(0.0),
@@ -71,7 +78,7 @@ impl Neutral {
 impl fmt::Display for Neutral {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Absent => "it to be absent",
+            Self::Absent | Self::Null => "it to be absent",
             Self::False => "false",
             Self::True => "true",
             Self::Zero => "0",
@@ -89,7 +96,7 @@ pub(super) fn settle<'a>(
     file: &str,
     keys: impl Iterator<Item = (String, Option<Rule>, &'a Value)>,
 ) -> Result<Vec<String>> {
-    let (mut notes, mut unknown) = (Vec::new(), Vec::new());
+    let (mut notes, mut greedy, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for (key, rule, value) in keys {
         match rule {
             Some(Rule::Harmless) => {}
@@ -103,10 +110,19 @@ pub(super) fn settle<'a>(
                 "{file}: {key} is {}, which the reference does not apply to this family either",
                 short(value)
             )),
+            Some(Rule::Greedy(neutral)) if !neutral.is(value) => {
+                greedy.push(format!("{key} is {}", short(value)));
+            }
             Some(_) => {}
             None if value.is_null() => {}
             None => unknown.push(key),
         }
+    }
+    if !greedy.is_empty() {
+        notes.push(format!(
+            "{file}: without effect, as each token of an answer is the most likely one: {}",
+            greedy.join(", ")
+        ));
     }
     if !unknown.is_empty() {
         notes.push(format!(
@@ -118,16 +134,25 @@ pub(super) fn settle<'a>(
 }
 
 /// A value as messages show it, cut where it is long.
-pub(super) fn short(value: &Value) -> String {
+pub fn short(value: &Value) -> String {
     const LONGEST: usize = 60;
     terminal::cut(&value.to_string(), LONGEST)
 }
 
-/// `3 keys (a, b, c)`, with the first few names where there are many.
+/// `3 keys (a, b, c)`, all of them: for a note, which is cut where it is printed.
 pub fn list(what: &str, names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    let more = match names.len().saturating_sub(SHOWN) {
+    listed(what, names, usize::MAX)
+}
+
+/// As [`list`], with the first names alone where there are many: for an error.
+pub fn list_some(what: &str, names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    listed(what, names, SHOWN)
+}
+
+fn listed(what: &str, names: &[String], most: usize) -> String {
+    let shown = names[..names.len().min(most)].join(", ");
+    let more = match names.len().saturating_sub(most) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

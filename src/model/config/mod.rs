@@ -2,6 +2,7 @@
 //! TinyLlama differ, as one struct. Read from a Hugging Face `config.json` or from GGUF metadata;
 //! everything after this point in the flow sees only [`DecoderConfig`].
 
+mod generation;
 mod gguf;
 mod hf;
 mod json;
@@ -14,7 +15,8 @@ use std::fmt;
 use crate::attend::rope::RopeScaling;
 use crate::bad_input;
 
-pub(crate) use known::list;
+pub(crate) use generation::generation_notes;
+pub(crate) use known::{list, list_some, short};
 
 /// The families of architecture that the one decoder covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::attend::rope::RopeScaling;
 use crate::bad_input;
 use crate::memory;
-use crate::model::config::{DecoderConfig, list};
+use crate::model::config::{DecoderConfig, list, list_some};
 use crate::model::weights::{ROPE_DIVISORS, Weights};
 
 pub(super) const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -128,7 +128,7 @@ fn beside(config: &DecoderConfig, weights: &Weights, unused: &[String]) -> Resul
         return Err(bad_input!(
             "{}: {} would change the result, and the decoder has no place for it in a model of {}",
             weights.file_of(first),
-            list("tensor", &refused),
+            list_some("tensor", &refused),
             config.architecture
         ));
     }

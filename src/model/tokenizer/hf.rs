@@ -9,28 +9,31 @@ use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
 use super::definition::{Definition, digest};
-use super::json::json;
+use super::json::Object;
+use super::prefix::Space;
 use super::vocabulary::Vocabulary;
-use super::{merges, proto, special};
+use super::{merges, prefix, proto, special};
 use crate::bad_input;
 use crate::files;
 use crate::guard::guarded;
 use crate::model::chat::{NamedTemplate, of_json};
 use crate::source::{TokenizerFiles, VocabularyFiles};
+use crate::typed;
 
 pub(super) fn load(
     config: &Path,
     generation_config: Option<&Path>,
     files: &TokenizerFiles,
 ) -> Result<Definition> {
-    let of = |path: Option<&Path>| path.map_or(Ok(Value::Null), json);
-    let (model, generation) = (json(config)?, of(generation_config)?);
-    let of_tokenizer = of(files.config.as_deref())?;
+    let model = Object::read(config)?;
+    let generation = Object::optional(generation_config)?;
+    let of_tokenizer = Object::optional(files.config.as_deref())?;
     let mut declared = special::read(files, &of_tokenizer)?;
     let Vocabulary {
         mut tokenizer,
         bytes,
         patterns,
+        space,
         file,
     } = match &files.vocabulary {
         VocabularyFiles::Json(path) => of_json_file(path)?,
@@ -44,21 +47,22 @@ pub(super) fn load(
     tokenizer
         .with_truncation(None)
         .map_err(|error| bad_input!("{file}: {error}"))?;
-    let notes = declared.add(&mut tokenizer, &file)?;
+    let mut notes = declared.add(&mut tokenizer, &file)?;
+    notes.extend(prefix::check(space, &file, &of_tokenizer, &model)?);
     if !matches!(files.vocabulary, VocabularyFiles::Json(_)) {
         declared.surround(&mut tokenizer, &of_tokenizer)?;
     }
-    if of_tokenizer["split_special_tokens"] == true {
+    if of_tokenizer.flag("split_special_tokens")? == Some(true) {
         tokenizer.set_encode_special_tokens(true);
     }
 
-    let mut eos_ids = ids(&generation["eos_token_id"]);
-    eos_ids.extend(ids(&model["eos_token_id"]));
+    let mut eos_ids = generation.ids("eos_token_id")?;
+    eos_ids.extend(model.ids("eos_token_id")?);
     let mut special = declared.texts();
     // Without a file that names them the ids of config.json are all there is.
     if files.config.is_none() && files.special_tokens_map.is_none() {
         for name in ["bos_token", "eos_token"] {
-            let id = ids(&model[format!("{name}_id")]).first().copied();
+            let id = model.ids(&format!("{name}_id"))?.first().copied();
             let token = id.and_then(|id| tokenizer.id_to_token(id));
             special.extend(token.map(|token| (name.to_owned(), token)));
         }
@@ -74,7 +78,7 @@ pub(super) fn load(
         special,
         eos_ids,
         templates: templates(files, &of_tokenizer)?,
-        clean_up: of_tokenizer["clean_up_tokenization_spaces"] == true,
+        clean_up: of_tokenizer.flag("clean_up_tokenization_spaces")? == Some(true),
         sha256,
         notes,
     })
@@ -98,18 +102,18 @@ fn of_json_file(path: &Path) -> Result<Vocabulary> {
     }
     let file = path.display().to_string();
     let bytes = files::read(path)?;
-    let parts: Parts = serde_json::from_slice(&bytes)
-        .map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
-    if let Some(dropout) = parts.model.dropout.filter(|dropout| *dropout > 0.0) {
+    let parts: Parts =
+        typed::json(&bytes).map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
+    if let Some(dropout) = parts.model.dropout.filter(|dropout| *dropout != 0.0) {
         return Err(bad_input!(
             "{file}: model.dropout is {dropout}, expected null: it leaves out merges at random, so that a text has no \
              tokens of its own"
         ));
     }
     // The crate panics on some damaged definitions.
-    let tokenizer = guarded(|| Tokenizer::from_bytes(&bytes).map_err(|error| error.to_string()))
+    let tokenizer = guarded(|| typed::json::<Tokenizer>(&bytes).map_err(|fault| fault.to_string()))
         .unwrap_or_else(Err)
-        .map_err(|error| bad_input!("{file}: not a tokenizer: {}", error.replace('\n', " ")))?;
+        .map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
     let mut patterns = Vec::new();
     for part in [&parts.normalizer, &parts.pre_tokenizer] {
         regexes(part, &mut patterns);
@@ -118,6 +122,7 @@ fn of_json_file(path: &Path) -> Result<Vocabulary> {
         tokenizer,
         bytes: Some(bytes),
         patterns,
+        space: Space::of(&[&parts.normalizer, &parts.pre_tokenizer]),
         file,
     })
 }
@@ -140,7 +145,7 @@ fn regexes(part: &Value, found: &mut Vec<String>) {
 
 /// The templates of a model. As in `transformers`, files of their own stand before what `tokenizer_config.json` has;
 /// `chat_template.json`, which it reads for processors alone, is the last resort.
-fn templates(files: &TokenizerFiles, of_tokenizer: &Value) -> Result<Vec<NamedTemplate>> {
+fn templates(files: &TokenizerFiles, of_tokenizer: &Object) -> Result<Vec<NamedTemplate>> {
     let default = files
         .chat_template
         .iter()
@@ -160,26 +165,10 @@ fn templates(files: &TokenizerFiles, of_tokenizer: &Value) -> Result<Vec<NamedTe
         };
         return of_files.into_iter().map(read).collect();
     }
-    let origin = |path: &Option<std::path::PathBuf>| {
-        path.as_deref()
-            .unwrap_or(Path::new(""))
-            .display()
-            .to_string()
-    };
-    let templates = of_json(&of_tokenizer["chat_template"], &origin(&files.config))?;
+    let of = |object: &Object| of_json(object.get("chat_template"), &object.file);
+    let templates = of(of_tokenizer)?;
     match &files.chat_template_json {
-        Some(path) if templates.is_empty() => {
-            of_json(&json(path)?["chat_template"], &path.display().to_string())
-        }
+        Some(path) if templates.is_empty() => of(&Object::read(path)?),
         _ => Ok(templates),
-    }
-}
-
-/// One id or a list of ids.
-fn ids(value: &Value) -> Vec<u32> {
-    let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-    match value.as_array() {
-        Some(list) => list.iter().filter_map(one).collect(),
-        None => one(value).into_iter().collect(),
     }
 }

@@ -3,16 +3,18 @@
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::Value;
 use tokenizers::models::bpe::Vocab;
 
 use super::byte_level;
+use super::json::Object;
 use super::pre::{OF_GPT2, OF_QWEN2, Pre};
+use super::prefix::Space;
 use super::special::Declared;
 use super::vocabulary::Vocabulary;
 use crate::bad_input;
 use crate::files;
 use crate::terminal;
+use crate::typed;
 
 /// Reads the vocabulary, and adds to `declared` the special tokens that its class has by default.
 ///
@@ -21,13 +23,13 @@ use crate::terminal;
 pub(super) fn load(
     vocab: &Path,
     merges: &Path,
-    config: &Value,
-    model: &Value,
+    config: &Object,
+    model: &Object,
     declared: &mut Declared,
 ) -> Result<Vocabulary> {
     let file = vocab.display().to_string();
     let pre = class(&file, config, model, declared)?;
-    let tokens: Vocab = serde_json::from_str(&files::read_text(vocab)?)
+    let tokens: Vocab = typed::json(files::read_text(vocab)?.as_bytes())
         .map_err(|error| bad_input!("{file}: not a vocabulary, ids by token: {error}"))?;
     let merges = parse(&files::read_text(merges)?, &merges.display().to_string())?;
     let tokenizer = byte_level::build(tokens, merges, &pre);
@@ -35,15 +37,19 @@ pub(super) fn load(
         tokenizer: tokenizer.map_err(|error| error.context(file.clone()))?,
         bytes: None,
         patterns: Vec::new(),
+        space: Space {
+            added: pre.space,
+            of_bytes: true,
+        },
         file,
     })
 }
 
 /// How a text is split, by the class of tokenizers that `tokenizer_config.json` names, else by the kind of model.
-fn class(file: &str, config: &Value, model: &Value, declared: &mut Declared) -> Result<Pre> {
+fn class(file: &str, config: &Object, model: &Object, declared: &mut Declared) -> Result<Pre> {
     let end = "<|endoftext|>";
-    let kind = model["model_type"].as_str().unwrap_or_default();
-    let class = config["tokenizer_class"].as_str().unwrap_or(match kind {
+    let kind = model.text("model_type")?.unwrap_or_default();
+    let class = config.text("tokenizer_class")?.unwrap_or(match kind {
         "qwen2" | "qwen3" => "Qwen2Tokenizer",
         _ => "",
     });
@@ -60,7 +66,7 @@ fn class(file: &str, config: &Value, model: &Value, declared: &mut Declared) -> 
     for name in names {
         declared.default_name(name, end);
     }
-    pre.space = config["add_prefix_space"] == true;
+    pre.space = config.flag("add_prefix_space")? == Some(true);
     Ok(pre)
 }
 

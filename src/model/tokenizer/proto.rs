@@ -6,10 +6,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use prost::Message;
-use serde_json::Value;
 
 use super::byte_level::added;
+use super::json::Object;
 use super::merges::WRITE_JSON;
+use super::prefix::Space;
 use super::sentencepiece::{self, CONTROL, Pieces, UNKNOWN};
 use super::special::Declared;
 use super::vocabulary::Vocabulary;
@@ -69,7 +70,7 @@ const BPE: i32 = 2;
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput): not such a file, or a model that is not split by merges alone.
-pub(super) fn load(path: &Path, config: &Value, declared: &mut Declared) -> Result<Vocabulary> {
+pub(super) fn load(path: &Path, config: &Object, declared: &mut Declared) -> Result<Vocabulary> {
     let file = path.display().to_string();
     let bytes = files::read(path)?;
     let model = ModelProto::decode(&*bytes)
@@ -123,12 +124,13 @@ pub(super) fn load(path: &Path, config: &Value, declared: &mut Declared) -> Resu
         .into_iter()
         .map(|piece| piece.piece.unwrap_or_default())
         .collect();
+    let prefix = normalizer.add_dummy_prefix.unwrap_or(true);
     let tokenizer = sentencepiece::build(&Pieces {
         tokens: &tokens,
         scores: &scores,
         kinds: &kinds,
-        prefix: normalizer.add_dummy_prefix.unwrap_or(true),
-        every_part: config["legacy"] != false,
+        prefix,
+        every_part: config.flag("legacy")? != Some(false),
         byte_fallback: trainer.byte_fallback == Some(true),
     });
     let tokenizer = tokenizer.map_err(|error| error.context(file.clone()))?;
@@ -155,6 +157,10 @@ pub(super) fn load(path: &Path, config: &Value, declared: &mut Declared) -> Resu
         tokenizer,
         bytes: None,
         patterns: Vec::new(),
+        space: Space {
+            added: prefix,
+            of_bytes: false,
+        },
         file,
     })
 }

@@ -6,16 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::byte_level::added;
 use super::ends::{self, Token};
-use super::json::json;
+use super::json::Object;
 use crate::bad_input;
+use crate::model::config::short;
 use crate::source::TokenizerFiles;
-use crate::terminal;
 
 /// What the files name.
 #[derive(Debug, Default)]
@@ -39,49 +38,21 @@ const NAMES: [&str; 7] = [
     "mask_token",
 ];
 
-/// A token as an object of its text and how it is found in a text.
-#[derive(Deserialize)]
-struct Written {
-    content: String,
-    #[serde(default)]
-    lstrip: bool,
-    #[serde(default)]
-    rstrip: bool,
-    #[serde(default)]
-    single_word: bool,
-    normalized: Option<bool>,
-    #[serde(default)]
-    special: bool,
-}
+/// Keys of special tokens beside those names. A list under the first stands for the second too.
+const EXTRA: [&str; 2] = ["extra_special_tokens", "additional_special_tokens"];
 
-impl Written {
-    fn token(self, special: bool) -> AddedToken {
-        let special = special || self.special;
-        AddedToken::from(self.content, special)
-            .lstrip(self.lstrip)
-            .rstrip(self.rstrip)
-            .single_word(self.single_word)
-            .normalized(self.normalized.unwrap_or(!special))
-    }
-}
-
-/// Reads what `files` name; `config`: the content of `tokenizer_config.json`.
+/// Reads what `files` name; `config`: `tokenizer_config.json`.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) with file and key of a token that is none.
-pub(super) fn read(files: &TokenizerFiles, config: &Value) -> Result<Declared> {
+pub(super) fn read(files: &TokenizerFiles, config: &Object) -> Result<Declared> {
     let mut declared = Declared::default();
-    let file = files
-        .config
-        .as_deref()
-        .map(|path| path.display().to_string());
-    let file = file.unwrap_or_default();
-    declared.names(config, &file)?;
-    if let Some(decoder) = config.get("added_tokens_decoder") {
-        let key = format!("{file}: added_tokens_decoder");
+    declared.names(config)?;
+    if let Some(decoder) = config.value.get("added_tokens_decoder") {
         let Some(map) = decoder.as_object() else {
-            return Err(bad_input!("{key} is no object, expected tokens by id"));
+            return Err(config.wrong("added_tokens_decoder", "an object, tokens by id"));
         };
+        let key = format!("{}: added_tokens_decoder", config.file);
         for (id, token) in map {
             let Ok(number) = id.parse() else {
                 return Err(bad_input!("{key}.{id}: expected an id"));
@@ -92,20 +63,23 @@ pub(super) fn read(files: &TokenizerFiles, config: &Value) -> Result<Declared> {
         return Ok(declared);
     }
     if let Some(path) = &files.special_tokens_map {
-        declared.names(&json(path)?, &path.display().to_string())?;
+        declared.names(&Object::read(path)?)?;
     }
     if let Some(path) = &files.added_tokens {
-        let file = path.display().to_string();
+        let tokens = Object::read(path)?;
+        let file = &tokens.file;
         let extra = declared.extra.iter().map(|token| token.content.clone());
         let special: BTreeSet<_> = declared.texts().into_values().chain(extra).collect();
-        for (text, id) in json(path)?.as_object().into_iter().flatten() {
-            let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
-            let Some(id) = id else {
-                return Err(bad_input!("{file}: `{text}`: expected an id"));
+        for (text, id) in tokens.value.as_object().into_iter().flatten() {
+            let Some(number) = id.as_u64().and_then(|id| u32::try_from(id).ok()) else {
+                return Err(bad_input!(
+                    "{file}: `{text}` is {}, expected the id of a token",
+                    short(id)
+                ));
             };
             let special = special.contains(text);
             let token = AddedToken::from(text.as_str(), special).normalized(!special);
-            declared.added.insert(id, (token, file.clone()));
+            declared.added.insert(number, (token, file.clone()));
         }
     }
     Ok(declared)
@@ -113,21 +87,37 @@ pub(super) fn read(files: &TokenizerFiles, config: &Value) -> Result<Declared> {
 
 impl Declared {
     /// The special tokens of a JSON object, in place of those known of the same name.
-    fn names(&mut self, object: &Value, file: &str) -> Result<()> {
-        for (key, value) in object.as_object().into_iter().flatten() {
-            let at = || format!("{file}: {key}");
-            match (key.as_str(), value) {
-                (_, Value::Null | Value::Bool(_)) => {}
-                ("additional_special_tokens" | "extra_special_tokens", Value::Array(list)) => {
-                    let token = |value| token_of(value, true, &at());
+    fn names(&mut self, object: &Object) -> Result<()> {
+        let file = &object.file;
+        for (key, value) in object.value.as_object().into_iter().flatten() {
+            // Some keys that end so name no token: `add_bos_token`.
+            let names = match NAMES.contains(&key.as_str()) {
+                true => !value.is_null(),
+                false => key.ends_with("_token") && is_token(value),
+            };
+            if names {
+                let token = token_of(value, true, &format!("{file}: {key}"))?;
+                self.name(key, token);
+            }
+        }
+        for key in EXTRA {
+            let at = format!("{file}: {key}");
+            match object.get(key) {
+                Value::Null => {}
+                Value::Array(list) if list.is_empty() => {}
+                Value::Array(list) => {
+                    let token = |value| token_of(value, true, &at);
                     self.extra = list.iter().map(token).collect::<Result<_>>()?;
+                    break;
                 }
-                ("extra_special_tokens", Value::Object(_)) => self.names(value, &at())?,
-                (name, _) if name.ends_with("_token") => {
-                    let token = token_of(value, true, &at())?;
-                    self.name(name, token);
+                // Each has a name, whatever it is.
+                Value::Object(map) => {
+                    for (name, value) in map {
+                        let token = token_of(value, true, &format!("{at}.{name}"))?;
+                        self.name(name, token);
+                    }
                 }
-                _ => {}
+                _ => return Err(object.wrong(key, "a list of tokens, or tokens by name")),
             }
         }
         Ok(())
@@ -212,31 +202,48 @@ impl Declared {
     /// Puts BOS and EOS around every text where `config` asks for them.
     ///
     /// # Errors
-    /// As [`ends::set`].
-    pub fn surround(&self, tokenizer: &mut Tokenizer, config: &Value) -> Result<()> {
-        let wanted = |key: &str, name: &str| -> Option<Token> {
-            let token = self.named(name).filter(|_| config[key] == true)?;
-            Some((
-                token.content.clone(),
-                tokenizer.token_to_id(&token.content)?,
-            ))
+    /// As [`ends::set`]; [`BadInput`](crate::error::BadInput) where `config` says neither yes nor no.
+    pub fn surround(&self, tokenizer: &mut Tokenizer, config: &Object) -> Result<()> {
+        let wanted = |key: &str, name: &str| -> Result<Option<Token>> {
+            let on = config.flag(key)? == Some(true);
+            let token = self.named(name).filter(|_| on);
+            let text = token.map(|token| token.content.clone());
+            Ok(text.and_then(|text| Some((text.clone(), tokenizer.token_to_id(&text)?))))
         };
-        let bos = wanted("add_bos_token", "bos_token");
-        let eos = wanted("add_eos_token", "eos_token");
+        let bos = wanted("add_bos_token", "bos_token")?;
+        let eos = wanted("add_eos_token", "eos_token")?;
         ends::set(tokenizer, bos, eos)
     }
 }
 
-/// A token as files write it: its text, or an object with its text.
+/// Whether a value is a token: its text, or an object with it.
+fn is_token(value: &Value) -> bool {
+    value.is_string() || value["content"].is_string()
+}
+
+/// A token as files write it: its text, or an object with its text and how it is found in a text.
 fn token_of(value: &Value, special: bool, at: &str) -> Result<AddedToken> {
     if let Some(text) = value.as_str() {
         return Ok(AddedToken::from(text, special).normalized(!special));
     }
-    let written = Written::deserialize(value).map_err(|error| {
-        let shown = terminal::cut(&value.to_string(), 60);
-        bad_input!(
-            "{at} is {shown}, expected a token's text or an object with its `content`: {error}"
-        )
-    })?;
-    Ok(written.token(special))
+    let Some(content) = value["content"].as_str() else {
+        return Err(bad_input!(
+            "{at} is {}, expected a token's text or an object with its `content`",
+            short(value)
+        ));
+    };
+    let flag = |key: &str| match &value[key] {
+        Value::Null => Ok(None),
+        Value::Bool(on) => Ok(Some(*on)),
+        other => Err(bad_input!(
+            "{at}.{key} is {}, expected true or false",
+            short(other)
+        )),
+    };
+    let special = special || flag("special")? == Some(true);
+    Ok(AddedToken::from(content, special)
+        .lstrip(flag("lstrip")? == Some(true))
+        .rstrip(flag("rstrip")? == Some(true))
+        .single_word(flag("single_word")? == Some(true))
+        .normalized(flag("normalized")?.unwrap_or(!special)))
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use tokenizers::Tokenizer;
 
 use crate::bad_input;
-use crate::guard::{Limits, within};
+use crate::guard::{Limits, or_end, within};
 use crate::terminal;
 
 /// What the trial may take; a thousandth of it is usual.
@@ -16,6 +16,8 @@ const LIMITS: Limits = Limits {
     memory: 512 << 20,
     stack: 16 << 20,
 };
+/// Of a text, at the least; a hundred times as many are usual.
+const BYTES_PER_SECOND: usize = 50_000;
 /// Characters of a pattern that a message shows.
 const SHOWN: usize = 120;
 
@@ -47,17 +49,53 @@ pub fn ends(
         Ok(ends) => return Ok(ends),
         Err(error) => error,
     };
-    let patterns = match patterns {
+    Err(bad_input!(
+        "{file}: the tokenizer fails on a test text: {}{}",
+        terminal::cut(&failed, SHOWN),
+        shown(patterns)
+    ))
+}
+
+/// The patterns, for the end of a message.
+fn shown(patterns: &[String]) -> String {
+    match patterns {
         [] => String::new(),
         some => format!(
             "; its patterns are {}",
             terminal::cut(&some.join(", "), SHOWN)
         ),
-    };
-    Err(bad_input!(
-        "{file}: the tokenizer fails on a test text: {}{patterns}",
-        terminal::cut(&failed, SHOWN)
-    ))
+    }
+}
+
+/// Watches over a tokenizer with patterns of its own: one that passed the trial may be slow on another text.
+pub struct Watch {
+    /// The message's beginning and end.
+    says: Option<Arc<(String, String)>>,
+}
+
+impl Watch {
+    pub fn new(file: &str, patterns: &[String]) -> Self {
+        let says = (file.to_owned(), shown(patterns));
+        Self {
+            says: (!patterns.is_empty()).then(|| Arc::new(says)),
+        }
+    }
+
+    /// What `act` makes of a text of so many bytes. A text takes a hundredth of the time at which the program ends.
+    pub fn over<T>(&self, bytes: usize, act: impl FnOnce() -> T) -> T {
+        let Some(says) = self.says.clone() else {
+            return act();
+        };
+        let time = LIMITS.time + Duration::from_secs((bytes / BYTES_PER_SECOND) as u64);
+        let line = move || {
+            let (file, patterns) = &*says;
+            let seconds = time.as_secs();
+            format!(
+                "{file}: the tokenizer takes longer than {seconds} s for a text of {bytes} bytes{patterns}"
+            )
+        };
+        or_end(time, line, act)
+    }
 }
 
 fn ends_of(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), String> {

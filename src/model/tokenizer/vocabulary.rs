@@ -2,6 +2,8 @@
 
 use tokenizers::Tokenizer;
 
+use super::prefix::Space;
+
 /// A tokenizer as its own files have it, before tokens are added that others name.
 pub(super) struct Vocabulary {
     pub tokenizer: Tokenizer,
@@ -9,5 +11,6 @@ pub(super) struct Vocabulary {
     pub bytes: Option<Vec<u8>>,
     /// The regular expressions that the file splits and normalises with.
     pub patterns: Vec<String>,
+    pub space: Space,
     pub file: String,
 }

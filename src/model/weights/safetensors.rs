@@ -11,6 +11,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::bad_input;
 use crate::files;
+use crate::typed;
 
 /// Bytes of a header. Those of the largest models have some hundred thousand.
 const LONGEST_HEADER: u64 = 1 << 25;
@@ -132,7 +133,7 @@ impl OpenFile {
         let mut text = vec![0; size as usize];
         file.read_exact(&mut text)
             .map_err(|error| wrong(&format!("its header cannot be read: {error}")))?;
-        let header: Metadata = serde_json::from_slice(&text)
+        let header: Metadata = typed::json(&text)
             .map_err(|error| wrong(&format!("its header is damaged: {error}")))?;
         let start = 8 + size;
         match (header.data_len() as u64).checked_add(start) {

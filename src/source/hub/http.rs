@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use reqwest::header::{AUTHORIZATION, HeaderMap, LINK};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, Response, Url};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
@@ -17,6 +18,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const LEAST: usize = 1024;
 /// Of an answer that is no file. A list of 1,000 files has less than 1 MB.
 const MOST_TEXT: u64 = 32 << 20;
+/// One after the other, of one request.
+const MOST_REDIRECTIONS: usize = 10;
 /// How often a hub that answers that it is busy, or breaks the connection, is asked.
 const TRIES: u32 = 3;
 
@@ -55,6 +58,7 @@ impl Http {
             client: Client::builder()
                 .user_agent(agent)
                 .connect_timeout(CONNECT)
+                .redirect(Policy::custom(redirected))
                 .build()
                 .context("cannot start the network")?,
             place,
@@ -133,7 +137,7 @@ impl Http {
         if let Some(authorization) = &self.place.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        // Redirections included, which the client follows ten times and without the token where they lead elsewhere.
+        // Redirections included, which the client follows without the token where they lead elsewhere.
         let response = timeout(self.place.patience, request.send())
             .await
             .map_err(|_| (self.too_slow(), false))?
@@ -199,6 +203,29 @@ impl Http {
     }
 }
 
+/// Follows a redirection, but not too many, and not from a connection that nobody reads to one that anybody may.
+fn redirected(attempt: Attempt) -> Action {
+    if let Err(why) = follows(attempt.previous(), attempt.url()) {
+        return attempt.error(why);
+    }
+    attempt.follow()
+}
+
+/// Whether the way from the first of these addresses to `next` may be gone, or why not.
+fn follows(before: &[Url], next: &Url) -> Result<(), String> {
+    if before.len() > MOST_REDIRECTIONS {
+        return Err(format!("more than {MOST_REDIRECTIONS} redirections"));
+    }
+    match before.iter().any(|url| url.scheme() == "https") && next.scheme() != "https" {
+        true => Err(format!(
+            "a redirection from https to {}://{}, expected https",
+            next.scheme(),
+            next.host_str().unwrap_or_default()
+        )),
+        false => Ok(()),
+    }
+}
+
 /// What an error of the client comes from: what it says of itself repeats the address.
 fn broken(error: &reqwest::Error) -> Failure {
     let mut cause: &dyn Error = error;
@@ -206,4 +233,34 @@ fn broken(error: &reqwest::Error) -> Failure {
         cause = deeper;
     }
     Failure::Unreachable(cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_redirection_leads_from_https_to_http() {
+        let url = |text: &str| Url::parse(text).expect("an address");
+        let of = |before: &[&str], next: &str| {
+            let before: Vec<Url> = before.iter().map(|text| url(text)).collect();
+            follows(&before, &url(next))
+        };
+        for (before, next) in [
+            (&["https://a/x"][..], "https://b/y"),
+            (&["http://a/x"], "http://b/y"),
+            (&["http://a/x"], "https://b/y"),
+        ] {
+            assert_eq!(of(before, next), Ok(()), "{before:?} {next}");
+        }
+        for (before, next) in [
+            (&["https://a/x"][..], "http://b/y"),
+            (&["http://a/x", "https://a/x"], "http://a/x"),
+        ] {
+            let error = of(before, next).expect_err(next);
+            assert!(error.contains("from https to http://"), "{error}");
+        }
+        let round = ["http://a/x"; MOST_REDIRECTIONS + 1];
+        assert!(of(&round, "http://a/x").is_err());
+    }
 }

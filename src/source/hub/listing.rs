@@ -1,5 +1,6 @@
 //! What a commit of a repository holds, as the hub says: read with care, as names become paths of the cache.
 
+use crate::typed;
 use std::path::{Component, Path};
 
 use serde::Deserialize;
@@ -41,7 +42,7 @@ struct Large {
 /// What is not as expected: text that is no listing, a path that leads out of the repository, a hash that is none.
 pub(super) fn read(text: &[u8]) -> Result<Vec<Entry>, String> {
     let listed: Vec<Listed> =
-        serde_json::from_slice(text).map_err(|error| format!("a list of files: {error}"))?;
+        typed::json(text).map_err(|error| format!("a list of files: {error}"))?;
     let files = listed.into_iter().filter(|listed| listed.kind == "file");
     files.map(entry).collect()
 }
@@ -80,8 +81,8 @@ pub(super) fn commit(text: &[u8]) -> Result<String, String> {
     struct Revision {
         sha: Option<String>,
     }
-    let revision: Revision = serde_json::from_slice(text)
-        .map_err(|error| format!("what it says of a revision: {error}"))?;
+    let revision: Revision =
+        typed::json(text).map_err(|error| format!("what it says of a revision: {error}"))?;
     match revision.sha {
         Some(sha) if is_hash(&sha, 40) => Ok(sha),
         other => Err(format!("commit {other:?}, expected 40 hexadecimal digits")),

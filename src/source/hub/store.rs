@@ -13,6 +13,9 @@ use super::listing::is_hash;
 use crate::bad_input;
 use crate::disk;
 
+/// What the name of a file on its way begins with.
+const PARTIAL: &str = ".partial-";
+
 pub(super) struct Store {
     /// The repository's folder.
     pub folder: PathBuf,
@@ -49,17 +52,21 @@ impl Store {
         let blobs = self.folder.join("blobs");
         let writing = || format!("cannot write to {}", blobs.display());
         fs::create_dir_all(&blobs).with_context(writing)?;
+        sweep(&blobs);
         disk::check(size, &blobs, &"it")?;
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".partial-");
+        builder.prefix(PARTIAL);
         #[cfg(unix)]
         {
             // As for any new file: what may read it is for the user to say.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
+        let file = builder.tempfile_in(&blobs).with_context(writing)?;
+        // Goes with the process, however that ends. A file system without locks has none to sweep by.
+        let _ = file.as_file().try_lock();
         Ok(Incoming {
-            file: builder.tempfile_in(&blobs).with_context(writing)?,
+            file,
             digest: Sha256::new(),
         })
     }
@@ -148,6 +155,23 @@ fn list(dir: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()
         }
     }
     Ok(())
+}
+
+/// Removes what processes that were killed left of their downloads.
+fn sweep(blobs: &Path) {
+    let entries = fs::read_dir(blobs).into_iter().flatten().flatten();
+    let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PARTIAL);
+    for entry in entries.filter(ours) {
+        // An empty one may be about to be locked by who made it.
+        let left = entry
+            .metadata()
+            .is_ok_and(|kind| kind.is_file() && kind.len() > 0);
+        let file = fs::File::open(entry.path());
+        if left && file.is_ok_and(|file| file.try_lock().is_ok()) {
+            // Where it cannot be removed it only takes room.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Removes a file or link if it is there.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use crate::dataset::longbench::{LongBenchRecord, reason};
 use crate::task::longbench::Definition;
+use crate::typed;
 
 /// The record of `line`, the `number`th of its file.
 ///
@@ -19,7 +20,7 @@ pub fn parse(
     fields: &Fields,
     definition: &Definition,
 ) -> Result<LongBenchRecord, String> {
-    let line: Map<String, Value> = serde_json::from_slice(line).map_err(|error| reason(&error))?;
+    let line: Map<String, Value> = typed::json(line).map_err(|fault| reason(&fault))?;
     let shown = |name: &str| Ok((name.to_string(), text(&line, name)?));
     let others: Result<BTreeMap<String, String>, String> =
         definition.template.others().map(shown).collect();

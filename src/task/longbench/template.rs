@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::dataset::longbench::LongBenchRecord;
+use crate::typed;
 use crate::{bad_input, files};
 
 /// A text with the slot of the context once or more, and perhaps others; `{{` and `}}` stand for braces. LongBench's have
@@ -110,7 +111,7 @@ impl Template {
     pub fn from_file(path: &Path, dataset: &str) -> Result<Self> {
         let name = path.display();
         let text = files::read_text(path)?;
-        let templates: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text)
+        let templates: serde_json::Map<String, serde_json::Value> = typed::json(text.as_bytes())
             .map_err(|error| {
                 bad_input!("{name}: {error}, expected an object of dataset names and templates")
             })?;

@@ -1,9 +1,11 @@
 //! What never ends, or waits for ever.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::process::Command;
+use std::time::Instant;
 
-use super::{DATA, clean};
+use super::{DATA, SOON, clean};
 use crate::world::{World, short_run};
 
 /// A pipe or a device never ends, or waits for ever.
@@ -43,10 +45,6 @@ fn pipes_and_devices_are_no_files() {
         &["inspect", "/dev/zero", "--model", "model"],
         &["/dev/zero: ", found],
     );
-    refused(
-        &[DATA, &["d.zip"]].concat(),
-        &["data d.zip: no such folder or file"],
-    );
     world.write("data/qasper.jsonl", "{}");
     let templates = [DATA, &["data", "--templates", "t.json"]].concat();
     refused(&templates, &["t.json: ", found]);
@@ -60,7 +58,6 @@ fn pipes_and_devices_are_no_files() {
         &[DATA, &["pipes"]].concat(),
         &["pipes/qasper.jsonl: a pipe or a device"],
     );
-    refused(&["eval", "tiny.toml", "--model", "d.zip"], &["d.zip"]);
     refused(
         &["eval", "tiny.toml", "--out", "r"],
         &["r/run.json: ", found],
@@ -78,6 +75,67 @@ fn pipes_and_devices_are_no_files() {
     fs::remove_file(world.path("good/records.csv")).unwrap();
     world.write("good/records.csv", "");
     refused(&["report", "good"], &["good/records.csv: no rows"]);
+}
+
+/// Wherever a folder or a file may be named.
+#[test]
+fn no_path_is_a_pipe_a_device_or_a_socket() {
+    let world = World::new();
+    let made = Command::new("mkfifo").arg(world.path("pipe.txt")).status();
+    assert!(made.unwrap().success());
+    let _socket = UnixListener::bind(world.path("socket.txt")).unwrap();
+    world.write(
+        "own.toml",
+        "name = 'own'\ndata = 'pipe.txt'\nmetric = 'qa_f1'\nmax-new-tokens = 5\ntemplate = '{context} {input}'\n",
+    );
+    world.write(
+        "text.toml",
+        "name = 't'\n[model]\nsource = 'model'\n[[task]]\nname = 'perplexity'\ntext = 'socket.txt'\n[[method]]\nname = 'full'\n",
+    );
+    world.write("folder/a.txt", "Prose.");
+    std::os::unix::fs::symlink(world.path("pipe.txt"), world.path("folder/b.txt")).unwrap();
+    let refused = |args: &[&str], says: &[&str]| {
+        let start = Instant::now();
+        let done = world.run(args);
+        assert!(start.elapsed() < SOON, "{args:?}");
+        world.assert_refused(&done, says);
+        clean(&done);
+    };
+    let found = "a pipe or a device, expected a regular file";
+    for path in ["pipe.txt", "socket.txt", "/dev/zero"] {
+        for args in [
+            &[DATA, &[path]].concat()[..],
+            &[DATA, &["folder", "--templates", path]].concat(),
+            &["eval", path],
+            &["eval", "tiny.toml", "--haystack", path],
+            &["eval", "tiny.toml", "--model", path],
+            &["eval", "--task-file", path, "--model", "model"],
+            &["inspect", path, "--model", "model"],
+            &["inspect", "--model", path],
+            &["fetch", path],
+            &["fetch", "--verify", path],
+            &["report", path],
+            &["figures", path],
+        ] {
+            refused(args, &[&format!("{path}: {found}")]);
+        }
+        for args in [
+            &["eval", "tiny.toml", "--out", path][..],
+            &["eval", "tiny.toml", "--results", path],
+            &["inspect", "--model", "model", "--out", path],
+        ] {
+            refused(args, &[path, "expected a folder"]);
+        }
+    }
+    refused(&["eval", "text.toml"], &["socket.txt: ", found]);
+    refused(
+        &["eval", "tiny.toml", "--haystack", "folder"],
+        &["folder/b.txt: ", found],
+    );
+    refused(
+        &["eval", "--task-file", "own.toml", "--model", "model"],
+        &["pipe.txt: ", found],
+    );
 }
 
 /// What a model's folder may lack is not to be something else: another template would be used without a word.

@@ -65,6 +65,32 @@ fn a_model_whose_index_is_no_text() {
     );
 }
 
+/// A pattern that is fast on the text that a tokenizer is tried on, and takes hours for this one.
+#[test]
+fn a_pattern_that_takes_hours_for_a_text() {
+    let world = World::new();
+    let mut tokenizer: serde_json::Value =
+        serde_json::from_str(&world.read("model/tokenizer.json")).unwrap();
+    let split = serde_json::json!({"type": "Split", "pattern": {"Regex": "[^~a]*[^~a]*~|[\\s\\S]"},
+                                   "behavior": "Isolated", "invert": false});
+    tokenizer["pre_tokenizer"] = serde_json::json!({"type": "Sequence", "pretokenizers": [split, tokenizer["pre_tokenizer"]]});
+    world.write("model/tokenizer.json", tokenizer.to_string());
+    let inspect = |file| {
+        [
+            "inspect", file, "--model", "model", "--method", "full", "--json",
+        ]
+    };
+    world.write("fast.txt", "Some words and a mark. ".repeat(20));
+    world.good(&inspect("fast.txt"));
+    world.write("slow.txt", "e ".repeat(2000));
+    let start = std::time::Instant::now();
+    let says = [
+        "model/tokenizer.json: the tokenizer takes longer than 8 s for a text of 4000 bytes; its patterns are `[^~a]*",
+    ];
+    world.assert_refused(&world.run(&inspect("slow.txt")), &says);
+    assert!(start.elapsed() < std::time::Duration::from_secs(15));
+}
+
 #[test]
 fn an_experiment_that_is_no_experiment() {
     let large = vec![b'#'; 17 << 20];

@@ -1,7 +1,7 @@
 //! Keys of GGUF metadata, as llama.cpp's `gguf-py/gguf/constants.py` and `llama-arch.cpp` know them.
 
 use super::Neutral::{Absent, False, One, Text, True, Zero};
-use super::Rule::{Harmless, Ignored, Only};
+use super::Rule::{Greedy, Harmless, Ignored, Only};
 use super::{Rule, Rules, find};
 use crate::model::config::Architecture;
 
@@ -16,6 +16,7 @@ pub(in crate::model::config) fn rule(architecture: Architecture, key: &str) -> O
     match own {
         Some(below) => find(EVERY, below),
         None if key == "general.type" => Some(Only(Text("model"))),
+        None if key.starts_with("general.sampling.") => Some(Greedy(Absent)),
         None => ELSEWHERE
             .iter()
             .any(|beginning| key.starts_with(beginning))

@@ -2,18 +2,24 @@
 
 use super::Neutral::{Absent, False, One, True, Zero};
 use super::Rule::{Harmless, Ignored, Only};
-use super::{Rule, Rules, find};
+use super::{Rule, Rules, find, generation};
 use crate::model::config::Architecture;
 
-/// The rule for a key at the top of the file.
-pub(in crate::model::config) fn rule(architecture: Architecture, key: &str) -> Option<Rule> {
+/// The rule for a key at the top of the file; `sampled`: whether it asks for tokens to be drawn.
+pub(in crate::model::config) fn rule(
+    architecture: Architecture,
+    key: &str,
+    sampled: bool,
+) -> Option<Rule> {
     let family = match architecture {
         Architecture::Llama => LLAMA,
         Architecture::Mistral => MISTRAL,
         Architecture::Qwen2 => QWEN2,
         Architecture::Qwen3 => QWEN3,
     };
-    find(family, key).or_else(|| find(EVERY, key))
+    find(family, key)
+        .or_else(|| find(EVERY, key))
+        .or_else(|| generation::rule(key, sampled))
 }
 
 /// The rule for a key of `rope_parameters` or `rope_scaling`.
@@ -43,7 +49,7 @@ const QWEN3: Rules = &[("mlp_bias", Only(False))];
 
 /// Of every family.
 const EVERY: Rules = &[
-    // Of transformers and of other programs: about files, training and generation.
+    // Of transformers and of other programs: about files and training.
     ("_attn_implementation", Harmless),
     ("_attn_implementation_autoset", Harmless),
     ("_attn_implementation_internal", Harmless),
@@ -52,24 +58,12 @@ const EVERY: Rules = &[
     ("architectures", Harmless),
     ("attention_dropout", Harmless),
     ("attn_implementation", Harmless),
-    ("bad_words_ids", Harmless),
-    ("begin_suppress_tokens", Harmless),
-    ("bos_token_id", Harmless),
     ("chunk_size_feed_forward", Harmless),
     ("cross_attention_hidden_size", Harmless),
-    ("decoder_start_token_id", Harmless),
-    ("diversity_penalty", Harmless),
-    ("do_sample", Harmless),
     ("dtype", Harmless),
-    ("early_stopping", Harmless),
     ("embd_pdrop", Harmless),
-    ("encoder_no_repeat_ngram_size", Harmless),
-    ("eos_token_id", Harmless),
-    ("exponential_decay_length_penalty", Harmless),
     ("ffn_dim_multiplier", Harmless),
     ("finetuning_task", Harmless),
-    ("forced_bos_token_id", Harmless),
-    ("forced_eos_token_id", Harmless),
     ("hidden_dropout", Harmless),
     ("id2label", Harmless),
     ("initializer_range", Harmless),
@@ -77,52 +71,30 @@ const EVERY: Rules = &[
     ("is_llama_config", Harmless),
     ("keys_to_ignore_at_inference", Harmless),
     ("label2id", Harmless),
-    ("length_penalty", Harmless),
-    ("max_length", Harmless),
-    ("max_new_tokens", Harmless),
     ("max_sequence_length", Harmless),
-    ("min_length", Harmless),
     ("multiple_of", Harmless),
     ("name_or_path", Harmless),
-    ("no_repeat_ngram_size", Harmless),
-    ("num_beam_groups", Harmless),
-    ("num_beams", Harmless),
     ("num_labels", Harmless),
-    ("num_return_sequences", Harmless),
     // Read where the RoPE scaling needs it.
     ("original_max_position_embeddings", Harmless),
-    ("output_attentions", Harmless),
-    ("output_hidden_states", Harmless),
-    ("output_scores", Harmless),
-    ("pad_token_id", Harmless),
     ("prefix", Harmless),
     ("pretraining_tp", Harmless),
     ("problem_type", Harmless),
-    ("remove_invalid_values", Harmless),
-    ("repetition_penalty", Harmless),
     ("resid_pdrop", Harmless),
     ("return_dict", Harmless),
-    ("return_dict_in_generate", Harmless),
     ("sep_token_id", Harmless),
-    ("suppress_tokens", Harmless),
     ("task_specific_params", Harmless),
-    ("temperature", Harmless),
     ("tf_legacy_loss", Harmless),
     ("tie_encoder_decoder", Harmless),
     ("tie_last_hidden_states", Harmless),
     ("tokenizer_class", Harmless),
-    ("top_k", Harmless),
-    ("top_p", Harmless),
     ("torch_dtype", Harmless),
     ("torchscript", Harmless),
     ("transformers.js_config", Harmless),
-    ("transformers_version", Harmless),
-    ("typical_p", Harmless),
     ("unk_token_id", Harmless),
     ("unsloth_fixed", Harmless),
     ("unsloth_version", Harmless),
     ("use_bfloat16", Harmless),
-    ("use_cache", Harmless),
     ("use_flash_attn", Harmless),
     ("use_return_dict", Harmless),
     // Code of its own, and what other programs do at long contexts: transformers does neither.

@@ -157,6 +157,20 @@ fn keys_that_are_not_read() {
     }
 }
 
+/// Tables for each type of layer that say the same are one.
+#[test]
+fn equal_tables_of_layers_are_one() {
+    let table = json!({"rope_type": "linear", "factor": 2.0, "rope_theta": 5e5});
+    let changes = json!({"rope_parameters": {"full_attention": table, "sliding_attention": table}});
+    let config = read(&with("qwen3", changes)).unwrap();
+    assert_eq!(config.rope_theta, 5e5);
+    assert_eq!(
+        config.rope_scaling,
+        Some(RopeScaling::Linear { factor: 2.0 })
+    );
+    assert!(config.notes.is_empty(), "{:?}", config.notes);
+}
+
 #[test]
 fn the_length_before_scaling_is_looked_for_as_by_transformers() {
     let scaling = |own: Value| {
