@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Error;
 
 /// What is wrong with a text of JSON.
@@ -37,8 +37,9 @@ pub fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
         let said = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let what = words(said.strip_suffix(&place).unwrap_or(&said));
-        // A text that is no JSON says nothing of a key.
-        let key = key.filter(|_| error.is_data());
+        // A text that is no JSON says nothing of a key. A number for one of several names is not data to serde_json.
+        let is_json = || serde_json::from_slice::<IgnoredAny>(text).is_ok();
+        let key = key.filter(|_| error.is_data() || is_json());
         Fault {
             what: with_key(key, what),
             line: error.line(),
