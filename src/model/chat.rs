@@ -17,12 +17,14 @@ mod json;
 mod kind;
 mod literal;
 mod named;
+mod number;
 mod options;
 mod parameters;
 mod python;
 mod range;
 mod scan;
 mod seek;
+mod shown;
 mod split;
 
 use std::collections::BTreeMap;
@@ -248,6 +250,13 @@ fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
     environment.add_function("range", range::range);
     filters::add(&mut environment);
     environment.add_filter("tojson", json::tojson);
+    environment.add_filter("int", number::int);
+    environment.add_filter("float", number::float);
+    // Defined, as in Jinja, but for a text that is another each time.
+    environment.add_function("lipsum", |_: Rest<ValueOrKwargs>| -> Result<Value, Error> {
+        Err(arguments::refused("lipsum: random text is not supported"))
+    });
+    environment.add_test("callable", is::callable);
     environment.add_test("iterable", is::iterable);
     environment.add_test("sequence", is::sequence);
     Ok(environment)

@@ -55,6 +55,20 @@ s | indent, s | indent('>>'), s | indent(2, true), s | indent(width=1, blank=tru
     "{{ strftime_now('%0C %0d %0e %0g %0H %0I %0j %0k %0l %0m %0M %0S %0U %0W %0y') }}",
     "macros": "{% set z = 'Z' %}{% macro a(x, y=z, w='x') %}{{ x }}{{ y }}{{ w }}{% endmacro %}{{ a(1) }}{{ a(1, w=2) }}"
     "{% macro b(x) %}{{ caller(x) }}{% endmacro %}{% call(v, u='d') b('e') %}{{ v }}{{ u }}{% endcall %}",
+    "values within others": r"""{{ [1.0, 1e20, 1e-7, [none, true, 'q\'"\n']] }} {{ (1.5,) }} {{ (1, 2e30) }} {{ {'a': 1e20, 2: ['<' | e]} }}
+{{ [1e20] | string }} {{ 1e20 | string }} {{ [] }} {{ {} }} {{ () }} {{ [[range(3)]] }}""",
+    "views": "{% set d = {'a': 1e20, 'b': 'x'} %}{{ d.items() }} {{ d.keys() }} {{ d.values() }} {{ {}.items() }} {{ d.items() | list }} "
+    "{{ d.items() | length }} {{ d.items() | first }} {% for k, v in d.items() %}{{ k }}{{ v }}{% endfor %} {{ 'a' in d.keys() }} "
+    "{{ 'y' if {}.keys() else 'n' }} {{ d.values() | map('string') | join }} {{ d.keys() | sort }} {{ d.items() is mapping }}",
+    "safe texts": "{{ ('<' | e) ~ '<' }} {{ '<' ~ ('<' | e) }} {{ ('<' | e) | string }} {{ '<' | safe }} {{ 1 + 1 }}{%+ if true %}{{ '<' | e -}}{%+ endif +%}",
+    "numbers": "{{ ['x' | int, 'x' | int(3), '12' | int, '1.7' | int, ' 12 ' | int, '0x1f' | int(base=16), 'ff' | int(0, 16), none | int, 1.9 | int, -1.9 | int, true | int, "
+    "[] | int(7), '1_000' | int, '1__0' | int, '_1' | int, '1e3' | int, 'inf' | int, 'nan' | int(1), '-5' | int, '+5' | int, '+-5' | int, '' | int, '0b11' | int(0, 2), "
+    "'12abc' | int(default=9), 'x' | float, '1.5' | float, none | float(2.0), ' 1_0.5 ' | float, '1e3' | float, true | float, 'x' | float(none), 7 | float, {} | float] | tojson }}",
+    "callables": "{% macro m() %}{% endmacro %}{{ [m, range, raise_exception, joiner, cycler, namespace, lipsum, dict, joiner(), absent, messages, 1, 'a', none, {}, true] "
+    "| map('string') | list | length }}{% for v in [range, raise_exception, joiner, namespace, lipsum, dict, absent, 'a'.upper, messages, 1, 'a', none, {}, true, 1.5] %}"
+    "{{ v is callable }},{% endfor %}{{ m is callable }} {{ lipsum is defined }}",
+    "printf": "{{ '%r' | format('a') }} {{ '%r %s %d %5.2f %x %% %5s|%-5r|' | format('a', 'b', 3, 1.5, 255, [1], 'c') }} {{ '%r' | format([1.0, 'a', none]) }} "
+    "{{ '%s %s' | format([1e20], true) }} {{ '%(x)s' | format(x=1) }} {{ '%s%%r' | format('a') }}",
     "formats": "{{ '{} {:>5} {:.2f} {:,} {{!r}} {{%}}'.format('a', 'b', 1.5, 12345) }}",
 }
 

@@ -1,11 +1,15 @@
 //! Jinja's filters that minijinja lacks or has otherwise.
 
+use std::sync::LazyLock;
+
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
+use regex::Regex;
 
 use super::arguments::{integer, optional_text, refused, take};
 use super::fill::{filled, pay};
 use super::kind::{space, words};
+use super::shown::repr;
 use super::split::lines;
 
 /// Filters of minijinja that Jinja lacks, and two whose results would silently be others: `attr` finds items of a map,
@@ -23,8 +27,10 @@ pub fn add(environment: &mut Environment) {
         environment.add_filter(name, escape);
     }
     environment.add_filter("forceescape", |value: &Value| escaped(&value.to_string()));
+    environment.add_filter("string", string);
     environment.add_filter("trim", trim);
     environment.add_filter("center", center);
+    environment.add_filter("format", format);
     environment.add_filter("indent", indent);
     environment.add_filter("truncate", truncate);
     environment.add_filter("urlencode", urlencode);
@@ -65,6 +71,15 @@ fn escaped(text: &str) -> Value {
     Value::from_safe_string(out)
 }
 
+/// As Python shows it. What is safe stays so.
+fn string(state: &State, value: &Value) -> Result<Value, Error> {
+    Ok(match value.kind() {
+        ValueKind::String => value.clone(),
+        ValueKind::Number | ValueKind::Seq | ValueKind::Map => repr(state, value)?.into(),
+        _ => value.to_string().into(),
+    })
+}
+
 fn trim(value: &Value, arguments: Arguments) -> Result<String, Error> {
     let [chars] = take(&arguments.into_values(), ["chars"])?;
     let text = value.to_string();
@@ -80,6 +95,39 @@ fn center(state: &State, value: &Value, arguments: Arguments) -> Result<Value, E
     let width = integer(&width)?.unwrap_or(80);
     filled(state, &value.to_string(), "center", &[width.into()])
 }
+
+/// `text % arguments`, with the conversion `r`, and lists as Python shows them.
+fn format(state: &mut State, text: &Value, arguments: Arguments) -> Result<Value, Error> {
+    let mut arguments = arguments.into_values();
+    let mut made = text.as_str().unwrap_or_default().to_owned();
+    let mut at = 0;
+    let fields: Vec<_> = FIELD.find_iter(&made).map(|field| field.range()).collect();
+    for field in fields {
+        let end = field.end - 1;
+        let kind = made.as_bytes()[end];
+        let argument = match kind {
+            b'%' => continue,
+            _ => arguments.get_mut(at),
+        };
+        at += 1;
+        let Some(argument) = argument else { break };
+        let holds = matches!(argument.kind(), ValueKind::Seq | ValueKind::Map);
+        if kind == b'r' || (kind == b's' && holds) {
+            *argument = repr(state, argument)?.into();
+            made.replace_range(end..field.end, "s");
+        }
+    }
+    let text = match text.is_safe() {
+        true => Value::from_safe_string(made),
+        false => made.into(),
+    };
+    let arguments = arguments.into_iter().map(ValueOrKwargs::from);
+    minijinja::filters::format(state, &text, Rest(arguments.collect()))
+}
+
+/// A field of a format whose arguments go by their place.
+static FIELD: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"%[-+ #0-9.]*[a-zA-Z%]").expect("a pattern"));
 
 /// Each line but the first after `width`, a number of spaces or a text.
 fn indent(state: &State, value: &Value, arguments: Arguments) -> Result<String, Error> {

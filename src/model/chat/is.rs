@@ -3,6 +3,17 @@
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+/// What can be called: functions, macros, and Jinja's undefined.
+pub fn callable(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Undefined | ValueKind::Plain) || is_macro(value)
+}
+
+/// minijinja's macros are maps of what they are.
+pub fn is_macro(value: &Value) -> bool {
+    let object = value.as_object();
+    object.is_some_and(|object| object.type_name().ends_with("::Macro"))
+}
+
 /// What Python can iterate over: a text, but not none.
 pub fn iterable(value: &Value) -> bool {
     match value.kind() {

@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::terminal;
 
 use super::arguments::{integer, optional_text, refused, take, text as text_of};
-use super::{case, fill, kind, seek, split};
+use super::{case, fill, kind, seek, shown, split};
 
 /// Fields of `format` that minijinja lacks: conversions, and percentages.
 static UNFORMATTED: LazyLock<Regex> =
@@ -21,6 +21,10 @@ pub fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), E
     match f64::try_from(value.clone()) {
         Ok(number) if value.kind() == ValueKind::Number && !value.is_integer() => {
             out.write_str(&float(number)).map_err(Error::from)
+        }
+        _ if matches!(value.kind(), ValueKind::Seq | ValueKind::Map) => {
+            let shown = shown::repr(state, value)?;
+            out.write_str(&shown).map_err(Error::from)
         }
         _ => escape_formatter(out, state, value),
     }
@@ -53,6 +57,7 @@ pub fn method(
             let [] = take(arguments, [])?;
             Some(value.clone())
         }
+        (ValueKind::Map, _) => shown::view(state, value, name, arguments)?,
         _ => None,
     };
     match result {

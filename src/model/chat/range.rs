@@ -12,7 +12,7 @@ use super::arguments::refused;
 const MOST: usize = 100_000;
 
 #[derive(Debug)]
-struct Range {
+pub struct Range {
     start: i64,
     stop: i64,
     step: i64,

@@ -85,10 +85,14 @@ fn block(text: &str) -> Result<(usize, String), String> {
 fn tag(text: &str, end: &str) -> Result<(usize, String), String> {
     let mut made = text[..2].to_owned();
     let (mut depth, mut operators) = (0_usize, 0);
+    let (mut before, mut adds, mut marks) = (' ', false, false);
     let mut at = 2;
     while at < text.len() {
         let rest = &text[at..];
         if depth == 0 && rest.starts_with(end) {
+            if adds && marks {
+                return Err(SAFE_SUM.to_owned());
+            }
             made.push_str(end);
             return Ok((at + end.len(), made));
         }
@@ -112,6 +116,12 @@ fn tag(text: &str, end: &str) -> Result<(usize, String), String> {
                 "the chat template has a tag of more than {MOST_OPERATORS} operators, expected fewer"
             ));
         }
+        marks |= before == '|' && SAFE.contains(&&rest[..length]);
+        // A plus beside the tag's ends is about white space.
+        adds |= first == '+' && at > 2 && !rest[1..].starts_with(end);
+        if !first.is_whitespace() {
+            before = first;
+        }
         match first {
             '\'' | '"' => made.push_str(&literal::pythonic(&rest[..length])?),
             _ => made.push_str(&rest[..length]),
@@ -120,6 +130,11 @@ fn tag(text: &str, end: &str) -> Result<(usize, String), String> {
     }
     Ok((text.len(), made))
 }
+
+/// Filters that mark a text as safe. Where it is added to another, Jinja2 escapes the other, which minijinja does not.
+const SAFE: [&str; 4] = ["e", "escape", "forceescape", "safe"];
+const SAFE_SUM: &str = "the chat template adds to a text in a tag with the filter `e`, `escape`, `forceescape` or `safe`, \
+                        which is not supported: expected ~";
 
 /// Operators by which an expression grows deeper.
 const OPERATORS: [&str; 14] = [
