@@ -17,12 +17,12 @@ use std::sync::LazyLock;
 
 use candle_core::Device;
 use cap::Cap;
-use spindle::store::StoreType;
 use spindle::load::load;
 use spindle::model::chat::{ChatOptions, Message};
 use spindle::model::observe::Observe;
 use spindle::model::tokenizer::ModelTokenizer;
 use spindle::source::{ModelFiles, SourceOptions, resolve};
+use spindle::store::StoreType;
 use tempfile::TempDir;
 
 pub use rule::accepted;

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use serde::Serialize;
+use serde_json::Value;
 use spindle::record::{LayerRecord, Record};
+use spindle::store::{Bytes, Content};
 
 use crate::{parts, put};
 
@@ -45,8 +47,8 @@ pub fn of_any_numbers(numbers: &mut Unstructured<'_>) -> Result<PathBuf> {
             settings: record.settings.clone(),
             layer: numbers.arbitrary()?,
             bytes_dense: numbers.arbitrary()?,
-            bytes_entries: numbers.arbitrary()?,
-            bytes_codewords: numbers.arbitrary()?,
+            bytes: Bytes::of(Content::Entries, numbers.arbitrary()?)
+                + Bytes::of(Content::Codewords, numbers.arbitrary()?),
             r1: numbers.arbitrary()?,
             ..LayerRecord::default()
         });
@@ -69,10 +71,21 @@ fn header(row: impl Serialize) -> Vec<u8> {
     table
 }
 
+/// As the program writes rows: a field may stand for several columns.
 fn table(rows: &[impl Serialize]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row).expect("a row");
+    for (i, row) in rows.iter().enumerate() {
+        let row = serde_json::to_value(row).expect("a row");
+        let columns = row.as_object().expect("columns by name");
+        if i == 0 {
+            writer.write_record(columns.keys()).expect("a header");
+        }
+        let cells = columns.values().map(|value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
+        writer.write_record(cells).expect("a row");
     }
     writer.into_inner().expect("a table")
 }
