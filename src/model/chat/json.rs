@@ -4,7 +4,7 @@ use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, State, Value};
 
 use super::arguments::{refused, take};
-use super::python;
+use super::shown;
 
 /// Deepest nesting of lists and maps. Python's own limit is its stack's, some 1,000.
 const DEEPEST: usize = 900;
@@ -192,7 +192,7 @@ fn scalar(value: &Value) -> Result<String, Error> {
     }
     let number = f64::try_from(value.clone())?;
     Ok(match number {
-        _ if number.is_finite() => python::float(number),
+        _ if number.is_finite() => shown::float(number),
         _ if number.is_nan() => "NaN".to_owned(),
         _ if number < 0.0 => "-Infinity".to_owned(),
         _ => "Infinity".to_owned(),

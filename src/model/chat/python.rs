@@ -1,4 +1,4 @@
-//! What minijinja has otherwise than Python: methods that its own list lacks, and how numbers are printed.
+//! What minijinja has otherwise than Python: methods that its own list lacks, and how values are printed.
 
 use std::sync::LazyLock;
 
@@ -20,26 +20,13 @@ static UNFORMATTED: LazyLock<Regex> =
 pub fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     match f64::try_from(value.clone()) {
         Ok(number) if value.kind() == ValueKind::Number && !value.is_integer() => {
-            out.write_str(&float(number)).map_err(Error::from)
+            out.write_str(&shown::float(number)).map_err(Error::from)
         }
         _ if matches!(value.kind(), ValueKind::Seq | ValueKind::Map) => {
             let shown = shown::repr(state, value)?;
             out.write_str(&shown).map_err(Error::from)
         }
         _ => escape_formatter(out, state, value),
-    }
-}
-
-/// `repr(number)`: the shortest digits that give the number back, as Rust has them too; an exponent has a sign and two
-/// digits.
-pub fn float(number: f64) -> String {
-    let text = format!("{number:?}");
-    match text.split_once('e') {
-        None => text.to_lowercase(),
-        Some((digits, exponent)) => match exponent.strip_prefix('-') {
-            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
-            None => format!("{digits}e+{exponent:0>2}"),
-        },
     }
 }
 

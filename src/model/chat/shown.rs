@@ -10,7 +10,6 @@ use minijinja::{Error, State, Value};
 use super::arguments::{refused, take};
 use super::fill::pay;
 use super::is::is_macro;
-use super::python::float;
 use super::range::Range;
 
 /// Deepest nesting of lists and maps, as in `json`.
@@ -65,6 +64,19 @@ fn within(state: &State, value: &Value, depth: usize) -> Result<String, Error> {
     };
     pay(state, ITEM + shown.len())?;
     Ok(shown)
+}
+
+/// `repr(number)`: the shortest digits that give the number back, as Rust has them too; an exponent has a sign and two
+/// digits.
+pub fn float(number: f64) -> String {
+    let text = format!("{number:?}");
+    match text.split_once('e') {
+        None => text.to_lowercase(),
+        Some((digits, exponent)) => match exponent.strip_prefix('-') {
+            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+            None => format!("{digits}e+{exponent:0>2}"),
+        },
+    }
 }
 
 /// `items()`, `keys()` or `values()` of a map, which are no lists.
