@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_path_to_error::Error;
 
 /// What is wrong with a text of JSON.
@@ -37,9 +37,8 @@ pub fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
         let said = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let what = words(said.strip_suffix(&place).unwrap_or(&said));
-        // A text that is no JSON says nothing of a key. A number for one of several names is not data to serde_json.
-        let is_json = || serde_json::from_slice::<IgnoredAny>(text).is_ok();
-        let key = key.filter(|_| error.is_data() || is_json());
+        // A text that ends early is wrong as a whole.
+        let key = key.filter(|_| !error.is_eof());
         Fault {
             what: with_key(key, what),
             line: error.line(),
@@ -104,9 +103,14 @@ static UNTAGGED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(pattern).expect("a pattern")
 });
 
+/// An error of serde_json within another, as the program's own notation has it.
+static WITHIN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"Error\("(.*?)", line: \d+, column: \d+\)"#).expect("a pattern"));
+
 /// What serde says, in plain words on one line.
 pub fn words(said: &str) -> String {
     let said = said.trim().replace('\n', " ");
+    let said = WITHIN.replace_all(&said, "$1");
     let said = UNTAGGED.replace(&said, |part: &Captures| {
         format!("{} is of no kind that is known", snake(&part[1]))
     });
@@ -195,6 +199,8 @@ mod tests {
         assert!(json::<Written>(b"{\"a\": []} x").is_err());
         let wrapper = "data did not match any variant of untagged enum PreTokenizerWrapper";
         assert_eq!(words(wrapper), "pre_tokenizer is of no kind that is known");
+        let within = "Precompiled: Error(\"Cannot parse it\", line: 0, column: 0)";
+        assert_eq!(words(within), "Precompiled: Cannot parse it");
         let table_of = |text: &str| table::<Written>(toml::from_str(text).expect("TOML"));
         let fault = table_of("a = []\nb = {x = 1.0, kind = 3}").expect_err("a number");
         assert_eq!(fault, "b.kind: invalid type: not a name, expected one");

@@ -1,4 +1,4 @@
-//! What minijinja has otherwise than Python: methods that its own list lacks, and how numbers are printed.
+//! What minijinja has otherwise than Python: methods that its own list lacks, and how values are printed.
 
 use std::sync::LazyLock;
 

@@ -17,19 +17,6 @@ const DEEPEST: usize = 900;
 /// Bytes that an item costs beside its text.
 const ITEM: usize = 16;
 
-/// `repr(number)`: the shortest digits that give the number back, as Rust has them too; an exponent has a sign and two
-/// digits.
-pub fn float(number: f64) -> String {
-    let text = format!("{number:?}");
-    match text.split_once('e') {
-        None => text.to_lowercase(),
-        Some((digits, exponent)) => match exponent.strip_prefix('-') {
-            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
-            None => format!("{digits}e+{exponent:0>2}"),
-        },
-    }
-}
-
 /// `repr(value)`.
 pub fn repr(state: &State, value: &Value) -> Result<String, Error> {
     within(state, value, 0)
@@ -77,6 +64,19 @@ fn within(state: &State, value: &Value, depth: usize) -> Result<String, Error> {
     };
     pay(state, ITEM + shown.len())?;
     Ok(shown)
+}
+
+/// `repr(number)`: the shortest digits that give the number back, as Rust has them too; an exponent has a sign and two
+/// digits.
+pub fn float(number: f64) -> String {
+    let text = format!("{number:?}");
+    match text.split_once('e') {
+        None => text.to_lowercase(),
+        Some((digits, exponent)) => match exponent.strip_prefix('-') {
+            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+            None => format!("{digits}e+{exponent:0>2}"),
+        },
+    }
 }
 
 /// `items()`, `keys()` or `values()` of a map, which are no lists.
