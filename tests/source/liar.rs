@@ -65,7 +65,7 @@ fn answers_that_are_none_end_with_a_line() {
             Lie::Html,
             "it answers with what it says of a revision: expected value",
         ),
-        (Lie::Redirect, "more than 10 redirections"),
+        (Lie::Redirect, "too many redirects"),
         (Lie::Close, "closed"),
         (Lie::Garbage, "invalid HTTP"),
         (Lie::Status(500), "HTTP status 500"),

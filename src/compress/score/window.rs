@@ -109,11 +109,15 @@ impl Score for WindowAttention {
         true
     }
 
+    /// # Panics
+    /// When the entries after the first `n` are not its window: a method with another recent window.
     fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32> {
+        let window = self.window.min(layer.len());
+        assert_eq!(n, layer.len() - window, "the entries before the window");
         let geometry = layer.geometry();
         let shape = WindowShape {
             group: geometry.group(),
-            window: layer.len() - n,
+            window,
             head_dim: geometry.head_dim,
         };
         let queries = layer.window_queries(kv_head, shape.window);
