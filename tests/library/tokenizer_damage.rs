@@ -241,7 +241,7 @@ fn definitions_that_fail_on_a_text_are_refused_before_it() {
         (
             "/normalizer/normalizers/1",
             json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
-            "tokenizer.json: not a tokenizer",
+            "tokenizer.json: not a tokenizer: Precompiled: Cannot parse precompiled_charsmap",
         ),
         (
             "/model/dropout",

@@ -113,7 +113,7 @@ fn of_json_file(path: &Path) -> Result<Vocabulary> {
     // The crate panics on some damaged definitions.
     let tokenizer = guarded(|| typed::json::<Tokenizer>(&bytes).map_err(|fault| fault.to_string()))
         .unwrap_or_else(Err)
-        .map_err(|error| bad_input!("{file}: not a tokenizer: {error}"))?;
+        .map_err(|error| bad_input!("{file}: not a tokenizer: {}", typed::words(&error)))?;
     let mut patterns = Vec::new();
     for part in [&parts.normalizer, &parts.pre_tokenizer] {
         regexes(part, &mut patterns);
