@@ -24,11 +24,6 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// All of them.
-    pub fn kept(self) -> usize {
-        self.ranked + self.recent
-    }
-
     /// The recent ones of a prompt of `len` tokens.
     pub fn recent_positions(self, len: usize) -> Range<u32> {
         (len - self.recent) as u32..len as u32

@@ -149,7 +149,7 @@ impl<'a> RecipePlan<'a> {
     }
 
     /// What each head holds of the prompt, but for a window that is kept whole.
-    pub fn choice(&self, at: At) -> Choice<'_> {
+    fn choice(&self, at: At) -> Choice<'_> {
         match &self.ranking {
             Some(ranking) => {
                 Choice::ranked(ranking, at.value(&Eviction::KNOB), !self.is_window_whole)
@@ -171,7 +171,7 @@ impl<'a> RecipePlan<'a> {
     }
 
     /// Heads of a group that select for themselves.
-    pub fn selecting(&self) -> usize {
+    fn selecting(&self) -> usize {
         match &self.ranking {
             Some(ranking) if ranking.is_apart() => self.layer.geometry().group(),
             Some(ranking) => ranking.selecting(),
@@ -180,7 +180,7 @@ impl<'a> RecipePlan<'a> {
     }
 
     /// Per query head, the positions it keeps, ascending. None: all.
-    pub fn kept(&self, at: At) -> Option<Vec<Vec<u32>>> {
+    fn kept(&self, at: At) -> Option<Vec<Vec<u32>>> {
         let ranking = self.ranking.as_ref()?;
         Some(ranking.kept(at.value(&Eviction::KNOB)))
     }
