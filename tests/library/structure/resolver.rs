@@ -167,7 +167,7 @@ fn imports_in_a_circle_lead_nowhere() {
 }
 
 /// What is said of a crate with files `a.rs`, `b/mod.rs`, `b/x.rs` and `b/y.rs`.
-fn said(texts: [&str; 4], exceptions: &[&str]) -> Vec<String> {
+fn said(texts: [&str; 4]) -> Vec<String> {
     let [a, b, x, y] = texts;
     let b = format!("mod x; mod y; {b}");
     let files = [
@@ -177,7 +177,7 @@ fn said(texts: [&str; 4], exceptions: &[&str]) -> Vec<String> {
         ("b/x.rs", x),
         ("b/y.rs", y),
     ];
-    complaints(&uses_of(&files), &["a", "b"], exceptions)
+    complaints(&uses_of(&files), &["a", "b"])
 }
 
 #[test]
@@ -189,12 +189,11 @@ fn the_use_of_a_later_module_is_named_with_its_path() {
         "",
     ];
     assert_eq!(
-        said(texts, &[]),
+        said(texts),
         ["a.rs:2 uses b/x.rs by `crate::b::x::X`, but a stands before b"]
     );
-    assert!(said(texts, &["a.rs -> b/x.rs"]).is_empty());
     let forwards = ["pub struct A;", "", "use crate::a::A;", ""];
-    assert!(said(forwards, &[]).is_empty());
+    assert!(said(forwards).is_empty());
 }
 
 #[test]
@@ -206,40 +205,10 @@ fn a_circle_of_files_is_named_once_with_its_paths() {
         "use super::x::X; pub struct Y;",
     ];
     assert_eq!(
-        said(texts, &[]),
+        said(texts),
         [
             "files in a circle: b/mod.rs:1 uses b/y.rs by `y::Y`, b/y.rs:1 uses b/x.rs by `super::x::X`, b/x.rs:1 uses \
              b/mod.rs by `super::B`"
         ]
-    );
-    assert!(said(texts, &["b/x.rs -> b/mod.rs"]).is_empty());
-}
-
-#[test]
-fn an_exception_that_nothing_needs_is_to_be_deleted() {
-    let circle = [
-        "pub struct A;",
-        "pub struct B; use y::Y;",
-        "",
-        "use super::B; use crate::a::A; pub struct Y;",
-    ];
-    let delete = |exception: &str| {
-        vec![format!(
-            "an exception that nothing needs: delete \"{exception}\""
-        )]
-    };
-    let (one, other) = ("b/mod.rs -> b/y.rs", "b/y.rs -> b/mod.rs");
-    assert!(said(circle, &[one]).is_empty());
-    assert!(said(circle, &[other]).is_empty());
-    // Of two in one circle, either is enough.
-    assert_eq!(said(circle, &[one, other]), delete(one));
-    // A use that no longer is, and one that follows the order.
-    assert_eq!(
-        said(circle, &[one, "b/x.rs -> b/y.rs"]),
-        delete("b/x.rs -> b/y.rs")
-    );
-    assert_eq!(
-        said(circle, &[one, "b/y.rs -> a.rs"]),
-        delete("b/y.rs -> a.rs")
     );
 }

@@ -8,52 +8,21 @@ use super::uses::{Use, Uses};
 /// Which files each file uses.
 type Graph<'a> = BTreeMap<&'a str, BTreeMap<&'a str, &'a Use>>;
 
-/// Says where files break the rule, and which exceptions nothing needs. `order`: the top-level modules. `exceptions`: what
-/// is allowed against the rule, each a file that uses another, `file -> file`.
-pub fn complaints(uses: &Uses, order: &[&str], exceptions: &[&str]) -> Vec<String> {
-    let files = exceptions
-        .iter()
-        .map(|exception| exception.split_once(" -> "));
-    let exceptions: Vec<(&str, &str)> = files.map(|files| files.expect("file -> file")).collect();
+/// Says where files break the rule. `order`: the top-level modules.
+pub fn complaints(uses: &Uses, order: &[&str]) -> Vec<String> {
     let mut complaints = Vec::new();
     let place = |file: &str| order.iter().position(|module| *module == top(file));
     let mut within = Graph::new();
     for ((from, to), by) in uses {
-        let allowed = exceptions.contains(&(from, to));
-        if top(from) != top(to) {
-            if place(from) < place(to) && !allowed {
-                let said = said(from, to, by);
-                complaints.push(format!(
-                    "{said}, but {} stands before {}",
-                    top(from),
-                    top(to)
-                ));
-            }
-        } else if !allowed {
+        if top(from) == top(to) {
             within.entry(from).or_default().insert(to, by);
+        } else if place(from) < place(to) {
+            let (said, from, to) = (said(from, to, by), top(from), top(to));
+            complaints.push(format!("{said}, but {from} stands before {to}"));
         }
     }
     for circle in circles(&within) {
         complaints.push(format!("files in a circle: {}", circle.join(", ")));
-    }
-    for (from, to) in exceptions {
-        let needed = match uses.get(&(from.to_string(), to.to_string())) {
-            None => false,
-            Some(_) if top(from) != top(to) => place(from) < place(to),
-            Some(by) => {
-                let closes = path(&within, to, from).is_some();
-                // One exception is enough for a circle: where this one goes, another of the circle has to stay.
-                if !closes {
-                    within.entry(from).or_default().insert(to, by);
-                }
-                closes
-            }
-        };
-        if !needed {
-            complaints.push(format!(
-                "an exception that nothing needs: delete \"{from} -> {to}\""
-            ));
-        }
     }
     complaints
 }
