@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// What the program is made of: the source, and the folders that are compiled in. Results and texts do not change what it
 /// computes.
-pub const INPUTS: [&str; 6] = [
+pub(crate) const INPUTS: [&str; 6] = [
     "src",
     "datasets",
     "experiments",

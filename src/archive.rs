@@ -19,7 +19,7 @@ const MOST_RATIO: u64 = 400;
 const RATIO_FROM: u64 = 16 << 20;
 
 /// An open archive.
-pub struct Archive {
+pub(crate) struct Archive {
     zip: ZipArchive<File>,
     bytes: u64,
     name: String,
@@ -27,7 +27,7 @@ pub struct Archive {
 
 /// A file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
+pub(crate) struct Packed {
     pub index: usize,
     /// As it stands there.
     pub name: String,
@@ -40,7 +40,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a file that is no zip archive, or one with too many entries.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let file = files::open(path)?;
         let bytes = file.metadata().with_context(|| name.clone())?.len();
@@ -59,7 +59,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for an entry that is damaged.
-    pub fn files(&mut self) -> Result<Vec<Packed>> {
+    pub(crate) fn files(&mut self) -> Result<Vec<Packed>> {
         let mut found = Vec::new();
         for index in 0..self.zip.len() {
             let entry = self.zip.by_index(index);
@@ -82,7 +82,12 @@ impl Archive {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for an entry that is damaged, too large, or packed further than files are;
     /// any other error if `out` cannot be written to.
-    pub fn unpack(&mut self, packed: &Packed, most: u64, out: &mut impl Write) -> Result<u64> {
+    pub(crate) fn unpack(
+        &mut self,
+        packed: &Packed,
+        most: u64,
+        out: &mut impl Write,
+    ) -> Result<u64> {
         let name = format!("{}: {}", self.name, packed.name);
         let entry = self.zip.by_index(packed.index);
         let mut entry = entry.map_err(|error| bad_input!("{name}: {error}"))?;

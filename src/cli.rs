@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use inspect::InspectArgs;
+pub(crate) use inspect::InspectArgs;
 
 use crate::experiment::Overrides;
 use crate::layout::{READABLE, width};
@@ -21,13 +21,13 @@ use crate::layout::{READABLE, width};
 pub struct Cli {
     /// Threads to compute with; results do not depend on it [default: all cores]
     #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     #[command(subcommand)]
-    pub verb: Verb,
+    pub(crate) verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Run one suite under chosen methods and settings
     #[command(after_help = EVAL_EXAMPLES)]
     Eval(RunArgs),
@@ -105,7 +105,7 @@ const SWEEP_EXAMPLES: &str = "Examples:
 
 /// What to run and where its results go.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// An experiment file, or the name of one that comes with the program
     #[arg(default_value = "quickstart")]
     pub experiment: String,

@@ -12,7 +12,7 @@ const LEFT_FREE: u64 = 256 << 20;
 ///
 /// # Errors
 /// That its disk cannot be asked.
-pub fn room(folder: &Path) -> Result<u64> {
+pub(crate) fn room(folder: &Path) -> Result<u64> {
     let free = fs4::available_space(folder);
     let free = free.with_context(|| format!("{}: its disk cannot be asked", folder.display()))?;
     Ok(free.saturating_sub(LEFT_FREE))
@@ -22,7 +22,7 @@ pub fn room(folder: &Path) -> Result<u64> {
 ///
 /// # Errors
 /// That they do not, with both sizes.
-pub fn check(bytes: u64, folder: &Path, what: &dyn Display) -> Result<()> {
+pub(crate) fn check(bytes: u64, folder: &Path, what: &dyn Display) -> Result<()> {
     let room = room(folder)?;
     if bytes <= room {
         return Ok(());

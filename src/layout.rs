@@ -6,13 +6,13 @@ use terminal_size::{Width, terminal_size_of};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns where nothing says how many there are, and the most that prose is wrapped to.
-pub const READABLE: usize = 100;
+pub(crate) const READABLE: usize = 100;
 /// Tables are not made to fit fewer.
 const NARROWEST: usize = 80;
 
 /// Columns of a line on standard output: `COLUMNS` where it is set to a number, else those of the terminal, else
 /// [`READABLE`]; at least 80.
-pub fn width() -> usize {
+pub(crate) fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok();
     let columns = columns.and_then(|columns| columns.trim().parse().ok());
     let terminal = || Some(terminal_size_of(stdout())?.0).map(|Width(columns)| columns.into());
@@ -25,7 +25,7 @@ pub fn width() -> usize {
 
 /// Breaks `text` after `separator` into lines of at most `width` columns, and within a part only
 /// if the part alone is wider. Spaces at a break are dropped. At least one line.
-pub fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut filled = 0;
     for part in text.split_inclusive(separator) {
@@ -54,7 +54,7 @@ pub fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {
 
 /// Columns of a table, `widths` wide with `gap` between them, in groups that stand one below the other: each has as many
 /// as fit into `width` beside something that takes `beside`, and one at least.
-pub fn groups(widths: &[usize], gap: usize, beside: usize, width: usize) -> Vec<Vec<usize>> {
+pub(crate) fn groups(widths: &[usize], gap: usize, beside: usize, width: usize) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut filled = width;
     for (column, columns) in widths.iter().enumerate() {
@@ -73,7 +73,7 @@ pub fn groups(widths: &[usize], gap: usize, beside: usize, width: usize) -> Vec<
 
 /// `text` as lines of at most `width` columns, each ended: the first so many columns in as the first of `indents` says,
 /// the others as the second.
-pub fn paragraph(text: &str, separator: char, indents: [usize; 2], width: usize) -> String {
+pub(crate) fn paragraph(text: &str, separator: char, indents: [usize; 2], width: usize) -> String {
     let text = text.trim_start();
     let [first, others] = indents;
     let lines = wrap(text, separator, width.saturating_sub(first));
@@ -89,7 +89,7 @@ pub fn paragraph(text: &str, separator: char, indents: [usize; 2], width: usize)
 
 /// `text` beside `head`, in lines of at most `width` columns, each ended: the text starts `indent` columns in, and
 /// below `head` where that is wider.
-pub fn beside(head: &str, text: &str, indent: usize, width: usize) -> String {
+pub(crate) fn beside(head: &str, text: &str, indent: usize, width: usize) -> String {
     let mut out = String::new();
     let mut head = head.to_owned();
     if head.width() >= indent {

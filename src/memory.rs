@@ -9,7 +9,7 @@ use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshK
 use crate::bad_input;
 
 /// Bytes of memory that this process may use: the machine's, or its control group's limit where that is lower.
-pub fn total() -> u64 {
+pub(crate) fn total() -> u64 {
     static TOTAL: LazyLock<u64> = LazyLock::new(|| {
         let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
         let system = System::new_with_specifics(wanted);
@@ -21,7 +21,7 @@ pub fn total() -> u64 {
 }
 
 /// Bytes of memory that this process uses; 0 where the system does not say.
-pub fn used() -> u64 {
+pub(crate) fn used() -> u64 {
     let Ok(process) = sysinfo::get_current_pid() else {
         return 0;
     };
@@ -35,7 +35,7 @@ pub fn used() -> u64 {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) with both sizes.
-pub fn check(bytes: u64, what: &dyn Display) -> Result<()> {
+pub(crate) fn check(bytes: u64, what: &dyn Display) -> Result<()> {
     if bytes <= total() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// What a run spends its time on, in the order it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Whatever none of the others is.
     Rest,
     /// Files to a model in memory, fetching included.
@@ -74,7 +74,7 @@ thread_local! {
 }
 
 /// Runs `work` as `stage`, and goes back to the stage before.
-pub fn stage<T>(stage: Stage, work: impl FnOnce() -> T) -> T {
+pub(crate) fn stage<T>(stage: Stage, work: impl FnOnce() -> T) -> T {
     let before = PROFILE.with_borrow_mut(|profile| {
         profile.book();
         std::mem::replace(&mut profile.stage, stage)
@@ -88,7 +88,7 @@ pub fn stage<T>(stage: Stage, work: impl FnOnce() -> T) -> T {
 }
 
 /// Runs `work` as the attention of whichever stage it is.
-pub fn attention<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn attention<T>(work: impl FnOnce() -> T) -> T {
     let attending = |on| {
         PROFILE.with_borrow_mut(|profile| {
             profile.book();
@@ -102,7 +102,7 @@ pub fn attention<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Seconds by stage so far on this thread, and their sum.
-pub fn report() -> String {
+pub(crate) fn report() -> String {
     let spent = PROFILE.with_borrow_mut(|profile| {
         profile.book();
         profile.spent

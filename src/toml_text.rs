@@ -14,7 +14,7 @@ const SHOWN: usize = 100;
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) in one line: the file, the line with its text, what is wrong.
-pub fn parse<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| located(&error, text, origin))
 }
 

@@ -31,7 +31,7 @@ impl Display for Fault {
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
+pub(crate) fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let fault = |error: &serde_json::Error, key: Option<String>| {
         let said = error.to_string();
@@ -55,7 +55,7 @@ pub fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
 ///
 /// # Errors
 /// What is wrong, in one line.
-pub fn table<T: DeserializeOwned>(table: toml::Table) -> Result<T, String> {
+pub(crate) fn table<T: DeserializeOwned>(table: toml::Table) -> Result<T, String> {
     serde_path_to_error::deserialize(table).map_err(|error| {
         let what = words(error.inner().message());
         with_key(key(&error), what)
@@ -108,7 +108,7 @@ static WITHIN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"Error\("(.*?)", line: \d+, column: \d+\)"#).expect("a pattern"));
 
 /// What serde says, in plain words on one line.
-pub fn words(said: &str) -> String {
+pub(crate) fn words(said: &str) -> String {
     let said = said.trim().replace('\n', " ");
     let said = WITHIN.replace_all(&said, "$1");
     let said = UNTAGGED.replace(&said, |part: &Captures| {

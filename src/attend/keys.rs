@@ -7,7 +7,7 @@ use crate::store::{Part, Rotate};
 
 /// One head of a part, and the rule it is attended to by.
 #[derive(Clone, Copy)]
-pub struct Stored<'a> {
+pub(super) struct Stored<'a> {
     pub part: &'a Part,
     pub head: usize,
     pub rotate: Rotate,
@@ -17,12 +17,12 @@ pub struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.part.len(self.head)
     }
 
     /// Rotates `keys` that were read: of `entries`, the first of which is number `first` of those that are attended to.
-    pub fn rotate(&self, keys: &mut [f32], entries: &[u32], first: usize) {
+    pub(super) fn rotate(&self, keys: &mut [f32], entries: &[u32], first: usize) {
         let Some(rope) = &self.rule.rope else { return };
         let positions: Vec<u32> = match self.rotate {
             Rotate::AtWrite => return,
@@ -38,7 +38,7 @@ impl Stored<'_> {
     }
 
     /// Puts where the entries `span` are rotated to into `out`, in place of what it holds.
-    pub fn positions(&self, span: Range<usize>, out: &mut Vec<u32>) {
+    pub(super) fn positions(&self, span: Range<usize>, out: &mut Vec<u32>) {
         let entries = &self.part.entries[self.head];
         if self.rotate == Rotate::ByRank {
             out.clear();
@@ -62,7 +62,7 @@ impl Stored<'_> {
 
     /// Which of `count` entries, ascending, is the first that a token at `position` sees through the rule's window;
     /// `entry` gives the number of each.
-    pub fn first_in_window(
+    pub(super) fn first_in_window(
         &self,
         count: usize,
         entry: impl Fn(usize) -> usize,

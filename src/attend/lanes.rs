@@ -9,7 +9,7 @@ use crate::kernel::{LANES, simd};
 
 /// Which entries of a block each lane of a panel sees, from one on and up to another; lanes without a token see as many
 /// as any.
-pub struct Lanes {
+pub(super) struct Lanes {
     from: [usize; LANES],
     /// The largest of `from`.
     last_start: usize,
@@ -19,7 +19,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    pub fn new(count: usize, visible: impl Fn(usize) -> Range<usize>) -> Self {
+    pub(super) fn new(count: usize, visible: impl Fn(usize) -> Range<usize>) -> Self {
         let (mut from, mut seen) = ([0; LANES], [0; LANES]);
         for lane in 0..count {
             let visible = visible(lane);

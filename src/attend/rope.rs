@@ -57,12 +57,7 @@ impl Rope {
         }
     }
 
-    /// Positions the table covers.
-    pub fn max_len(&self) -> usize {
-        self.max_len
-    }
-
-    /// Rotates one vector of `head_dim` elements to `position`, below [`Self::max_len`].
+    /// Rotates one vector of `head_dim` elements to `position`, below the `max_len` of [`Self::new`].
     pub fn rotate_in_place(&self, row: &mut [f32], position: usize) {
         rotate(row, self.cos(position), self.sin(position));
     }
@@ -80,13 +75,13 @@ impl Rope {
         }
     }
 
-    /// `head_dim / 2` cosines of `position`, below [`Self::max_len`].
+    /// `head_dim / 2` cosines of `position`, below the `max_len` of [`Self::new`].
     pub fn cos(&self, position: usize) -> &[f32] {
         let block = self.block(position);
         &block.cos[self.row(position - block.start)]
     }
 
-    /// `head_dim / 2` sines of `position`, below [`Self::max_len`].
+    /// `head_dim / 2` sines of `position`, below the `max_len` of [`Self::new`].
     pub fn sin(&self, position: usize) -> &[f32] {
         let block = self.block(position);
         &block.sin[self.row(position - block.start)]
@@ -316,7 +311,7 @@ mod tests {
         // Two to the power of 40 positions: a whole table would not fit any machine.
         let rope = of(&config(r#""rope_theta": 10000.0"#), 1 << 40);
         let held = |rope: &Rope| rope.blocks.iter().filter(|b| b.get().is_some()).count();
-        assert_eq!((rope.max_len(), held(&rope)), (1 << 40, 0));
+        assert_eq!((rope.max_len, held(&rope)), (1 << 40, 0));
         let frequency = rope_of(r#""rope_theta": 10000.0"#).frequencies[1];
         for position in [0, 1023, 1024, 2047, 2048, 70_000] {
             let angle = position as f32 * frequency;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::store::lend;
 
 #[derive(Default)]
-pub struct Scratch {
+pub(super) struct Scratch {
     /// A block of keys and one of values in f32.
     pub keys: Vec<f32>,
     pub values: Vec<f32>,
@@ -27,6 +27,6 @@ thread_local! {
 }
 
 /// Lends this thread's scratch of attention, see [`lend`].
-pub fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
+pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
     lend(&SCRATCH, use_it)
 }

@@ -18,7 +18,7 @@ const BLOCK: usize = 192;
 
 /// Queries of successive tokens, `[n, heads, head_dim]`, not rotated, at their positions.
 #[derive(Clone, Copy)]
-pub struct Queries<'a> {
+pub(super) struct Queries<'a> {
     pub rows: &'a [f32],
     pub positions: &'a [usize],
     /// Whether each sees the entries of the tokens up to itself only, which are the last that are held; else all see all.
@@ -41,7 +41,7 @@ impl Queries<'_> {
 
 /// Attends every query to what the layer holds. Returns `[n, heads * head_dim]`. The attention that each entry draws is
 /// added to `drawn`, for each query head, by its number over all runs.
-pub fn attend(
+pub(super) fn attend(
     rule: &Rule,
     layer: &LayerStore,
     queries: Queries<'_>,

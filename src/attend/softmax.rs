@@ -13,7 +13,7 @@ use crate::kernel::{LANES, Left, Out, Right, add_weighted, dots, product, simd};
 
 /// Queries of the query heads of one KV head, `tokens` each, with their running maximum, sum of exponentials and
 /// weighted sum of values. Exponentials are powers of two, the queries scaled for it.
-pub struct Attending {
+pub(super) struct Attending {
     dim: usize,
     tokens: usize,
     /// Rows of state that each query head has: `tokens`, filled up to whole panels where there are panels.
@@ -31,7 +31,13 @@ pub struct Attending {
 impl Attending {
     /// `queries`: per query head in turn `[tokens, dim]`, rotated, not yet scaled. A row's result depends on `pass`,
     /// but not on what other rows there are.
-    pub fn new(rule: &Rule, mut queries: Vec<f32>, dim: usize, tokens: usize, pass: Pass) -> Self {
+    pub(super) fn new(
+        rule: &Rule,
+        mut queries: Vec<f32>,
+        dim: usize,
+        tokens: usize,
+        pass: Pass,
+    ) -> Self {
         let factor = LOG2_E * rule.scale;
         queries.iter_mut().for_each(|q| *q *= factor);
         let members = queries.len() / (tokens * dim);
@@ -58,12 +64,12 @@ impl Attending {
     }
 
     /// Elements of a query.
-    pub fn dim(&self) -> usize {
+    pub(super) fn dim(&self) -> usize {
         self.dim
     }
 
     /// Scaled queries of the single token of some query heads, `[members, dim]`.
-    pub fn queries(&self, members: Range<usize>) -> &[f32] {
+    pub(super) fn queries(&self, members: Range<usize>) -> &[f32] {
         &self.queries[members.start * self.dim..members.end * self.dim]
     }
 
@@ -74,7 +80,7 @@ impl Attending {
 
     /// Attends the rows of some query heads to a block of entries: `keys` (rotated) and `values`, `[n, dim]` each.
     /// Token `t` sees the entries `visible(t)` of the block.
-    pub fn absorb(
+    pub(super) fn absorb(
         &mut self,
         members: Range<usize>,
         keys: &[f32],
@@ -162,7 +168,7 @@ impl Attending {
     /// Turns one row's `scores` of further entries (products with its scaled query; minus infinity for those it does not
     /// see) into weights against the running maximum, rescaling what was summed before. The caller adds the weighted
     /// values.
-    pub fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
+    pub(super) fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
         cap(self.softcap, scores);
         weigh(
             scores,
@@ -174,7 +180,7 @@ impl Attending {
 
     /// Adds `sums`, `[members, dim]`, the weighted sum of a run's values, to what the single token of some query heads
     /// has summed.
-    pub fn add_sums(&mut self, members: Range<usize>, sums: &[f32]) {
+    pub(super) fn add_sums(&mut self, members: Range<usize>, sums: &[f32]) {
         for (member, sum) in members.zip(sums.chunks_exact(self.dim)) {
             let out = &mut self.state.out[member * self.stride * self.dim..][..self.dim];
             out.iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
@@ -183,7 +189,7 @@ impl Attending {
 
     /// Adds to `sums`, one for each of `keys`, the attention it draws from all tokens of one query head: `[n, dim]`
     /// rotated keys, of which token `t` sees `visible(t)`. All entries must have been absorbed, no others.
-    pub fn add_drawn(
+    pub(super) fn add_drawn(
         &mut self,
         member: usize,
         keys: &[f32],
@@ -218,7 +224,7 @@ impl Attending {
     }
 
     /// The attention output, per query head in turn `[tokens, dim]`.
-    pub fn finish(self) -> Vec<f32> {
+    pub(super) fn finish(self) -> Vec<f32> {
         let mut finished = Vec::with_capacity(self.queries.len());
         for (row, out) in self.state.out.chunks_exact(self.dim).enumerate() {
             if row % self.stride < self.tokens {

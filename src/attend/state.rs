@@ -1,7 +1,7 @@
 //! The running state of a softmax.
 
 /// Of each row of queries.
-pub struct Softmax {
+pub(super) struct Softmax {
     pub max: Vec<f32>,
     pub sum: Vec<f32>,
     /// `[rows, dim]`, not yet divided by `sum`.
@@ -10,7 +10,7 @@ pub struct Softmax {
 
 impl Softmax {
     /// Rows that have seen nothing yet.
-    pub fn new(rows: usize, dim: usize) -> Self {
+    pub(super) fn new(rows: usize, dim: usize) -> Self {
         Self {
             max: vec![f32::NEG_INFINITY; rows],
             sum: vec![0.0; rows],

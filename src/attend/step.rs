@@ -16,7 +16,7 @@ use crate::kernel::{Left, add_weighted};
 use crate::store::{Joining, LayerStore, Part, Rotate, Run, blocks, room, score_rows};
 
 /// Appends one token to the layer and attends its queries to all that is then held. Returns `[heads * head_dim]`.
-pub fn attend(rule: &Rule, layer: &mut LayerStore, new: &Tokens<'_>) -> Vec<f32> {
+pub(super) fn attend(rule: &Rule, layer: &mut LayerStore, new: &Tokens<'_>) -> Vec<f32> {
     let (kv_heads, d, position) = (layer.kv_heads(), layer.head_dim(), new.positions[0]);
     let group = new.queries.len() / (kv_heads * d);
     let held: Vec<usize> = (0..kv_heads)

@@ -4,7 +4,7 @@ use super::rule::Pass;
 
 /// Each `[n, heads of its kind, head_dim]`.
 #[derive(Clone, Copy)]
-pub struct Tokens<'a> {
+pub(super) struct Tokens<'a> {
     /// Before RoPE, of the last tokens.
     pub queries: &'a [f32],
     /// Elements of the queries of a token.
@@ -18,7 +18,7 @@ pub struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     /// Positions of the tokens that attend.
-    pub fn attending(&self) -> &'a [usize] {
+    pub(super) fn attending(&self) -> &'a [usize] {
         let attending = self.queries.len() / self.query_width;
         &self.positions[self.positions.len() - attending..]
     }

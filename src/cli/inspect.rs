@@ -7,7 +7,7 @@ use clap::Args;
 use crate::experiment::ChatFlags;
 use crate::source::DEFAULT_MODEL;
 
-pub const EXAMPLES: &str = "Examples:
+pub(super) const EXAMPLES: &str = "Examples:
   spindle inspect                               a needle sample under spindle
   spindle inspect --method 'spindle:retention=0.2,0.4' \\
       --method 'snapkv:retention=0.3;store=kv-head'
@@ -18,7 +18,7 @@ pub const EXAMPLES: &str = "Examples:
 
 /// Which prompt, under which methods.
 #[derive(Debug, Args)]
-pub struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// A text file, or - for standard input [default: a sample of the needle task]
     pub prompt: Option<String>,
     /// Give the text as a user's turn in the model's chat template, up to where the answer starts; without, the model
@@ -61,7 +61,7 @@ pub struct InspectArgs {
 
 impl InspectArgs {
     /// The folder that figures are drawn into; none where none were asked for.
-    pub fn figures(&self) -> Option<PathBuf> {
+    pub(crate) fn figures(&self) -> Option<PathBuf> {
         let default = (!self.json).then(|| PathBuf::from("results/inspect"));
         self.out.clone().or(default)
     }

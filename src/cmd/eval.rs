@@ -15,7 +15,7 @@ use crate::terminal::{note, tell};
 /// The exit code of a run that Ctrl-C ended, as shells count it.
 const INTERRUPTED: i32 = 130;
 
-pub fn eval(args: &RunArgs) -> Result<i32> {
+pub(super) fn eval(args: &RunArgs) -> Result<i32> {
     let experiment = experiment(args)?;
     if args.limit == Some(0) {
         return Err(bad_input!("--limit 0: expected at least 1"));
@@ -58,7 +58,7 @@ pub fn eval(args: &RunArgs) -> Result<i32> {
     Ok(0)
 }
 
-pub fn sweep(args: &RunArgs) -> Result<i32> {
+pub(super) fn sweep(args: &RunArgs) -> Result<i32> {
     let flags = &args.overrides;
     let nothing = args.suite.is_none() && args.experiment == "quickstart";
     if nothing && flags.method.is_empty() && flags.methods.is_empty() {

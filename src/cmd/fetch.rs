@@ -6,7 +6,7 @@ use super::say;
 use crate::source::{SourceOptions, resolve, sha256_file};
 
 /// `verify`: whether every file that was downloaded is read again.
-pub fn fetch(model: &str, verify: bool) -> Result<i32> {
+pub(super) fn fetch(model: &str, verify: bool) -> Result<i32> {
     let options = SourceOptions {
         verify,
         ..SourceOptions::default()

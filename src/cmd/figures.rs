@@ -10,7 +10,7 @@ use crate::bad_input;
 use crate::files;
 use crate::plot;
 
-pub fn figures(results: &Path) -> Result<i32> {
+pub(super) fn figures(results: &Path) -> Result<i32> {
     require_records(results)?;
     for path in plot::draw_all(results)? {
         say(&format!("{}\n", path.display()))?;
@@ -19,14 +19,14 @@ pub fn figures(results: &Path) -> Result<i32> {
 }
 
 /// Draws without a word on standard output.
-pub fn draw(results: &Path) -> Result<()> {
+pub(super) fn draw(results: &Path) -> Result<()> {
     plot::draw_all(results)?;
     Ok(())
 }
 
 /// # Errors
 /// That `results` is not a results folder.
-pub fn require_records(results: &Path) -> Result<()> {
+pub(super) fn require_records(results: &Path) -> Result<()> {
     files::place(results)?;
     if files::is_there(&results.join(crate::record::RECORDS_FILE))? {
         return Ok(());

@@ -16,7 +16,7 @@ use crate::run::check_folder;
 use crate::source::{SourceOptions, resolve};
 use crate::terminal::tell;
 
-pub fn inspect(args: &InspectArgs) -> Result<i32> {
+pub(super) fn inspect(args: &InspectArgs) -> Result<i32> {
     // What can be said before the model is there, which may have to be fetched.
     let cells = cells_of_flags(&args.methods)?;
     let store = args.kv_dtype.parse()?;

@@ -18,7 +18,7 @@ const SUMMARY: usize = 17;
 const TASK_SUMMARY: usize = 26;
 
 /// `what`: methods, tasks, experiments, or the name of one; none: all of them in short.
-pub fn list(what: Option<&str>) -> Result<i32> {
+pub(super) fn list(what: Option<&str>) -> Result<i32> {
     let width = width().min(READABLE);
     let text = match what {
         None => [methods(width), tasks(width), experiments(width)?].join("\n"),

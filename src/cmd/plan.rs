@@ -4,7 +4,7 @@ use crate::experiment::Experiment;
 use crate::layout::paragraph;
 
 /// Model, tasks and cells, in lines of at most `width` columns.
-pub fn plan(experiment: &Experiment, width: usize) -> String {
+pub(super) fn plan(experiment: &Experiment, width: usize) -> String {
     let mut out = format!(
         "experiment {}, model {}\n",
         experiment.file.name, experiment.file.model.source

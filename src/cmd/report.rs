@@ -15,7 +15,7 @@ use crate::report::{Report, splice};
 use crate::task::longbench::{OWN_WORDS, is_task};
 
 /// `against`: the method that differences are from, in place of `full`.
-pub fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Result<i32> {
+pub(super) fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Result<i32> {
     require_records(results)?;
     let Some(path) = into else {
         say(&table(results, against)?.text(width()))?;
@@ -30,7 +30,7 @@ pub fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Res
 }
 
 /// Prints the table.
-pub fn print(results: &Path) -> Result<()> {
+pub(super) fn print(results: &Path) -> Result<()> {
     say(&table(results, None)?.text(width()))
 }
 

@@ -4,17 +4,17 @@
 use sha2::{Digest, Sha256};
 
 /// The seed of all draws on one sample of a task.
-pub fn of_sample(experiment: u64, task: &str, sample: &str) -> u64 {
+pub(crate) fn of_sample(experiment: u64, task: &str, sample: &str) -> u64 {
     seed(&[experiment, of_text(task), of_text(sample)])
 }
 
 /// The seed of what one method draws on a sample.
-pub fn of_method(sample: u64, method: &str) -> u64 {
+pub(crate) fn of_method(sample: u64, method: &str) -> u64 {
     seed(&[sample, of_text(method)])
 }
 
 /// A seed that follows from all of `numbers`.
-pub fn seed(numbers: &[u64]) -> u64 {
+pub(crate) fn seed(numbers: &[u64]) -> u64 {
     let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
     first(&Sha256::digest(bytes))
 }

@@ -4,7 +4,7 @@ use crate::store::{Content, Footprint, StoreType};
 
 /// Equation 15, corrected (PAPER section 1.9), of one layer: counts, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PaperRatio {
+pub(crate) struct PaperRatio {
     /// Kept vectors, counted per query head where heads select apart, over those of the dense cache.
     pub r1: f64,
     /// Codewords over kept vectors; none where nothing is coded.
@@ -17,7 +17,7 @@ pub struct PaperRatio {
 
 impl PaperRatio {
     /// `dense`: entries of the dense cache, over the KV heads.
-    pub fn new(footprint: Footprint, dense: u64, head_dim: usize, store: StoreType) -> Self {
+    pub(crate) fn new(footprint: Footprint, dense: u64, head_dim: usize, store: StoreType) -> Self {
         let r1 = footprint.kept as f64 / dense as f64;
         if footprint.coded == 0 {
             return Self {

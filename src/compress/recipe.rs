@@ -13,7 +13,7 @@ use crate::store::{Fault, Rotate};
 
 /// A selection of entries, and how they are written.
 #[derive(Debug)]
-pub struct Recipe {
+pub(super) struct Recipe {
     /// None: nothing is evicted, and how small the cache is the writers' knob says.
     pub eviction: Option<Eviction>,
     pub keys: Box<dyn Writer>,
@@ -26,7 +26,7 @@ pub struct Recipe {
 
 impl Recipe {
     /// What an eviction keeps, whole.
-    pub fn evicting(eviction: Eviction) -> Self {
+    pub(super) fn evicting(eviction: Eviction) -> Self {
         Self {
             eviction: Some(eviction),
             keys: Box::new(WholeWriter),

@@ -219,7 +219,7 @@ impl Settings {
 mod tests {
     use super::*;
 
-    pub static INFO: MethodInfo = MethodInfo {
+    pub(super) static INFO: MethodInfo = MethodInfo {
         name: "m",
         summary: "",
         source: "",

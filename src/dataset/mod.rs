@@ -3,7 +3,7 @@
 
 pub mod bank;
 pub mod documents;
-pub mod essay;
+pub(crate) mod essay;
 pub mod haystack;
 pub mod longbench;
 mod sentence;

@@ -32,7 +32,7 @@ const PART: usize = 40;
 /// A text without any end of sentence is parted at its line ends, and so is a stretch of more than 1,000 characters
 /// without one. A line of more than 40 characters is parted at the last white space before, and after the fortieth
 /// character where it has no white space.
-pub fn gaps(text: &str) -> Vec<Range<usize>> {
+pub(super) fn gaps(text: &str) -> Vec<Range<usize>> {
     let ends = sentence_ends(text);
     let none = ends.is_empty();
     let mut gaps = Vec::with_capacity(ends.len());

@@ -9,7 +9,7 @@ use crate::model::chat::ChatOptions;
 
 /// Flags of the chat template, in place of the keys of `[model]`.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
-pub struct ChatFlags {
+pub(crate) struct ChatFlags {
     /// Which of the model's chat templates is used, where it has several [default: the one called default]
     #[arg(long, value_name = "NAME")]
     pub chat_template: Option<String>,
@@ -26,7 +26,7 @@ impl ChatFlags {
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for an argument that is no `KEY=VALUE`.
-    pub fn apply(&self, table: &mut ModelTable) -> Result<()> {
+    pub(crate) fn apply(&self, table: &mut ModelTable) -> Result<()> {
         if self.chat_template.is_some() {
             table.chat_template.clone_from(&self.chat_template);
         }
@@ -62,7 +62,7 @@ fn value_of(text: &str) -> toml::Value {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for a date that is none, or an argument that is a date.
-pub fn options(table: &ModelTable, origin: &str) -> Result<ChatOptions> {
+pub(crate) fn options(table: &ModelTable, origin: &str) -> Result<ChatOptions> {
     let date = match &table.date {
         None => ChatOptions::DATE,
         Some(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| {

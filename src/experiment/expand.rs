@@ -14,7 +14,7 @@ use crate::generate::Cell;
 ///
 /// # Errors
 /// An unknown method or setting, or a value that does not fit; `origin` names the file.
-pub fn cells(table: &toml::Table, origin: &str) -> Result<Vec<Cell>> {
+pub(super) fn cells(table: &toml::Table, origin: &str) -> Result<Vec<Cell>> {
     let name = match table.get("name") {
         Some(toml::Value::String(name)) => name,
         Some(other) => {
@@ -99,7 +99,7 @@ fn check_count(table: &toml::Table, name: &str, origin: &str) -> Result<()> {
 
 /// # Errors
 /// A cell that stands twice, or more cells than a run can have.
-pub fn check_distinct(cells: &[Cell], origin: &str) -> Result<()> {
+pub(super) fn check_distinct(cells: &[Cell], origin: &str) -> Result<()> {
     if cells.len() > MOST_CELLS {
         return Err(bad_input!(
             "{origin}: {} cells, expected at most {MOST_CELLS}",

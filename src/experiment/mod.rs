@@ -12,9 +12,9 @@ use std::path::Path;
 use anyhow::Result;
 
 pub use built_in::built_in;
-pub use chat::{ChatFlags, options as chat_options};
+pub(crate) use chat::{ChatFlags, options as chat_options};
 pub use file::{CompressAt, ExperimentFile, ModelTable};
-pub use overrides::{Overrides, cells_of_flags};
+pub(crate) use overrides::{Overrides, cells_of_flags};
 
 use crate::error::nearest;
 use crate::generate::Cell;

@@ -16,7 +16,7 @@ use crate::task::kinds::kind_of;
 
 /// What the flags say; anything not given leaves the file as it is.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
-pub struct Overrides {
+pub(crate) struct Overrides {
     /// Name of the experiment, and so of its results folder
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -102,7 +102,7 @@ impl Overrides {
     ///
     /// # Errors
     /// A flag that does not parse or that the experiment has no place for.
-    pub fn apply(&self, file: &mut ExperimentFile) -> Result<Option<String>> {
+    pub(crate) fn apply(&self, file: &mut ExperimentFile) -> Result<Option<String>> {
         if let Some(name) = &self.name {
             file.name.clone_from(name);
         }
@@ -225,7 +225,7 @@ fn custom(path: &Path) -> toml::Table {
 ///
 /// # Errors
 /// A flag that does not parse or names what is not known; a cell that stands twice.
-pub fn cells_of_flags(flags: &[String]) -> Result<Vec<Cell>> {
+pub(crate) fn cells_of_flags(flags: &[String]) -> Result<Vec<Cell>> {
     let mut all = Vec::new();
     for flag in flags {
         all.extend(cells(&parse_method(flag)?, &format!("--method {flag}"))?);

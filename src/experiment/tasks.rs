@@ -13,7 +13,7 @@ const PARTS: &str = "tasks";
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for a name that none of them has.
-pub fn choose(names: &[String], tables: &mut Vec<toml::Table>) -> Result<()> {
+pub(super) fn choose(names: &[String], tables: &mut Vec<toml::Table>) -> Result<()> {
     let known = || {
         let parts = tables.iter().flat_map(parts);
         tables.iter().filter_map(name).chain(parts)
@@ -47,7 +47,10 @@ pub fn choose(names: &[String], tables: &mut Vec<toml::Table>) -> Result<()> {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) if it has those of none, or cannot be read; for a table that does not parse.
-pub fn leave_out_absent(data: &str, tables: &mut Vec<toml::Table>) -> Result<Option<String>> {
+pub(super) fn leave_out_absent(
+    data: &str,
+    tables: &mut Vec<toml::Table>,
+) -> Result<Option<String>> {
     let origin = format!("--data {data}");
     let (mut there, mut absent) = (Vec::new(), Vec::new());
     for table in tables.drain(..) {

@@ -14,12 +14,12 @@ mod window;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-pub use attention::{AttentionMap, LayerAttention};
-pub use layers::{LayerRow, MethodFacts};
-pub use prompt::Prompt;
-pub use similarity::{Similar, VectorKind};
-pub use table::table;
-pub use window::WINDOW;
+pub(crate) use attention::AttentionMap;
+pub(crate) use layers::{LayerRow, MethodFacts};
+pub(crate) use prompt::Prompt;
+pub(crate) use similarity::{Similar, VectorKind};
+pub(crate) use table::table;
+pub(crate) use window::WINDOW;
 
 use crate::generate::{Cell, compress};
 use crate::load::Loaded;
@@ -58,7 +58,7 @@ pub struct Inspection {
 ///
 /// # Errors
 /// A prompt that does not fit the model; a size that a method cannot reach on it.
-pub fn inspect(
+pub(crate) fn inspect(
     loaded: &Loaded,
     files: &ModelFiles,
     prompt: &Prompt,

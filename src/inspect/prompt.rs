@@ -19,7 +19,7 @@ const DEPTH: u32 = 50;
 
 /// A prompt, not yet in the tokens of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Prompt {
+pub(crate) enum Prompt {
     Text {
         /// The file it came from, or what stands for standard input.
         name: String,
@@ -36,7 +36,7 @@ impl Prompt {
     ///
     /// # Errors
     /// A file that cannot be read, is not text, or holds none.
-    pub fn read(path: &str, chat: bool) -> Result<Self> {
+    pub(crate) fn read(path: &str, chat: bool) -> Result<Self> {
         let (name, text) = match path {
             "-" => ("standard input", files::standard_input()?),
             file => (file, files::read_text(Path::new(file))?),

@@ -16,7 +16,7 @@ const NOTE: &str = "\
     the attention output against the dense cache's, || out - full || / || full ||, for the queries of the last";
 
 /// The prompt, and a table for each method, in lines of at most `width` columns, from 80 on.
-pub fn table(facts: &Inspection, width: usize) -> String {
+pub(crate) fn table(facts: &Inspection, width: usize) -> String {
     let mut out = String::new();
     let head = format!(
         "{}, {}, prompt {}: {} tokens, {} layers of {} query heads and {} KV heads, dense cache {} bytes",

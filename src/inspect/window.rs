@@ -1,4 +1,4 @@
 //! Which queries are looked at.
 
 /// Last tokens of the prompt whose queries are looked at: the observation window of SpindleKV and PyramidKV.
-pub const WINDOW: usize = 8;
+pub(crate) const WINDOW: usize = 8;

@@ -68,7 +68,7 @@ mod avx2 {
     /// # Safety
     /// Needs AVX2 and FMA; `query` of a multiple of 8 elements, a row of as many for each element of `out`.
     #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn dots(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    pub(super) unsafe fn dots(query: &[f32], rows: &[f32], out: &mut [f32]) {
         let d = query.len();
         let last = (out.len() - out.len() % ROWS) * d;
         let blocks = rows[..last].chunks_exact(ROWS * d);

@@ -7,7 +7,7 @@ use half::slice::HalfFloatSliceExt;
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn widen(from: &[f16], to: &mut [f32]) {
+pub(crate) fn widen(from: &[f16], to: &mut [f32]) {
     assert_eq!(from.len(), to.len());
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx") && is_x86_feature_detected!("f16c") {
@@ -21,7 +21,7 @@ pub fn widen(from: &[f16], to: &mut [f32]) {
 ///
 /// # Panics
 /// When an index is out of range, or `to` is not whole rows of at least one element.
-pub fn widen_rows(from: &[f16], indices: &[u32], to: &mut [f32]) {
+pub(crate) fn widen_rows(from: &[f16], indices: &[u32], to: &mut [f32]) {
     if indices.is_empty() {
         assert!(to.is_empty(), "{} elements of no rows", to.len());
         return;
@@ -61,7 +61,7 @@ mod f16c {
     /// Needs AVX and F16C.
     #[inline]
     #[target_feature(enable = "avx,f16c")]
-    pub unsafe fn widen(from: &[f16], to: &mut [f32]) {
+    pub(super) unsafe fn widen(from: &[f16], to: &mut [f32]) {
         let (whole, rest) = from.as_chunks::<8>();
         let (out, out_rest) = to.as_chunks_mut::<8>();
         for (from, to) in whole.iter().zip(out) {
@@ -79,7 +79,7 @@ mod f16c {
     /// # Safety
     /// Needs AVX and F16C.
     #[target_feature(enable = "avx,f16c")]
-    pub unsafe fn widen_rows(from: &[f16], dim: usize, indices: &[u32], to: &mut [f32]) {
+    pub(super) unsafe fn widen_rows(from: &[f16], dim: usize, indices: &[u32], to: &mut [f32]) {
         for (at, to) in to.chunks_exact_mut(dim).enumerate() {
             if let Some(&later) = indices.get(at + AHEAD) {
                 for line in from[later as usize * dim..][..dim].chunks(LINE) {

@@ -16,9 +16,9 @@
 mod dots;
 mod finite;
 #[expect(unsafe_code, reason = "F16C, where the processor has it")]
-pub mod half;
+pub(crate) mod half;
 mod panels;
-pub mod simd;
+pub(crate) mod simd;
 #[expect(
     unsafe_code,
     reason = "AVX2 or AVX-512, where the processor has them, and pointers in the innermost loop"

@@ -5,7 +5,7 @@
 const LANES: usize = 16;
 
 #[inline(always)]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
@@ -29,21 +29,21 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// `out += factor * row`.
 #[inline(always)]
-pub fn add_scaled(out: &mut [f32], factor: f32, row: &[f32]) {
+pub(crate) fn add_scaled(out: &mut [f32], factor: f32, row: &[f32]) {
     for (o, r) in out.iter_mut().zip(row) {
         *o = factor.mul_add(*r, *o);
     }
 }
 
 #[inline(always)]
-pub fn scale(values: &mut [f32], factor: f32) {
+pub(crate) fn scale(values: &mut [f32], factor: f32) {
     for v in values {
         *v *= factor;
     }
 }
 
 #[inline(always)]
-pub fn max(values: &[f32]) -> f32 {
+pub(crate) fn max(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let chunks = values.chunks_exact(LANES);
     let rest = chunks.remainder();
@@ -65,7 +65,7 @@ pub fn max(values: &[f32]) -> f32 {
 /// `2^x` for `x <= 0` to about 2 units in the last place; below -126 it fades to 0, which it is from -127 on. No
 /// branch, so loops vectorise.
 #[inline(always)]
-pub fn exp2(x: f32) -> f32 {
+pub(crate) fn exp2(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits of the sum.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < -127.0 { -127.0 } else { x };
@@ -85,13 +85,13 @@ pub fn exp2(x: f32) -> f32 {
 
 /// `exp(x)` for `x <= 0`; see [`exp2`]. The product with `log2 e` is rounded, which for `x` of -10 is 1e-6 of the value.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     exp2(x * std::f32::consts::LOG2_E)
 }
 
 /// Replaces each score by `2^(score - max)` and returns their sum.
 #[inline(always)]
-pub fn exp2_and_sum(scores: &mut [f32], max: f32) -> f32 {
+pub(crate) fn exp2_and_sum(scores: &mut [f32], max: f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let mut chunks = scores.chunks_exact_mut(LANES);
     for chunk in &mut chunks {

@@ -28,7 +28,7 @@ pub struct Out<'a> {
 }
 
 /// Rows that are worked on together: those of whole tiles take the least time.
-pub fn rows_of_a_tile() -> usize {
+pub(super) fn rows_of_a_tile() -> usize {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx512f") {
         return avx512::ROWS;
@@ -146,13 +146,13 @@ macro_rules! registers {
             /// Registers that the columns of a group take.
             const PARTS: usize = $per_group;
             /// Rows and groups of a tile: their sums leave room for registers of columns and one of rows.
-            pub const ROWS: usize = $rows;
+            pub(super) const ROWS: usize = $rows;
             const GROUPS: usize = $wide;
 
             /// # Safety
             /// Needs the features, and slices as long as [`super::product`] asserts.
             #[target_feature(enable = $features)]
-            pub unsafe fn product(
+            pub(super) unsafe fn product(
                 left: Left<'_>,
                 m: usize,
                 k: usize,

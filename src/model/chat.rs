@@ -98,7 +98,7 @@ impl ChatTemplate {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) with file and key: a template that does not parse, is too large or nests
     /// too deeply; an argument that it does not use; a token with the name of another value.
-    pub fn new(
+    pub(super) fn new(
         named: NamedTemplate,
         tokens: BTreeMap<String, String>,
         options: &ChatOptions,
@@ -123,12 +123,12 @@ impl ChatTemplate {
     }
 
     /// The file and key that the template stands in.
-    pub fn origin(&self) -> &str {
+    pub(super) fn origin(&self) -> &str {
         &self.origin
     }
 
     /// The template as its file has it.
-    pub fn source(&self) -> &str {
+    pub(super) fn source(&self) -> &str {
         &self.source
     }
 
@@ -154,7 +154,7 @@ impl ChatTemplate {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) with file and key: the template refuses the messages (`raise_exception`),
     /// fails on them, or runs too long.
-    pub fn render(
+    pub(super) fn render(
         self: &Arc<Self>,
         messages: &[Message],
         add_generation_prompt: bool,

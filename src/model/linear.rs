@@ -8,7 +8,7 @@ use candle_core::{
 use crate::kernel::Panels;
 
 /// `y = x w^T + b`; weight `[out, in]`, f32.
-pub struct Linear {
+pub(super) struct Linear {
     weight: Weight,
     bias: Option<Tensor>,
 }
@@ -19,7 +19,7 @@ enum Weight {
 }
 
 impl Linear {
-    pub fn new(weight: &Tensor, bias: Option<Tensor>) -> Result<Self> {
+    pub(super) fn new(weight: &Tensor, bias: Option<Tensor>) -> Result<Self> {
         let weight = match weight.device() {
             Device::Cpu => {
                 let inputs = weight.dim(1)?;
@@ -37,7 +37,7 @@ impl Linear {
     }
 
     /// `x`: `[rows, in]`; returns `[rows, out]`.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = match &self.weight {
             Weight::Panels(product) => x.apply_op1_no_bwd(product)?,
             Weight::Tensor(weight) => x.matmul(&weight.t()?)?,
@@ -49,7 +49,7 @@ impl Linear {
     }
 
     /// `residual + forward(x)`, in one pass where there is no bias.
-    pub fn add_to(&self, residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn add_to(&self, residual: &Tensor, x: &Tensor) -> Result<Tensor> {
         match (&self.weight, &self.bias) {
             (Weight::Panels(product), None) => x.apply_op2_no_bwd(residual, product),
             _ => residual + self.forward(x)?,
@@ -57,7 +57,7 @@ impl Linear {
     }
 
     /// Rows of the weight, `[ids, in]`: what a head that is tied to the embedding embeds with.
-    pub fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
+    pub(super) fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
         match &self.weight {
             Weight::Panels(Product(panels)) => {
                 let rows = ids.iter().flat_map(|&id| panels.row(id as usize));
@@ -104,7 +104,7 @@ impl CustomOp2 for Product {
 }
 
 /// The elements of an f32 operand that lies in one piece.
-pub fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
         None => candle_core::bail!("expected a contiguous {:?} operand", DType::F32),

@@ -7,6 +7,6 @@ pub mod config;
 pub mod decoder;
 mod linear;
 pub mod observe;
-pub mod ops;
+mod ops;
 pub mod tokenizer;
 pub mod weights;

@@ -106,7 +106,7 @@ struct Observed {
 }
 
 impl Observer {
-    pub fn new(observe: Observe, geometry: Geometry, store: StoreType, len: usize) -> Self {
+    pub(super) fn new(observe: Observe, geometry: Geometry, store: StoreType, len: usize) -> Self {
         let layer = || Observed {
             unrotated_keys: (0..geometry.kv_heads)
                 .filter(|_| observe.unrotated_keys)
@@ -125,7 +125,7 @@ impl Observer {
     }
 
     /// Goes on from the keys before RoPE of an earlier prefill's first `len` tokens.
-    pub fn resume(&mut self, earlier: Vec<Vec<Rows>>, len: usize) {
+    pub(super) fn resume(&mut self, earlier: Vec<Vec<Rows>>, len: usize) {
         for (observed, mut keys) in self.layers.iter_mut().zip(earlier) {
             keys.iter_mut().for_each(|rows| rows.truncate(len));
             observed.unrotated_keys = keys;
@@ -136,7 +136,7 @@ impl Observer {
     ///
     /// # Errors
     /// If a tensor cannot be read.
-    pub fn see(&mut self, layer: usize, new: &Batch<'_>) -> Result<()> {
+    pub(super) fn see(&mut self, layer: usize, new: &Batch<'_>) -> Result<()> {
         let host = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
         let observed = &mut self.layers[layer];
         let heads = observed.unrotated_keys.len();
@@ -161,7 +161,7 @@ impl Observer {
 
     /// How many of the last of `n` tokens attend in the last layer: those whose queries are gathered, and the one whose
     /// logits are wanted.
-    pub fn attending(&self, n: usize) -> usize {
+    pub(super) fn attending(&self, n: usize) -> usize {
         match self.observe.column_sums {
             true => n,
             false => self.observe.window.max(1).min(n),
@@ -169,13 +169,13 @@ impl Observer {
     }
 
     /// The running column sums of a layer, per query head, where they are asked for.
-    pub fn column_sums(&mut self, layer: usize) -> Option<&mut [Vec<f32>]> {
+    pub(super) fn column_sums(&mut self, layer: usize) -> Option<&mut [Vec<f32>]> {
         let sums = &mut self.layers[layer].column_sums;
         self.observe.column_sums.then_some(sums)
     }
 
     /// `rules`: how each layer attends.
-    pub fn finish(self, layers: Vec<LayerStore>, rules: &[Rule]) -> Vec<PrefilledLayer> {
+    pub(super) fn finish(self, layers: Vec<LayerStore>, rules: &[Rule]) -> Vec<PrefilledLayer> {
         layers
             .into_iter()
             .zip(self.layers)

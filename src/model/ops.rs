@@ -13,7 +13,7 @@ use crate::kernel::simd;
 const ROWS: usize = 16;
 
 /// `x / sqrt(mean(x^2) + eps) * weight` over each row of `x`, `[n, width]`; `weight` `[width]`.
-pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     match x.device() {
         Device::Cpu => x.apply_op2_no_bwd(weight, &RmsNorm { eps: eps as f32 }),
         _ => candle_nn::ops::rms_norm(&x.contiguous()?, weight, eps as f32),
@@ -21,7 +21,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
 }
 
 /// `silu(gate) * up` of `[n, 2 width]`, each row a gate and an up projection; returns `[n, width]`.
-pub fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
+pub(super) fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
     match gate_up.device() {
         Device::Cpu => gate_up.apply_op1_no_bwd(&SwiGlu),
         _ => {

@@ -8,18 +8,18 @@ use serde::{Deserialize, Deserializer, Serializer};
 use crate::store::{Bytes, Content};
 
 /// The column of one content.
-pub fn column(content: Content) -> String {
+pub(super) fn column(content: Content) -> String {
     format!("bytes_{}", content.name())
 }
 
-pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
     let columns = bytes
         .iter()
         .map(|(content, bytes)| (column(content), bytes));
     serializer.collect_map(columns)
 }
 
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
     let columns = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
     Content::ALL
         .iter()

@@ -13,7 +13,7 @@ use crate::files;
 use crate::typed;
 
 /// The file's name in a results folder.
-pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
+pub(super) const PREDICTIONS_FILE: &str = "predictions.jsonl";
 
 /// One cell's answer to one sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

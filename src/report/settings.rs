@@ -20,7 +20,7 @@ pub(super) struct Told<'a> {
 
 impl<'a> Told<'a> {
     /// Of the canonical text of a row: in the order of the method's list, and those that the list lacks after them.
-    pub fn new(method: &str, text: &'a str) -> Self {
+    pub(super) fn new(method: &str, text: &'a str) -> Self {
         let info = info_of(method);
         let own = || settings_of(text).map(|(key, value)| (key, Cow::Borrowed(value)));
         let Some(info) = info else {
@@ -42,18 +42,18 @@ impl<'a> Told<'a> {
     }
 
     /// All of them, defaults included.
-    pub fn all(&self) -> impl Iterator<Item = (&'a str, &str)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'a str, &str)> {
         self.all.iter().map(|(key, value)| (*key, value.as_ref()))
     }
 
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.all()
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value)
     }
 
     /// Whether `key` says how much is kept: such settings are named even when only one value was run.
-    pub fn is_size(&self, key: &str) -> bool {
+    pub(super) fn is_size(&self, key: &str) -> bool {
         match self.info {
             None => key == RETENTION,
             Some(_) => self.setting(key).is_some_and(SettingInfo::is_size),
@@ -61,20 +61,20 @@ impl<'a> Told<'a> {
     }
 
     /// Whether the value of `key` is its default, as far as the program knows one.
-    pub fn is_default(&self, key: &str, value: &str) -> bool {
+    pub(super) fn is_default(&self, key: &str, value: &str) -> bool {
         let setting = self.setting(key);
         setting.is_none_or(|setting| setting.is_default_in_results(value))
     }
 
     /// Whether `key` says how much is kept, or is all that says it: a threshold where there is no size.
-    pub fn tells_size(&self, key: &str) -> bool {
+    pub(super) fn tells_size(&self, key: &str) -> bool {
         let is_threshold = |setting: &SettingInfo| matches!(setting.about, About::Threshold);
         self.is_size(key)
             || (self.sizes().next().is_none() && self.setting(key).is_some_and(is_threshold))
     }
 
     /// The settings that say how much is kept.
-    pub fn sizes(&self) -> impl Iterator<Item = (&'a str, &str)> {
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&'a str, &str)> {
         self.all().filter(|(key, _)| self.is_size(key))
     }
 

@@ -10,7 +10,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Columns that are empty in every row are left out, but for the first two.
-    pub fn new(headers: &[&'static str], rows: Vec<Vec<String>>) -> Self {
+    pub(super) fn new(headers: &[&'static str], rows: Vec<Vec<String>>) -> Self {
         let kept = |i: &usize| *i < 2 || rows.iter().any(|row| !row[*i].is_empty());
         let columns: Vec<usize> = (0..headers.len()).filter(kept).collect();
         let row = |row: &Vec<String>| columns.iter().map(|&i| row[i].clone()).collect();
@@ -21,7 +21,7 @@ impl Table {
     }
 
     /// These columns of it.
-    pub fn only(&self, columns: &[usize]) -> Self {
+    pub(super) fn only(&self, columns: &[usize]) -> Self {
         let of = |row: &Vec<String>| columns.iter().map(|&i| row[i].clone()).collect();
         Self {
             headers: columns.iter().map(|&i| self.headers[i]).collect(),
@@ -30,7 +30,7 @@ impl Table {
     }
 
     /// Columns of a terminal that each takes.
-    pub fn widths(&self) -> Vec<usize> {
+    pub(super) fn widths(&self) -> Vec<usize> {
         let of = |(i, header): (usize, &&str)| {
             let cells = self.rows.iter().map(|row| row[i].width());
             cells.chain([header.width()]).max().unwrap_or(0)

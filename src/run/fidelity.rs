@@ -17,7 +17,7 @@ const MOST_GREEDY_TOKENS: usize = 64;
 
 /// What one cache makes of given tokens, all means over the tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Fidelity {
+pub(super) struct Fidelity {
     /// Negative log-likelihood of the tokens, nats.
     pub nll: f64,
     /// KL divergence of the cache's distribution from the full cache's, nats.
@@ -27,7 +27,7 @@ pub struct Fidelity {
 }
 
 /// A continuation of the prompt, and the full cache's distributions before its scored tokens.
-pub struct Expected {
+pub(super) struct Expected {
     tokens: Vec<u32>,
     scored: Range<usize>,
     /// Logarithms of the probabilities, `[vocab]` for each scored token.
@@ -35,7 +35,7 @@ pub struct Expected {
 }
 
 /// What the full cache says of a sample.
-pub struct FullCache {
+pub(super) struct FullCache {
     /// The right answer; none where the sample has no tokens of one.
     pub reference: Option<Expected>,
     /// Its own greedy answer; none where it says nothing.
@@ -47,7 +47,7 @@ impl FullCache {
     ///
     /// # Errors
     /// A value that is not finite: then there is nothing to compare with.
-    pub fn new(
+    pub(super) fn new(
         model: &Model,
         prefilled: &Prefilled,
         rest: &[u32],
@@ -103,7 +103,7 @@ impl FullCache {
 
 impl Expected {
     /// Of each cache in turn; none of one with a fault. `first`: their logits before the continuation.
-    pub fn compare(
+    pub(super) fn compare(
         &self,
         model: &Model,
         caches: &mut [&mut Cache],
@@ -156,7 +156,7 @@ fn fidelity(full: &[Vec<f32>], logits: &[&[f32]], tokens: &[u32]) -> Fidelity {
 }
 
 /// Mean negative log-likelihood of `tokens` under the `logits` before each, nats.
-pub fn mean_nll(logits: &[&[f32]], tokens: &[u32]) -> f64 {
+pub(super) fn mean_nll(logits: &[&[f32]], tokens: &[u32]) -> f64 {
     let nll = |(row, &token): (&&[f32], &u32)| {
         let (max, log) = normaliser(row);
         log - f64::from(row[token as usize] - max)

@@ -12,7 +12,7 @@ use crate::record::Provenance;
 
 /// The folder under `results/<experiment>` to go on in or to create: the newest whose run is `same`, else
 /// `<date>`, with a number after it when that is taken by another run.
-pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> PathBuf {
+pub(super) fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> PathBuf {
     let mut folders: Vec<PathBuf> = match fs::read_dir(root) {
         Ok(entries) => entries
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -36,7 +36,7 @@ pub fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> Pa
 ///
 /// # Errors
 /// That it cannot.
-pub fn check(folder: &Path) -> Result<()> {
+pub(crate) fn check(folder: &Path) -> Result<()> {
     let there = folder
         .ancestors()
         .find(|path| path.symlink_metadata().is_ok());

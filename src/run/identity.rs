@@ -12,7 +12,7 @@ use crate::task::spec::BuiltTask;
 use crate::task::{Sample, Task};
 
 /// The columns that are the same in every row of a run.
-pub fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Record {
+pub(super) fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Record {
     Record {
         experiment: experiment.file.name.clone(),
         model: files.spec.clone(),
@@ -25,7 +25,7 @@ pub fn identity(experiment: &Experiment, files: &ModelFiles, device: &str) -> Re
 }
 
 /// Of a task.
-pub fn of_task(of_run: &Record, task: &dyn Task) -> Record {
+pub(super) fn of_task(of_run: &Record, task: &dyn Task) -> Record {
     Record {
         task: task.name().into(),
         task_version: task.version(),
@@ -35,7 +35,7 @@ pub fn of_task(of_run: &Record, task: &dyn Task) -> Record {
 }
 
 /// Of a sample, one thing of it compressed.
-pub fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
+pub(super) fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
     Record {
         sample: id.into(),
         compress_at: at.name().into(),
@@ -44,7 +44,7 @@ pub fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
 }
 
 /// Of a sample whose prompt is known.
-pub fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
+pub(super) fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
     Record {
         prompt_tokens: sample.prompt_tokens(),
         cut: Some(sample.cut),
@@ -53,7 +53,7 @@ pub fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
 }
 
 /// Of a cell, before it is run.
-pub fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
+pub(super) fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
     Record {
         method: cell.info.name.into(),
         settings: cell.settings.canonical(),
@@ -61,7 +61,7 @@ pub fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
     }
 }
 
-pub fn provenance(
+pub(super) fn provenance(
     experiment: &Experiment,
     options: &RunOptions,
     files: &ModelFiles,
@@ -122,7 +122,7 @@ fn method(cell: &Cell) -> MethodSettings {
 }
 
 /// Whether rows of the two runs may stand in one folder.
-pub fn same_run(a: &Provenance, b: &Provenance) -> bool {
+pub(super) fn same_run(a: &Provenance, b: &Provenance) -> bool {
     let of = |run: &Provenance| {
         (
             run.program_version.clone(),
@@ -137,13 +137,13 @@ pub fn same_run(a: &Provenance, b: &Provenance) -> bool {
     of(a) == of(b)
 }
 
-pub fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
 
-pub fn now() -> String {
+pub(super) fn now() -> String {
     chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

@@ -9,7 +9,7 @@ use crate::terminal;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Listens for Ctrl-C and for a request to terminate.
-pub fn listen() -> Result<()> {
+pub(super) fn listen() -> Result<()> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
@@ -19,6 +19,6 @@ pub fn listen() -> Result<()> {
     .context("listening for Ctrl-C")
 }
 
-pub fn interrupted() -> bool {
+pub(super) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }

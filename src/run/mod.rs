@@ -10,8 +10,8 @@ mod runner;
 mod sample;
 mod tasks;
 
-pub use folder::check as check_folder;
-pub use options::RunOptions;
+pub(crate) use folder::check as check_folder;
+pub(crate) use options::RunOptions;
 
 use std::path::{Path, PathBuf};
 
@@ -27,10 +27,10 @@ use crate::record::{FIGURES_FOLDER, Provenance, program_version};
 use crate::source::{self, SourceOptions};
 
 /// The file that holds an experiment's text in its results folder.
-pub const EXPERIMENT_FILE: &str = "experiment.toml";
+pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
 
 /// What a run came to.
-pub struct Finished {
+pub(crate) struct Finished {
     pub folder: PathBuf,
     /// Cells that ended with an error.
     pub failed: usize,
@@ -38,7 +38,7 @@ pub struct Finished {
 }
 
 /// Runs an experiment, or goes on with it.
-pub fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
+pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let device = load::device(&options.device)?;
     check(experiment, options)?;
     let source = SourceOptions {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// The choices, most of them flags of the command line.
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// Where results folders are made.
     pub results: PathBuf,
     /// The results folder itself, in place of `<results>/<experiment>/<date>`.

@@ -12,7 +12,7 @@ use crate::task::{Sample, Task};
 ///
 /// # Errors
 /// A number that cannot be.
-pub fn rows(
+pub(super) fn rows(
     identity: Record,
     outcome: &Outcome,
     head_dim: usize,
@@ -84,7 +84,7 @@ pub fn rows(
 }
 
 /// What a cell answered, and what it should have.
-pub fn prediction(
+pub(super) fn prediction(
     identity: &Record,
     task: &dyn Task,
     sample: &Sample,

@@ -24,7 +24,7 @@ use crate::task::{Sample, Task};
 use crate::terminal;
 
 /// Runs samples and writes their rows.
-pub struct Runner<'a> {
+pub(super) struct Runner<'a> {
     experiment: &'a Experiment,
     loaded: &'a Loaded,
     /// Samples of each task, at most.
@@ -47,7 +47,7 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// A file that cannot be written to, or holds what is not of a run.
-    pub fn new(
+    pub(super) fn new(
         experiment: &'a Experiment,
         options: &RunOptions,
         loaded: &'a Loaded,
@@ -75,7 +75,7 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// A row that cannot be written.
-    pub fn tasks(&mut self, tasks: &[BuiltTask]) -> Result<bool> {
+    pub(super) fn tasks(&mut self, tasks: &[BuiltTask]) -> Result<bool> {
         for built in tasks {
             if !self.task(built.task.as_ref())? {
                 self.progress.abandon();

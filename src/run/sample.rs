@@ -19,7 +19,7 @@ use crate::store::{Cache, Footprint};
 use crate::task::{Sample, Task};
 
 /// What one cell made of a sample.
-pub struct Outcome {
+pub(super) struct Outcome {
     pub layers: Vec<LayerFacts>,
     pub held: Footprint,
     pub bytes_dense: u64,
@@ -45,7 +45,7 @@ pub struct Outcome {
 
 /// One sample, one thing of it compressed, as the experiment says.
 #[derive(Clone, Copy)]
-pub struct SampleRun<'a> {
+pub(super) struct SampleRun<'a> {
     pub experiment: &'a Experiment,
     pub loaded: &'a Loaded,
     pub task: &'a dyn Task,
@@ -63,7 +63,7 @@ impl SampleRun<'_> {
     /// # Errors
     /// What ends every cell of the sample: a prompt without tokens or longer than the model's context, a prefill that is
     /// not finite, a full cache that nothing can be compared with.
-    pub fn run(
+    pub(super) fn run(
         &self,
         cells: &[&Cell],
         earlier: Option<Prefilled>,

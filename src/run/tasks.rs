@@ -11,7 +11,7 @@ use crate::task::spec::BuiltTask;
 use crate::task::{Sample, Task};
 
 /// The experiment's tasks for the model.
-pub fn build(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<BuiltTask>> {
+pub(super) fn build(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<BuiltTask>> {
     let name = &experiment.file.name;
     let mut tasks = Vec::new();
     for spec in &experiment.tasks {
@@ -50,14 +50,14 @@ fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
 }
 
 /// Samples of a task that are wanted.
-pub struct Ordered {
+pub(super) struct Ordered {
     /// In the order of their prompts' tokens: each then follows the one it has most in common with.
     pub samples: Vec<Sample>,
     /// Those that cannot be built: their names, and why.
     pub failures: Vec<(String, Error)>,
 }
 
-pub fn in_token_order(task: &dyn Task, wanted: &[usize]) -> Ordered {
+pub(super) fn in_token_order(task: &dyn Task, wanted: &[usize]) -> Ordered {
     let mut samples = Vec::new();
     let mut failures = Vec::new();
     for &i in wanted {

@@ -167,7 +167,7 @@ pub trait Form: Debug + Send + Sync {
 }
 
 /// Multiplies each of `rows` by its factor.
-pub fn scale_rows(rows: &mut [f32], factors: &[f32]) {
+pub(super) fn scale_rows(rows: &mut [f32], factors: &[f32]) {
     let d = rows.len() / factors.len().max(1);
     for (row, factor) in rows.chunks_exact_mut(d.max(1)).zip(factors) {
         row.iter_mut().for_each(|x| *x *= factor);
@@ -175,7 +175,7 @@ pub fn scale_rows(rows: &mut [f32], factors: &[f32]) {
 }
 
 /// [`Form::scores`] by [`Form::rows`], block by block.
-pub fn scores_by_rows(
+pub(super) fn scores_by_rows(
     form: &(impl Form + ?Sized),
     head: usize,
     queries: &[f32],

@@ -46,12 +46,6 @@ impl Indices {
         (0..self.len()).map(|i| self.get(i))
     }
 
-    pub fn to_vec(&self) -> Vec<u32> {
-        let mut values = Vec::new();
-        self.read(0..self.len(), &mut values);
-        values
-    }
-
     /// Puts those of `range` into `out`, in place of what it holds.
     pub fn read(&self, range: Range<usize>, out: &mut Vec<u32>) {
         out.clear();

@@ -5,7 +5,7 @@ use std::thread::LocalKey;
 
 /// Of what forms compute on the way.
 #[derive(Default)]
-pub struct Scratch {
+pub(super) struct Scratch {
     /// A block of vectors in f32, and a factor for each.
     pub rows: Vec<f32>,
     pub factors: Vec<f32>,
@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// Lends this thread's scratch of forms, see [`lend`].
-pub fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
+pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
     lend(&SCRATCH, use_it)
 }
 

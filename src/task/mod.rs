@@ -15,7 +15,7 @@ pub mod perplexity;
 mod prompt;
 mod rng;
 pub mod ruler;
-pub mod spec;
+pub(crate) mod spec;
 
 pub use spec::TaskSpec;
 

@@ -11,14 +11,14 @@ use crate::model::tokenizer::ModelTokenizer;
 const MESSAGE_MARK: &str = "@@spindle-message@@";
 
 /// Tokens up to the question, and the rest.
-pub type Parts = (Vec<u32>, Vec<u32>);
+pub(super) type Parts = (Vec<u32>, Vec<u32>);
 
 /// Tokens of `context` and of the `question` that follows it, as they stand: no chat template. A token over the seam
 /// is of the context. `bos`: the sequence begins with what the model begins its texts with.
 ///
 /// # Errors
 /// If the tokenizer fails on the text.
-pub fn plain(
+pub(super) fn plain(
     tokenizer: &ModelTokenizer,
     context: &str,
     question: &str,
@@ -40,7 +40,12 @@ pub fn plain(
 ///
 /// # Errors
 /// Any error of the chat template or the tokenizer.
-pub fn turn(tokenizer: &ModelTokenizer, context: &str, question: &str, cue: &str) -> Result<Parts> {
+pub(super) fn turn(
+    tokenizer: &ModelTokenizer,
+    context: &str,
+    question: &str,
+    cue: &str,
+) -> Result<Parts> {
     if !tokenizer.has_chat_template() {
         return plain(
             tokenizer,
@@ -67,7 +72,7 @@ pub fn turn(tokenizer: &ModelTokenizer, context: &str, question: &str, cue: &str
 ///
 /// # Errors
 /// If the tokenizer fails on a text.
-pub fn reference(
+pub(super) fn reference(
     tokenizer: &ModelTokenizer,
     before: &str,
     texts: impl IntoIterator<Item = String>,

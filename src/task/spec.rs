@@ -132,7 +132,7 @@ pub trait TaskSpec {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) with the key that is unknown or whose value does not fit.
-pub fn settings<T: DeserializeOwned>(table: toml::Table, task: &str) -> Result<T> {
+pub(crate) fn settings<T: DeserializeOwned>(table: toml::Table, task: &str) -> Result<T> {
     typed::table(table).map_err(|error| bad_input!("task {task}: {error}"))
 }
 

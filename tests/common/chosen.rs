@@ -5,7 +5,7 @@ use spindle::store::{Indices, Run, places, union};
 /// From a whole run and the positions kept (ascending) by each of `heads` query heads or, where those of a group
 /// select together, by each KV head. Each entry is stored once per KV head. Where all query heads of a KV head keep the
 /// same, it has no lists.
-pub fn shared(full: &Run, selected: &[Vec<u32>]) -> Run {
+pub(crate) fn shared(full: &Run, selected: &[Vec<u32>]) -> Run {
     let selecting = selected.len() / full.heads();
     let unions: Vec<Vec<u32>> = selected.chunks(selecting).map(union).collect();
     let mut chosen = gather(full, &unions, |head| head);
@@ -20,7 +20,7 @@ pub fn shared(full: &Run, selected: &[Vec<u32>]) -> Run {
 
 /// From a whole run and, per query head, the positions it keeps, with a copy of each entry for every query head that
 /// keeps it.
-pub fn repeated(full: &Run, kept: &[Vec<u32>]) -> Run {
+pub(crate) fn repeated(full: &Run, kept: &[Vec<u32>]) -> Run {
     let group = kept.len() / full.heads();
     gather(full, kept, |head| head / group)
 }

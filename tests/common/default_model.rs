@@ -9,7 +9,7 @@ use spindle::model::weights::Weights;
 use spindle::source::{DEFAULT_MODEL, ModelFileKind, SourceOptions, resolve};
 
 /// Its weight file, downloaded where it is not there yet.
-pub fn weights() -> Weights {
+pub(crate) fn weights() -> Weights {
     let files = resolve(DEFAULT_MODEL, &SourceOptions::default()).unwrap();
     match files.kind {
         ModelFileKind::Gguf(paths) => Weights::open_gguf(&paths).unwrap(),
@@ -17,7 +17,7 @@ pub fn weights() -> Weights {
     }
 }
 
-pub fn model() -> &'static Model {
+pub(crate) fn model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| {
         let weights = weights();

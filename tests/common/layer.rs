@@ -10,7 +10,7 @@ use spindle::store::{Fault, LayerStore, StoreType};
 /// Keys, not rotated, and values of successive tokens, `[n, kv_heads * head_dim]`, and the queries of the last of them,
 /// not rotated, `[m, heads * head_dim]`.
 #[derive(Clone)]
-pub struct New {
+pub(crate) struct New {
     pub queries: Vec<f32>,
     pub keys: Vec<f32>,
     pub values: Vec<f32>,
@@ -18,19 +18,19 @@ pub struct New {
     pub pass: Pass,
 }
 
-pub struct Layer {
+pub(crate) struct Layer {
     pub store: LayerStore,
     pub rule: Rule,
     pub heads: usize,
 }
 
 impl Layer {
-    pub fn new(store: LayerStore, rope: &Arc<Rope>, heads: usize) -> Self {
+    pub(crate) fn new(store: LayerStore, rope: &Arc<Rope>, heads: usize) -> Self {
         let rule = Rule::new(store.head_dim(), Some(rope.clone()));
         Self { store, rule, heads }
     }
 
-    pub fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         Self {
             store: self.store.fork(),
             rule: self.rule.clone(),
@@ -39,16 +39,16 @@ impl Layer {
     }
 
     /// Appends and attends.
-    pub fn attend(&mut self, new: &New) -> Vec<f32> {
+    pub(crate) fn attend(&mut self, new: &New) -> Vec<f32> {
         self.attend_by(&Host, new, None).0
     }
 
     /// Appends and attends by the definition.
-    pub fn attend_plainly(&mut self, new: &New) -> Vec<f32> {
+    pub(crate) fn attend_plainly(&mut self, new: &New) -> Vec<f32> {
         self.attend_by(&Plain, new, None).0
     }
 
-    pub fn attend_by(
+    pub(crate) fn attend_by(
         &mut self,
         attention: &dyn Attention,
         new: &New,
@@ -78,18 +78,22 @@ impl Layer {
     }
 
     /// What queries give that attend to all that is held.
-    pub fn attend_held(&self, queries: &[f32], positions: &[usize]) -> Vec<f32> {
+    pub(crate) fn attend_held(&self, queries: &[f32], positions: &[usize]) -> Vec<f32> {
         attend_held(&self.rule, &self.store, queries, positions)
     }
 
     /// Keys, rotated, and values that a query head attends to, `[n, head_dim]` each.
-    pub fn held(&self, head: usize) -> (Vec<f32>, Vec<f32>) {
+    pub(crate) fn held(&self, head: usize) -> (Vec<f32>, Vec<f32>) {
         let group = self.heads / self.store.kv_heads();
         held(&self.rule, &self.store, head, group, usize::MAX - 1)
     }
 }
 
 /// A layer that holds nothing.
-pub fn empty(geometry: spindle::store::Geometry, rope: &Arc<Rope>, store: StoreType) -> Layer {
+pub(crate) fn empty(
+    geometry: spindle::store::Geometry,
+    rope: &Arc<Rope>,
+    store: StoreType,
+) -> Layer {
     Layer::new(LayerStore::empty(geometry, store), rope, geometry.heads)
 }

@@ -1,24 +1,31 @@
 //! What several test binaries share. Each uses its own part of it.
 #![allow(dead_code)]
 
-pub mod chosen;
-pub mod default_model;
-pub mod layer;
-pub mod rule;
-pub mod small;
-pub mod tiny;
+pub(crate) mod chosen;
+pub(crate) mod default_model;
+pub(crate) mod layer;
+// The fuzz targets' library exports the items of these two.
+#[allow(unreachable_pub)]
+pub(crate) mod rule;
+#[allow(unreachable_pub)]
+pub(crate) mod small;
+pub(crate) mod tiny;
 
 use candle_core::Tensor;
 use spindle::model::decoder::{Model, Sequence};
 use spindle::store::Cache;
 
 /// Logits at each of `tokens`, fed to one cache, `[n, vocab]`.
-pub fn extend(model: &Model, tokens: &[u32], cache: &mut Cache) -> candle_core::Result<Tensor> {
+pub(crate) fn extend(
+    model: &Model,
+    tokens: &[u32],
+    cache: &mut Cache,
+) -> candle_core::Result<Tensor> {
     model.extend(&mut [Sequence { tokens, cache }], tokens.len())
 }
 
 /// The largest absolute difference; NaN where either has one.
-pub fn distance(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let larger = |worst: f32, d: f32| if d > worst || d.is_nan() { d } else { worst };
     a.iter()
@@ -28,7 +35,7 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Softmax attention of one query, `[d]`, to `keys` and `values`, `[n, d]` each, in f64.
-pub fn plain(query: &[f32], keys: &[f32], values: &[f32]) -> Vec<f32> {
+pub(crate) fn plain(query: &[f32], keys: &[f32], values: &[f32]) -> Vec<f32> {
     let d = query.len();
     let dot = |key: &[f32]| -> f64 {
         let products = query

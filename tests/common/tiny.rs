@@ -15,16 +15,16 @@ use spindle::model::config::DecoderConfig;
 use spindle::model::decoder::Model;
 use spindle::model::weights::Weights;
 
-pub const HIDDEN: usize = 64;
-pub const INTERMEDIATE: usize = 96;
-pub const HEADS: usize = 4;
-pub const KV_HEADS: usize = 2;
-pub const VOCAB: usize = 128;
+pub(crate) const HIDDEN: usize = 64;
+pub(crate) const INTERMEDIATE: usize = 96;
+pub(crate) const HEADS: usize = 4;
+pub(crate) const KV_HEADS: usize = 2;
+pub(crate) const VOCAB: usize = 128;
 /// More than the decoder's chunk of a prefill.
-pub const MAX_POSITIONS: usize = 1024;
+pub(crate) const MAX_POSITIONS: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     Llama,
     Mistral,
     Qwen2,
@@ -33,7 +33,7 @@ pub enum Family {
 
 /// One tiny model. Equal values give equal files.
 #[derive(Debug, Clone, Copy)]
-pub struct Tiny {
+pub(crate) struct Tiny {
     pub family: Family,
     pub tied: bool,
     /// Llama-3 frequency scaling, with an original context short enough that most frequencies
@@ -47,7 +47,7 @@ pub struct Tiny {
 }
 
 impl Tiny {
-    pub const fn new(family: Family) -> Self {
+    pub(crate) const fn new(family: Family) -> Self {
         Self {
             family,
             tied: false,
@@ -60,7 +60,7 @@ impl Tiny {
     }
 
     /// One of each kind that the oracle tests must cover.
-    pub fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let llama = Self::new(Family::Llama);
         let qwen2 = Self::new(Family::Qwen2);
         let qwen3 = Self::new(Family::Qwen3);
@@ -97,12 +97,12 @@ impl Tiny {
     }
 
     /// Qwen3's is not `HIDDEN / HEADS`, as in the real ones.
-    pub fn head_dim(&self) -> usize {
+    pub(crate) fn head_dim(&self) -> usize {
         if self.family == Family::Qwen3 { 32 } else { 16 }
     }
 
     /// Writes config.json and model.safetensors into `dir`.
-    pub fn write(&self, dir: &Path) -> Result<()> {
+    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
         std::fs::write(dir.join("config.json"), self.config().to_string())?;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut tensors = HashMap::new();
@@ -119,7 +119,7 @@ impl Tiny {
     }
 
     /// Our decoder with this model, through the files on disk.
-    pub fn load(&self) -> Result<Model> {
+    pub(crate) fn load(&self) -> Result<Model> {
         let dir = tempfile::tempdir()?;
         self.write(dir.path())?;
         load(dir.path())
@@ -166,7 +166,7 @@ impl Tiny {
     }
 
     /// Hugging Face name and shape of every tensor, in a fixed order.
-    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+    pub(crate) fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (q, kv) = (HEADS * self.head_dim(), KV_HEADS * self.head_dim());
         let mut tensors = vec![
             (
@@ -222,7 +222,7 @@ fn distribution(name: &str) -> (f32, f32) {
 }
 
 /// Our decoder with the model in `dir`.
-pub fn load(dir: &Path) -> Result<Model> {
+pub(crate) fn load(dir: &Path) -> Result<Model> {
     let text = std::fs::read_to_string(dir.join("config.json"))?;
     let config = DecoderConfig::from_hf_json(&text, "config.json")?;
     let weights = Weights::open_safetensors(&[dir.join("model.safetensors")])?;
@@ -230,7 +230,7 @@ pub fn load(dir: &Path) -> Result<Model> {
 }
 
 /// A deterministic list of token ids.
-pub fn tokens(count: usize, seed: u64) -> Vec<u32> {
+pub(crate) fn tokens(count: usize, seed: u64) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
         .map(|_| rng.random_range(0..VOCAB as u32))
@@ -239,7 +239,7 @@ pub fn tokens(count: usize, seed: u64) -> Vec<u32> {
 
 /// candle-transformers' logits, in f32 on the CPU, for the model in `dir`: at the last position of
 /// `prompt`, then after each of `steps`, one token at a time. `1 + steps.len()` rows of `VOCAB`.
-pub fn oracle_logits(
+pub(crate) fn oracle_logits(
     dir: &Path,
     family: Family,
     prompt: &[u32],

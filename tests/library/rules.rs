@@ -13,8 +13,8 @@ use spindle::store::{
     Rows, Run, StoreType,
 };
 
-pub const D: usize = 32;
-pub const GEOMETRY: Geometry = Geometry {
+pub(crate) const D: usize = 32;
+pub(crate) const GEOMETRY: Geometry = Geometry {
     layers: 1,
     heads: 6,
     kv_heads: 2,
@@ -27,7 +27,7 @@ fn normal(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.random_range(-2f32..2.0)).collect()
 }
 
-pub fn rules() -> Vec<(&'static str, Rule)> {
+pub(crate) fn rules() -> Vec<(&'static str, Rule)> {
     let usual = Rule::new(D, Some(Arc::new(Rope::new(D, 10000.0, None, 1024))));
     let of = |change: &dyn Fn(&mut Rule)| {
         let mut rule = usual.clone();
@@ -81,7 +81,7 @@ fn coded(rng: &mut ChaCha8Rng) -> LayerStore {
     LayerStore::new(Vec::new(), open, 1)
 }
 
-pub fn new(rng: &mut ChaCha8Rng, first: usize, count: usize, pass: Pass) -> New {
+pub(crate) fn new(rng: &mut ChaCha8Rng, first: usize, count: usize, pass: Pass) -> New {
     New {
         queries: normal(rng, count * GEOMETRY.heads * D),
         keys: normal(rng, count * GEOMETRY.kv_heads * D),
@@ -92,7 +92,7 @@ pub fn new(rng: &mut ChaCha8Rng, first: usize, count: usize, pass: Pass) -> New 
 }
 
 /// A prompt, a question and decoded tokens by both ways to attend, which must agree.
-pub fn agree(at: &str, rule: &Rule, store: LayerStore, rng: &mut ChaCha8Rng) {
+pub(crate) fn agree(at: &str, rule: &Rule, store: LayerStore, rng: &mut ChaCha8Rng) {
     let layer = |store| Layer {
         store,
         rule: rule.clone(),

@@ -14,7 +14,7 @@ use tokenizers::{AddedToken, Tokenizer};
 use crate::common::tiny::{Family, Tiny};
 
 /// Every kind of cache, at sizes that the tiny model can reach.
-pub const EXPERIMENT: &str = r#"name = "tiny"
+pub(crate) const EXPERIMENT: &str = r#"name = "tiny"
 description = "All methods on a tiny random model."
 
 [model]
@@ -54,7 +54,7 @@ share = 0.5
 "#;
 
 /// Arguments of a run of one sample under the full cache alone, into the folder `out`.
-pub fn short_run(out: &str) -> [&str; 8] {
+pub(crate) fn short_run(out: &str) -> [&str; 8] {
     [
         "eval",
         "tiny.toml",
@@ -70,13 +70,13 @@ pub fn short_run(out: &str) -> [&str; 8] {
 /// Columns that differ between two runs of the same thing.
 const TIMINGS: [&str; 3] = ["prefill_ms", "compress_ms", "decode_ms"];
 
-pub struct World {
+pub(crate) struct World {
     folder: TempDir,
 }
 
 impl World {
     /// `model/` and `tiny.toml` in a new folder.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -85,22 +85,22 @@ impl World {
         world
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// The program, to be run in this folder with nothing in its environment that changes what it does.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spindle"));
         let ours = ["HF_", "SPINDLE_", "RAYON_"];
         for (name, _) in std::env::vars().filter(|(n, _)| ours.iter().any(|o| n.starts_with(o))) {
@@ -117,26 +117,26 @@ impl World {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Done {
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
         Done::new(args, self.command(args).output().unwrap())
     }
 
     /// Standard output of a run that must end well.
-    pub fn good(&self, args: &[&str]) -> String {
+    pub(crate) fn good(&self, args: &[&str]) -> String {
         let done = self.run(args);
         assert_eq!(done.code, 0, "{done:?}");
         done.stdout
     }
 
     /// Every file here, with its bytes.
-    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
         collect(self.folder.path(), &mut found);
         found
     }
 
     /// Asserts that the arguments are refused: exit code 2, one line that says each of `says`, no file made or changed.
-    pub fn refused(&self, args: &[&str], says: &[&str]) {
+    pub(crate) fn refused(&self, args: &[&str], says: &[&str]) {
         let before = self.files();
         self.assert_refused(&self.run(args), says);
         let after = self.files();
@@ -145,7 +145,7 @@ impl World {
         assert!(before == after, "{args:?} changed a file");
     }
 
-    pub fn assert_refused(&self, done: &Done, says: &[&str]) {
+    pub(crate) fn assert_refused(&self, done: &Done, says: &[&str]) {
         assert_eq!(done.code, 2, "{done:?}");
         assert!(done.stderr.starts_with("error: "), "{done:?}");
         assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// The only results folder under `results/<experiment>`.
-    pub fn results(&self, experiment: &str) -> String {
+    pub(crate) fn results(&self, experiment: &str) -> String {
         let folder = format!("results/{experiment}");
         let names: Vec<_> = fs::read_dir(self.path(&folder))
             .unwrap()
@@ -168,12 +168,12 @@ impl World {
         format!("{folder}/{name}")
     }
 
-    pub fn records(&self, results: &str) -> Vec<Record> {
+    pub(crate) fn records(&self, results: &str) -> Vec<Record> {
         read_records(&self.path(results)).unwrap()
     }
 
     /// Rows of `records.csv` as text, in the order of the file, without what a clock decides.
-    pub fn rows(&self, results: &str) -> Vec<Vec<String>> {
+    pub(crate) fn rows(&self, results: &str) -> Vec<Vec<String>> {
         let mut reader = csv::Reader::from_path(self.path(results).join(RECORDS_FILE)).unwrap();
         let columns = reader.headers().unwrap().clone();
         let timed: Vec<bool> = columns.iter().map(|c| TIMINGS.contains(&c)).collect();
@@ -202,7 +202,7 @@ fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct Done {
+pub(crate) struct Done {
     #[allow(dead_code)] // Shown when an assertion fails.
     args: Vec<String>,
     /// -1: by a signal.
@@ -212,7 +212,7 @@ pub struct Done {
 }
 
 impl Done {
-    pub fn new(args: &[&str], output: Output) -> Self {
+    pub(crate) fn new(args: &[&str], output: Output) -> Self {
         Self {
             args: args.iter().map(ToString::to_string).collect(),
             code: output.status.code().unwrap_or(-1),
@@ -223,7 +223,7 @@ impl Done {
 }
 
 /// A random Llama in Hugging Face layout whose tokens are the 256 bytes and two special ones.
-pub fn write_model(folder: &Path) {
+pub(crate) fn write_model(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     let tiny = Tiny {
         vocab: 300,

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
-pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-pub const OTHER_COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub(crate) const OTHER_COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 
 /// One request: method, path, and its `Authorization` header.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub method: String,
     pub path: String,
     pub authorization: Option<String>,
@@ -20,7 +20,7 @@ pub struct Seen {
 
 /// What goes wrong with the bodies of weights and archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     /// Half the body, then the connection closes.
     CutShort,
@@ -32,7 +32,7 @@ pub enum Fault {
 
 /// How a hub lies or hangs, whatever it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub(crate) enum Lie {
     /// A page of a network that wants a login.
     Html,
     /// To itself, for ever.
@@ -75,13 +75,13 @@ const OFFICIAL: &str = "THUDM/LongBench";
 /// Serves `tiny/model` (and `tiny/model@v1`), as a model and as a dataset, until the process ends; the official dataset
 /// is the same.
 #[derive(Clone)]
-pub struct Hub {
+pub(crate) struct Hub {
     pub endpoint: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Hub {
-    pub fn serve(files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn serve(files: &[(&str, &[u8])]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let files = files
@@ -109,32 +109,32 @@ impl Hub {
         hub
     }
 
-    pub fn fail(&self, fault: Fault) {
+    pub(crate) fn fail(&self, fault: Fault) {
         self.state.lock().unwrap().fault = fault;
     }
 
-    pub fn lie(&self, lie: Lie) {
+    pub(crate) fn lie(&self, lie: Lie) {
         self.state.lock().unwrap().lie = Some(lie);
     }
 
-    pub fn list(&self, tree: &str) {
+    pub(crate) fn list(&self, tree: &str) {
         self.state.lock().unwrap().tree = Some(tree.to_owned());
     }
 
-    pub fn name_commit(&self, commit: &str) {
+    pub(crate) fn name_commit(&self, commit: &str) {
         self.state.lock().unwrap().commit = Some(commit.to_owned());
     }
 
-    pub fn tag(&self, etag: &str) {
+    pub(crate) fn tag(&self, etag: &str) {
         self.state.lock().unwrap().etag = Some(etag.to_owned());
     }
 
-    pub fn list_no_hashes(&self) {
+    pub(crate) fn list_no_hashes(&self) {
         self.state.lock().unwrap().hashes = false;
     }
 
     /// Requests since the last call.
-    pub fn take_seen(&self) -> Vec<Seen> {
+    pub(crate) fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
 

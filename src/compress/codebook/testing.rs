@@ -4,24 +4,24 @@ use proptest::prelude::*;
 
 /// Directions and how often each counts.
 #[derive(Debug, Clone)]
-pub struct Set {
+pub(super) struct Set {
     pub units: Vec<f32>,
     pub weights: Vec<u32>,
     pub d: usize,
 }
 
 impl Set {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.weights.len()
     }
 
-    pub fn unit(&self, i: usize) -> &[f32] {
+    pub(super) fn unit(&self, i: usize) -> &[f32] {
         &self.units[i * self.d..(i + 1) * self.d]
     }
 }
 
 /// The dot product in f64.
-pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter()
         .zip(b)
         .map(|(&x, &y)| f64::from(x) * f64::from(y))
@@ -29,7 +29,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// Up to `max` vectors around a few centres, at several distances; some repeated exactly, some zero; weights 1 to 4.
-pub fn clustered(max: usize) -> impl Strategy<Value = Set> {
+pub(super) fn clustered(max: usize) -> impl Strategy<Value = Set> {
     let d = prop_oneof![Just(2usize), Just(5), Just(16), Just(33), Just(64)];
     (d, 1..=max, 1usize..12, any::<u64>()).prop_map(|(d, n, centres, seed)| {
         let mut state = seed | 1;

@@ -42,7 +42,7 @@ struct Own {
     seed: u64,
 }
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "cam",
         summary: "the start and the latest entries, with the values dropped between merged into those after them",

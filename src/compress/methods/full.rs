@@ -4,7 +4,7 @@ use super::parts::NoOthers;
 use super::{Entry, Made};
 use crate::compress::settings::MethodInfo;
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "full",
         summary: "every entry, uncompressed: the reference of every comparison",

@@ -28,7 +28,7 @@ struct Own {
     gqa: Gqa,
 }
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "h2o",
         summary: "heavy hitters, which draw most attention from all of the prompt, and the recent entries",

@@ -8,7 +8,7 @@ use crate::compress::group::Grouping;
 use crate::compress::score::KeyNorm;
 use crate::compress::settings::MethodInfo;
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "knorm",
         summary: "entries with the shortest keys, whoever attends to them",

@@ -14,7 +14,7 @@ use crate::compress::size::Size;
 use crate::compress::writer::{self, WholeWriter};
 use crate::store::Side;
 
-pub const RETENTION: SettingInfo = SettingInfo {
+pub(super) const RETENTION: SettingInfo = SettingInfo {
     name: "retention",
     about: About::Size(Size::Retention),
     accepts: Accepts::Number {
@@ -25,7 +25,7 @@ pub const RETENTION: SettingInfo = SettingInfo {
     help: "bytes held over bytes of the dense cache; the size is solved for it",
 };
 
-pub const BUDGET: SettingInfo = SettingInfo {
+pub(super) const BUDGET: SettingInfo = SettingInfo {
     name: "budget",
     about: About::Size(|entries| Size::Budget(entries as usize)),
     accepts: Accepts::Integer {
@@ -36,7 +36,7 @@ pub const BUDGET: SettingInfo = SettingInfo {
     help: "entries each query head keeps in a layer, on average, recent window included",
 };
 
-pub const SHARE: SettingInfo = SettingInfo {
+pub(super) const SHARE: SettingInfo = SettingInfo {
     name: "share",
     about: About::Size(Size::Share),
     accepts: Accepts::Number {
@@ -48,7 +48,7 @@ pub const SHARE: SettingInfo = SettingInfo {
 };
 
 /// The observation window, with a method's own default.
-pub const fn window(default: u32) -> SettingInfo {
+pub(super) const fn window(default: u32) -> SettingInfo {
     SettingInfo {
         name: "window",
         about: About::Way,
@@ -58,7 +58,7 @@ pub const fn window(default: u32) -> SettingInfo {
     }
 }
 
-pub const NORMALISATION: SettingInfo = SettingInfo {
+pub(super) const NORMALISATION: SettingInfo = SettingInfo {
     name: "normalisation",
     about: About::Way,
     accepts: Accepts::words::<Normalisation>(),
@@ -76,7 +76,7 @@ pub enum Pool {
     None,
 }
 
-pub const POOLING: SettingInfo = SettingInfo {
+pub(super) const POOLING: SettingInfo = SettingInfo {
     name: "pool",
     about: About::Way,
     accepts: Accepts::words::<Pool>(),
@@ -84,7 +84,7 @@ pub const POOLING: SettingInfo = SettingInfo {
     help: "smoothing of scores along the sequence",
 };
 
-pub const KERNEL: SettingInfo = SettingInfo {
+pub(super) const KERNEL: SettingInfo = SettingInfo {
     name: "kernel",
     about: About::Way,
     accepts: Accepts::Integer { from: 1, to: 255 },
@@ -114,7 +114,7 @@ impl From<Gqa> for Grouping {
     }
 }
 
-pub const GROUPING: SettingInfo = SettingInfo {
+pub(super) const GROUPING: SettingInfo = SettingInfo {
     name: "gqa",
     about: About::Way,
     accepts: Accepts::words::<Gqa>(),
@@ -123,7 +123,7 @@ pub const GROUPING: SettingInfo = SettingInfo {
 };
 
 /// Where entries are stored: as published, for each query head, unless asked for otherwise.
-pub const STORE: SettingInfo = SettingInfo {
+pub(super) const STORE: SettingInfo = SettingInfo {
     name: "store",
     about: About::Way,
     accepts: Accepts::words::<StoredFor>(),
@@ -142,14 +142,14 @@ const fn form(name: &'static str, help: &'static str) -> SettingInfo {
     }
 }
 
-pub const KEYS_AS: SettingInfo = form(
+pub(super) const KEYS_AS: SettingInfo = form(
     "keys-as",
     "the form that the keys of what is kept are written in",
 );
 
-pub const VALUES_AS: SettingInfo = form("values-as", "the same for values");
+pub(super) const VALUES_AS: SettingInfo = form("values-as", "the same for values");
 
-pub const SEED: SettingInfo = SettingInfo {
+pub(super) const SEED: SettingInfo = SettingInfo {
     name: "seed",
     about: About::Way,
     accepts: Accepts::Integer {
@@ -162,7 +162,7 @@ pub const SEED: SettingInfo = SettingInfo {
 
 /// The settings of scores by the attention of a window: `window`, `pool`, `kernel` and `gqa`.
 #[derive(Debug, Deserialize)]
-pub struct Windowed {
+pub(super) struct Windowed {
     pub window: usize,
     pool: Pool,
     kernel: usize,
@@ -172,7 +172,7 @@ pub struct Windowed {
 impl Windowed {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a kernel that is even or not heeded.
-    pub fn pooling(&self, settings: &Settings) -> anyhow::Result<Pooling> {
+    pub(super) fn pooling(&self, settings: &Settings) -> anyhow::Result<Pooling> {
         settings.heeds("kernel", ("pool", self.pool), &[Pool::Max, Pool::Avg])?;
         let pooling = match self.pool {
             Pool::Max => Pooling::Max(self.kernel),
@@ -188,7 +188,7 @@ impl Windowed {
 /// The forms that keys and values are written in.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Forms {
+pub(super) struct Forms {
     keys_as: String,
     values_as: String,
 }
@@ -198,7 +198,7 @@ impl Forms {
     ///
     /// # Errors
     /// A form that is not known.
-    pub fn recipe(&self, eviction: Eviction) -> anyhow::Result<Recipe> {
+    pub(super) fn recipe(&self, eviction: Eviction) -> anyhow::Result<Recipe> {
         Ok(Recipe {
             keys: writer::make(&self.keys_as, Side::Keys)?,
             values: writer::make(&self.values_as, Side::Values)?,
@@ -209,11 +209,11 @@ impl Forms {
 
 /// Of a method that has sizes alone.
 #[derive(Debug, Deserialize)]
-pub struct NoOthers {}
+pub(super) struct NoOthers {}
 
 /// The setting of where entries are stored.
 #[derive(Debug, Deserialize)]
-pub struct StoreSetting {
+pub(super) struct StoreSetting {
     pub store: StoredFor,
 }
 
@@ -221,7 +221,7 @@ pub struct StoreSetting {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for none or several.
-pub fn one_size(settings: &Settings, otherwise: Option<Size>) -> anyhow::Result<Size> {
+pub(super) fn one_size(settings: &Settings, otherwise: Option<Size>) -> anyhow::Result<Size> {
     let method = settings.method();
     let mut given = settings.sizes();
     match (given.next(), given.next(), otherwise) {
@@ -240,7 +240,7 @@ pub fn one_size(settings: &Settings, otherwise: Option<Size>) -> anyhow::Result<
 ///
 /// # Errors
 /// As [`one_size`]; a budget below what the method always keeps.
-pub fn size(settings: &Settings, eviction: &Eviction) -> anyhow::Result<Size> {
+pub(super) fn size(settings: &Settings, eviction: &Eviction) -> anyhow::Result<Size> {
     let size = one_size(settings, None)?;
     let always = eviction.always();
     match size {

@@ -87,7 +87,7 @@ const DISTANCE_WEIGHT: SettingInfo = SettingInfo {
     help: "weight of the last query's attention, the first of the recent ones having 1",
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "pyramidinfer",
         summary: "tokens drop out while the prompt is processed, more in deeper layers",

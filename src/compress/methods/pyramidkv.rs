@@ -40,7 +40,7 @@ struct Own {
     beta: u32,
 }
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "pyramidkv",
         summary: "SnapKV's scores, larger budgets in shallow layers and smaller ones in deep layers",

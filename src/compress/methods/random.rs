@@ -14,7 +14,7 @@ struct Own {
     seed: u64,
 }
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "random",
         summary: "entries drawn by chance, each KV head its own: the control of every choice",

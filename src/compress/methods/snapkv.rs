@@ -6,7 +6,7 @@ use crate::compress::eviction::{Eviction, Recent, Shape};
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "snapkv",
         summary: "entries the last queries attend to most, the same budget in each layer",

@@ -35,7 +35,7 @@ struct Own {
     window_coded: bool,
 }
 
-pub const SPINDLE: Entry = Entry {
+pub(super) const SPINDLE: Entry = Entry {
     info: &MethodInfo {
         name: "spindle",
         summary: "SpindleKV: eviction for deep layers, a codebook learnt from the prompt for shallow ones",
@@ -77,7 +77,7 @@ pub const SPINDLE: Entry = Entry {
     },
 };
 
-pub const EVICT: Entry = Entry {
+pub(super) const EVICT: Entry = Entry {
     info: &MethodInfo {
         name: "spindle-evict",
         summary: "SpindleKV without its codebook: entries kept by several query heads are stored once",
@@ -104,7 +104,7 @@ pub const EVICT: Entry = Entry {
     },
 };
 
-pub const CODE: Entry = Entry {
+pub(super) const CODE: Entry = Entry {
     info: &MethodInfo {
         name: "spindle-code",
         summary: "SpindleKV without eviction: every entry, in coded form",

@@ -26,7 +26,7 @@ struct Own {
     sinks: usize,
 }
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "streaming-llm",
         summary: "the first tokens (attention sinks) and the latest, whatever they say",

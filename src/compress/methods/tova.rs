@@ -12,7 +12,7 @@ use crate::compress::pool::Pooling;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::MethodInfo;
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     info: &MethodInfo {
         name: "tova",
         summary: "entries the last token attends to most, the same in every head of a layer",

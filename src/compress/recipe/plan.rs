@@ -15,7 +15,7 @@ use crate::compress::writer::{SideView, WholeWriter, Writer, WriterPlan};
 use crate::store::{Entries, Fault, Footprint, Geometry, LayerStore, Part, Rotate, Run, Side};
 
 /// One layer, ready to be compressed to any size.
-pub struct RecipePlan<'a> {
+pub(super) struct RecipePlan<'a> {
     layer: LayerView<'a>,
     /// None: nothing is evicted.
     ranking: Option<Ranking<'a>>,
@@ -131,7 +131,7 @@ impl<'a> Writing<'a> {
 impl<'a> RecipePlan<'a> {
     /// # Errors
     /// A score that is not finite; a vector that cannot be written.
-    pub fn new(
+    pub(super) fn new(
         layer: LayerView<'a>,
         eviction: Option<&'a Eviction>,
         keys: &'a dyn Writer,

@@ -10,13 +10,13 @@ const WORDS: [(&str, &str, &str); 2] = [
 ];
 
 /// What the setting `name` is called now, where it was called otherwise.
-pub fn present_name(name: &str) -> Option<&'static str> {
+pub(super) fn present_name(name: &str) -> Option<&'static str> {
     let found = NAMES.iter().find(|(former, _)| *former == name);
     found.map(|(_, present)| *present)
 }
 
 /// What the `word` of the setting `name` is called now, where it was called otherwise.
-pub fn present_word(name: &str, word: &str) -> Option<&'static str> {
+pub(super) fn present_word(name: &str, word: &str) -> Option<&'static str> {
     let found = WORDS
         .iter()
         .find(|(setting, former, _)| *setting == name && *former == word);

@@ -11,7 +11,7 @@ use crate::compress::learning::{Learner, Learning};
 use crate::compress::method::Knob;
 use crate::store::{Coded, CodedRows, Codewords, Fault, Form, Rotate, Side, StoreType};
 
-pub const ENTRY: WriterEntry = WriterEntry {
+pub(super) const ENTRY: WriterEntry = WriterEntry {
     name: "codebook",
     make: |side| Box::new(CodebookWriter::published(side)),
 };

@@ -9,7 +9,7 @@ use crate::compress::choice::Choice;
 use crate::compress::method::At;
 use crate::store::{Bytes, Content, Fault, Form, Joining, Rows, Side, StoreType};
 
-pub const ENTRY: WriterEntry = WriterEntry {
+pub(super) const ENTRY: WriterEntry = WriterEntry {
     name: "int8",
     make: |_| Box::new(Int8Writer),
 };
@@ -19,7 +19,7 @@ const LEVELS: f32 = 127.0;
 
 /// Writes vectors in 8 bits an element.
 #[derive(Debug)]
-pub struct Int8Writer;
+pub(super) struct Int8Writer;
 
 impl Writer for Int8Writer {
     fn plan<'a>(&'a self, source: SideView<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {

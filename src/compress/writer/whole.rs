@@ -7,7 +7,7 @@ use crate::compress::choice::Choice;
 use crate::compress::method::At;
 use crate::store::{Bytes, Content, Fault, Form, Rows, StoreType, Whole};
 
-pub const ENTRY: WriterEntry = WriterEntry {
+pub(super) const ENTRY: WriterEntry = WriterEntry {
     name: WholeWriter::NAME,
     make: |_| Box::new(WholeWriter),
 };

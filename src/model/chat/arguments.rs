@@ -4,7 +4,10 @@ use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, Value};
 
 /// A value for each of `names`; undefined for one that is not given.
-pub fn take<const N: usize>(arguments: &[Value], names: [&str; N]) -> Result<[Value; N], Error> {
+pub(super) fn take<const N: usize>(
+    arguments: &[Value],
+    names: [&str; N],
+) -> Result<[Value; N], Error> {
     let (positional, keywords): (&[Value], Kwargs) = from_args(arguments)?;
     if positional.len() > N {
         return Err(Error::from(ErrorKind::TooManyArguments));
@@ -21,7 +24,7 @@ pub fn take<const N: usize>(arguments: &[Value], names: [&str; N]) -> Result<[Va
 }
 
 /// None for what is none or not given.
-pub fn integer(value: &Value) -> Result<Option<i64>, Error> {
+pub(super) fn integer(value: &Value) -> Result<Option<i64>, Error> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Ok(None),
         _ => i64::try_from(value.clone()).map(Some),
@@ -29,20 +32,20 @@ pub fn integer(value: &Value) -> Result<Option<i64>, Error> {
 }
 
 /// None for what is none or not given.
-pub fn optional_text(value: &Value) -> Result<Option<&str>, Error> {
+pub(super) fn optional_text(value: &Value) -> Result<Option<&str>, Error> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Ok(None),
         _ => text(value).map(Some),
     }
 }
 
-pub fn text(value: &Value) -> Result<&str, Error> {
+pub(super) fn text(value: &Value) -> Result<&str, Error> {
     value.as_str().ok_or_else(|| match value.is_undefined() {
         true => Error::from(ErrorKind::MissingArgument),
         false => refused(format!("expected a text, got {}", value.kind())),
     })
 }
 
-pub fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(super) fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }

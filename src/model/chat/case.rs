@@ -14,7 +14,7 @@ fn cased(c: char) -> bool {
 }
 
 /// A large letter first in each run of letters that have a case.
-pub fn title(state: &State, text: &str) -> Result<String, Error> {
+pub(super) fn title(state: &State, text: &str) -> Result<String, Error> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(cased) {
@@ -29,7 +29,7 @@ pub fn title(state: &State, text: &str) -> Result<String, Error> {
     Ok(out)
 }
 
-pub fn swapcase(text: &str) -> String {
+pub(super) fn swapcase(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // Of the whole text: what a sigma becomes depends on what stands around it.
     let lower = text.to_lowercase();
@@ -47,7 +47,7 @@ pub fn swapcase(text: &str) -> String {
 
 /// Unicode's full case folding. It is what lies at the end of both mappings, but for the dotless i and for Cherokee,
 /// whose large letters are the folded ones.
-pub fn casefold(text: &str) -> String {
+pub(super) fn casefold(text: &str) -> String {
     let folded = |c: char| -> String {
         match c {
             'ı' => c.to_string(),
@@ -62,7 +62,7 @@ pub fn casefold(text: &str) -> String {
 }
 
 /// What `islower`, `isupper` or `istitle` says. None for another name.
-pub fn is(name: &str, text: &str) -> Option<bool> {
+pub(super) fn is(name: &str, text: &str) -> Option<bool> {
     let any = |of: fn(char) -> bool| text.chars().any(of);
     Some(match name {
         "islower" => any(char::is_lowercase) && !any(|c| c.is_uppercase() || titled(c)),

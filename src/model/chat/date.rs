@@ -14,7 +14,7 @@ const LONGEST: usize = 1000;
 ///
 /// # Errors
 /// A directive that is not known.
-pub fn strftime(date: NaiveDate, format: &str) -> Result<String, Error> {
+pub(super) fn strftime(date: NaiveDate, format: &str) -> Result<String, Error> {
     let unknown = || {
         let shown = terminal::cut(format, 100);
         Error::new(

@@ -8,12 +8,17 @@ use super::arguments::{integer, optional_text, refused, take};
 const BYTES_PER_FUEL: usize = 64;
 
 /// Takes the fuel for a text before it is made.
-pub fn pay(state: &State, bytes: usize) -> Result<(), Error> {
+pub(super) fn pay(state: &State, bytes: usize) -> Result<(), Error> {
     state.consume_fuel((bytes / BYTES_PER_FUEL) as u64)
 }
 
 /// `center`, `ljust`, `rjust` and `zfill`.
-pub fn filled(state: &State, text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(super) fn filled(
+    state: &State,
+    text: &str,
+    name: &str,
+    arguments: &[Value],
+) -> Result<Value, Error> {
     let [width, fill] = match name {
         "zfill" => take(arguments, ["width"]).map(|[width]| [width, "0".into()])?,
         _ => take(arguments, ["width", "fillchar"])?,
@@ -47,7 +52,7 @@ pub fn filled(state: &State, text: &str, name: &str, arguments: &[Value]) -> Res
 }
 
 /// Tabs as spaces up to the next column that `tabsize` divides.
-pub fn expandtabs(state: &State, text: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(super) fn expandtabs(state: &State, text: &str, arguments: &[Value]) -> Result<Value, Error> {
     let [size] = take(arguments, ["tabsize"])?;
     let size = usize::try_from(integer(&size)?.unwrap_or(8)).unwrap_or(0);
     pay(state, size.saturating_mul(text.matches('\t').count()))?;

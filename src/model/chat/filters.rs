@@ -16,7 +16,7 @@ use super::split::lines;
 /// `pprint` has a layout of its own. A template that names one is refused.
 const UNKNOWN: [&str; 7] = ["attr", "bool", "chain", "lines", "pprint", "split", "zip"];
 
-pub fn add(environment: &mut Environment) {
+pub(super) fn add(environment: &mut Environment) {
     for name in UNKNOWN {
         environment.remove_filter(name);
     }

@@ -4,18 +4,18 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 /// What can be called: functions, macros, and Jinja's undefined.
-pub fn callable(value: &Value) -> bool {
+pub(super) fn callable(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Undefined | ValueKind::Plain) || is_macro(value)
 }
 
 /// minijinja's macros are maps of what they are.
-pub fn is_macro(value: &Value) -> bool {
+pub(super) fn is_macro(value: &Value) -> bool {
     let object = value.as_object();
     object.is_some_and(|object| object.type_name().ends_with("::Macro"))
 }
 
 /// What Python can iterate over: a text, but not none.
-pub fn iterable(value: &Value) -> bool {
+pub(super) fn iterable(value: &Value) -> bool {
     match value.kind() {
         ValueKind::None => false,
         ValueKind::String => true,
@@ -24,7 +24,7 @@ pub fn iterable(value: &Value) -> bool {
 }
 
 /// What has a length and items: a text and a map too. Jinja's undefined passes.
-pub fn sequence(value: &Value) -> bool {
+pub(super) fn sequence(value: &Value) -> bool {
     matches!(
         value.kind(),
         ValueKind::Undefined | ValueKind::String | ValueKind::Seq | ValueKind::Map

@@ -13,7 +13,11 @@ const WIDEST: i64 = 1000;
 /// Bytes of text that cost one unit of fuel.
 const BYTES_PER_FUEL: usize = 16;
 
-pub fn tojson(state: &State, value: Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+pub(super) fn tojson(
+    state: &State,
+    value: Value,
+    arguments: Rest<ValueOrKwargs>,
+) -> Result<Value, Error> {
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
     let [ensure_ascii, width, pair, sort_keys] = take(&arguments.into_values(), names)?;
     let indent = indent(&width)?;

@@ -33,18 +33,18 @@ static KINDS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
 static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\p{L}\p{N}_]+").expect("a pattern"));
 
 /// What the method of that name says. None for another name.
-pub fn is(name: &str, text: &str) -> Option<bool> {
+pub(super) fn is(name: &str, text: &str) -> Option<bool> {
     let mut kinds = KINDS.iter();
     let (_, pattern) = kinds.find(|(other, _)| *other == name)?;
     Some(pattern.is_match(text))
 }
 
 /// Words as Python's `\w+` finds them.
-pub fn words(text: &str) -> usize {
+pub(super) fn words(text: &str) -> usize {
     WORD.find_iter(text).count()
 }
 
 /// White space of Python.
-pub fn space(c: char) -> bool {
+pub(super) fn space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }

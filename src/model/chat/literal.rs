@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// What is not supported, in words.
-pub fn pythonic(literal: &str) -> Result<String, String> {
+pub(super) fn pythonic(literal: &str) -> Result<String, String> {
     let mut out = String::with_capacity(literal.len());
     let mut rest = literal.chars();
     while let Some(c) = rest.next() {
@@ -51,7 +51,7 @@ pub fn pythonic(literal: &str) -> Result<String, String> {
 }
 
 /// Bytes of the string literal that `text` begins with.
-pub fn length(text: &str, quote: char) -> usize {
+pub(super) fn length(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
         match c {

@@ -7,11 +7,11 @@ use crate::bad_input;
 use crate::error::nearest;
 
 /// What the template is called that is used where none is named.
-pub const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// A template as a model's files hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedTemplate {
+pub(crate) struct NamedTemplate {
     /// [`DEFAULT`] for the only one.
     pub name: String,
     pub source: String,
@@ -24,7 +24,7 @@ pub struct NamedTemplate {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput): another type.
-pub fn of_json(value: &Value, file: &str) -> Result<Vec<NamedTemplate>> {
+pub(crate) fn of_json(value: &Value, file: &str) -> Result<Vec<NamedTemplate>> {
     let named = |name: &str, source: &Value| {
         let origin = format!("{file}: chat_template");
         let Some(source) = source.as_str() else {
@@ -64,7 +64,7 @@ pub fn of_json(value: &Value, file: &str) -> Result<Vec<NamedTemplate>> {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) with the names there are.
-pub fn choose(
+pub(crate) fn choose(
     templates: Vec<NamedTemplate>,
     wanted: Option<&str>,
 ) -> Result<Option<NamedTemplate>> {

@@ -8,7 +8,7 @@ use super::kind::space;
 
 type Arguments = Rest<ValueOrKwargs>;
 
-pub fn int(value: &Value, arguments: Arguments) -> Result<Value, Error> {
+pub(super) fn int(value: &Value, arguments: Arguments) -> Result<Value, Error> {
     let [default, base] = take(&arguments.into_values(), ["default", "base"])?;
     let base = integer(&base)?.unwrap_or(10);
     if value.kind() == ValueKind::Number && value.is_integer() {
@@ -27,7 +27,7 @@ pub fn int(value: &Value, arguments: Arguments) -> Result<Value, Error> {
     }
 }
 
-pub fn float(value: &Value, arguments: Arguments) -> Result<Value, Error> {
+pub(super) fn float(value: &Value, arguments: Arguments) -> Result<Value, Error> {
     let [default] = take(&arguments.into_values(), ["default"])?;
     Ok(match number(value)? {
         Some(x) => x.into(),

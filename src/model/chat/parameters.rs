@@ -7,7 +7,7 @@ use super::literal;
 ///
 /// # Errors
 /// The name, in words.
-pub fn check(tag: &str) -> Result<(), String> {
+pub(super) fn check(tag: &str) -> Result<(), String> {
     let list = match (tag.strip_prefix("macro"), tag.strip_prefix("call")) {
         (Some(rest), _) if rest.starts_with(char::is_whitespace) => rest.split_once('('),
         (_, Some(rest)) => rest.trim_start().strip_prefix('(').map(|list| ("", list)),

@@ -17,7 +17,7 @@ static UNFORMATTED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\{[^{}]*(![rsa]|%)[^{}]*\}").expect("a pattern"));
 
 /// Prints a value.
-pub fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     match f64::try_from(value.clone()) {
         Ok(number) if value.kind() == ValueKind::Number && !value.is_integer() => {
             out.write_str(&shown::float(number)).map_err(Error::from)
@@ -31,7 +31,7 @@ pub fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), E
 }
 
 /// A method of a value that minijinja does not know.
-pub fn method(
+pub(super) fn method(
     state: &mut State,
     value: &Value,
     name: &str,

@@ -12,14 +12,14 @@ use super::arguments::refused;
 const MOST: usize = 100_000;
 
 #[derive(Debug)]
-pub struct Range {
+pub(super) struct Range {
     start: i64,
     stop: i64,
     step: i64,
     length: usize,
 }
 
-pub fn range(first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+pub(super) fn range(first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
     let (start, stop) = second.map_or((0, first), |stop| (first, stop));
     let step = step.unwrap_or(1);
     if step == 0 {

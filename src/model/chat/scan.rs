@@ -15,7 +15,7 @@ const MOST_OPERATORS: usize = 200;
 ///
 /// # Errors
 /// A text that is too large or nests too deeply, in words.
-pub fn prepare(template: &str) -> Result<String, String> {
+pub(super) fn prepare(template: &str) -> Result<String, String> {
     if template.len() > LARGEST {
         return Err(format!(
             "the chat template has {} bytes, expected at most {LARGEST}",

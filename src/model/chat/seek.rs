@@ -5,7 +5,7 @@ use minijinja::{Error, Value};
 use super::arguments::{integer, refused, take, text as text_of};
 
 /// What the method of that name says: `find`, `count`, `startswith` and the like. None for another name.
-pub fn method(text: &str, name: &str, arguments: &[Value]) -> Result<Option<Value>, Error> {
+pub(super) fn method(text: &str, name: &str, arguments: &[Value]) -> Result<Option<Value>, Error> {
     let names = [
         "find",
         "rfind",
@@ -73,7 +73,7 @@ fn window(text: &str, start: Option<i64>, end: Option<i64>) -> Option<(usize, &s
 }
 
 /// A place as Python counts it: a negative one from the end.
-pub fn place(at: i64, length: usize) -> usize {
+pub(super) fn place(at: i64, length: usize) -> usize {
     match usize::try_from(at) {
         Ok(at) => at,
         Err(_) => length.saturating_sub(usize::try_from(at.unsigned_abs()).unwrap_or(usize::MAX)),

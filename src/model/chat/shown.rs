@@ -18,7 +18,7 @@ const DEEPEST: usize = 900;
 const ITEM: usize = 16;
 
 /// `repr(value)`.
-pub fn repr(state: &State, value: &Value) -> Result<String, Error> {
+pub(super) fn repr(state: &State, value: &Value) -> Result<String, Error> {
     within(state, value, 0)
 }
 
@@ -68,7 +68,7 @@ fn within(state: &State, value: &Value, depth: usize) -> Result<String, Error> {
 
 /// `repr(number)`: the shortest digits that give the number back, as Rust has them too; an exponent has a sign and two
 /// digits.
-pub fn float(number: f64) -> String {
+pub(super) fn float(number: f64) -> String {
     let text = format!("{number:?}");
     match text.split_once('e') {
         None => text.to_lowercase(),
@@ -88,7 +88,7 @@ struct View {
 }
 
 /// What the method of that name gives. None for another name.
-pub fn view(
+pub(super) fn view(
     state: &State,
     map: &Value,
     name: &str,

@@ -7,7 +7,7 @@ use super::arguments::{integer, optional_text, refused, take};
 use super::kind::space;
 
 /// `split` and `rsplit`: at most `maxsplit` cuts, from the left or the right.
-pub fn split(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(super) fn split(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     let [separator, most] = take(arguments, ["sep", "maxsplit"])?;
     let most = integer(&most)?.and_then(|most| usize::try_from(most).ok());
     let cuts = most.unwrap_or(usize::MAX - 1);
@@ -53,7 +53,7 @@ fn words_from_right(text: &str, cuts: usize) -> Vec<&str> {
 }
 
 /// The lines as Python cuts them, each with its end where it is to be kept.
-pub fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
+pub(super) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
     let end = |c: char| {
         matches!(
             c,
@@ -76,7 +76,7 @@ pub fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
 }
 
 /// The text before a mark, the mark and the text after it.
-pub fn partition(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(super) fn partition(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     let [given] = take(arguments, ["sep"])?;
     let mark = mark(super::arguments::text(&given)?)?;
     let parts = match name {
@@ -92,7 +92,7 @@ pub fn partition(text: &str, name: &str, arguments: &[Value]) -> Result<Value, E
     Ok(Value::from(Tuple::from(parts.map(Value::from))))
 }
 
-pub fn list(parts: &[&str]) -> Value {
+pub(super) fn list(parts: &[&str]) -> Value {
     let parts = parts.iter().map(|part| Value::from((*part).to_owned()));
     parts.collect()
 }

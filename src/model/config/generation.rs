@@ -10,7 +10,7 @@ use crate::bad_input;
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput): no JSON object.
-pub fn generation_notes(text: &str, file: &str) -> Result<Vec<String>> {
+pub(crate) fn generation_notes(text: &str, file: &str) -> Result<Vec<String>> {
     let value: Map<String, Value> = serde_json::from_str(text)
         .map_err(|_| bad_input!("{file}: not a JSON object, expected a generation_config.json"))?;
     let sampled = samples(&value);

@@ -21,7 +21,7 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// The value of a key; `null` counts as absent, as in Python.
-    pub fn get(&self, key: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.read
             .borrow_mut()
             .insert(format!("{}{key}", self.section));
@@ -29,7 +29,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Keys that nobody has asked for, with their values.
-    pub fn unread(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    pub(super) fn unread(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let read = self.read.borrow().clone();
         let section = self.section;
         self.map
@@ -39,7 +39,7 @@ impl<'a> Keys<'a> {
     }
 
     /// The object under `key`, whose keys are named with `section` before them.
-    pub fn inner(&self, key: &str, section: &'static str) -> Result<Option<Keys<'a>>> {
+    pub(super) fn inner(&self, key: &str, section: &'static str) -> Result<Option<Keys<'a>>> {
         let map = self.optional(key, "an object or null", Value::as_object)?;
         Ok(map.map(|map| Keys {
             section,
@@ -48,7 +48,7 @@ impl<'a> Keys<'a> {
         }))
     }
 
-    pub fn missing(&self, key: &str) -> anyhow::Error {
+    pub(super) fn missing(&self, key: &str) -> anyhow::Error {
         bad_input!(
             "{}: key {}{key} is missing, expected it in the config.json of a model",
             self.file,
@@ -56,7 +56,7 @@ impl<'a> Keys<'a> {
         )
     }
 
-    pub fn wrong(&self, key: &str, expected: &str) -> anyhow::Error {
+    pub(super) fn wrong(&self, key: &str, expected: &str) -> anyhow::Error {
         let found = self.map.get(key).unwrap_or(&Value::Null);
         bad_input!(
             "{}: {}{key} is {}, expected {expected}",
@@ -66,7 +66,7 @@ impl<'a> Keys<'a> {
         )
     }
 
-    pub fn optional<T>(
+    pub(super) fn optional<T>(
         &self,
         key: &str,
         expected: &str,
@@ -77,32 +77,32 @@ impl<'a> Keys<'a> {
             .transpose()
     }
 
-    pub fn optional_count(&self, key: &str) -> Result<Option<usize>> {
+    pub(super) fn optional_count(&self, key: &str) -> Result<Option<usize>> {
         self.optional(key, "a whole number", |value| {
             value.as_u64().and_then(|n| usize::try_from(n).ok())
         })
     }
 
-    pub fn count(&self, key: &str) -> Result<usize> {
+    pub(super) fn count(&self, key: &str) -> Result<usize> {
         self.optional_count(key)?.ok_or_else(|| self.missing(key))
     }
 
-    pub fn optional_number(&self, key: &str) -> Result<Option<f64>> {
+    pub(super) fn optional_number(&self, key: &str) -> Result<Option<f64>> {
         self.optional(key, "a number", Value::as_f64)
     }
 
-    pub fn number(&self, key: &str) -> Result<f64> {
+    pub(super) fn number(&self, key: &str) -> Result<f64> {
         self.optional_number(key)?.ok_or_else(|| self.missing(key))
     }
 
     /// Absent is false.
-    pub fn flag(&self, key: &str) -> Result<bool> {
+    pub(super) fn flag(&self, key: &str) -> Result<bool> {
         Ok(self
             .optional(key, "true or false", Value::as_bool)?
             .unwrap_or(false))
     }
 
-    pub fn text(&self, key: &str) -> Result<Option<&'a str>> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>> {
         self.optional(key, "a string", Value::as_str)
     }
 }

@@ -134,18 +134,18 @@ pub(super) fn settle<'a>(
 }
 
 /// A value as messages show it, cut where it is long.
-pub fn short(value: &Value) -> String {
+pub(crate) fn short(value: &Value) -> String {
     const LONGEST: usize = 60;
     terminal::cut(&value.to_string(), LONGEST)
 }
 
 /// `3 keys (a, b, c)`, all of them: for a note, which is cut where it is printed.
-pub fn list(what: &str, names: &[String]) -> String {
+pub(crate) fn list(what: &str, names: &[String]) -> String {
     listed(what, names, usize::MAX)
 }
 
 /// As [`list`], with the first names alone where there are many: for an error.
-pub fn list_some(what: &str, names: &[String]) -> String {
+pub(crate) fn list_some(what: &str, names: &[String]) -> String {
     const SHOWN: usize = 20;
     listed(what, names, SHOWN)
 }

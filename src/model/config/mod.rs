@@ -104,11 +104,6 @@ impl DecoderConfig {
             .map_or(self.max_positions, |window| window.min(self.max_positions))
     }
 
-    /// Query heads per KV head.
-    pub fn group(&self) -> usize {
-        self.heads / self.kv_heads
-    }
-
     /// Checks what no single key can show. `key` translates a Hugging Face key into the name that
     /// the file itself uses, so that the error names what the reader can look up.
     fn validated(mut self, file: &str, key: impl Fn(&str) -> String) -> anyhow::Result<Self> {

@@ -12,7 +12,7 @@ use crate::bad_input;
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput): a merge whose parts or result the vocabulary lacks.
-pub fn build(vocab: Vocab, merges: Vec<(String, String)>, pre: &Pre) -> Result<Tokenizer> {
+pub(super) fn build(vocab: Vocab, merges: Vec<(String, String)>, pre: &Pre) -> Result<Tokenizer> {
     let failed = |error: tokenizers::Error| bad_input!("the tokenizer cannot be built: {error}");
     let bpe = BPE::builder()
         .vocab_and_merges(vocab, merges)
@@ -31,6 +31,6 @@ pub fn build(vocab: Vocab, merges: Vec<(String, String)>, pre: &Pre) -> Result<T
 }
 
 /// A token that is found in a text whatever stands around it.
-pub fn added(token: &str, special: bool) -> AddedToken {
+pub(super) fn added(token: &str, special: bool) -> AddedToken {
     AddedToken::from(token, special).normalized(false)
 }

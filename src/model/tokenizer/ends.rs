@@ -5,13 +5,17 @@ use tokenizers::Tokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 
 /// A token and its id.
-pub type Token = (String, u32);
+pub(super) type Token = (String, u32);
 
 /// Puts `first` before every text and `last` after it.
 ///
 /// # Errors
 /// A token with a name that the template's syntax has no place for.
-pub fn set(tokenizer: &mut Tokenizer, first: Option<Token>, last: Option<Token>) -> Result<()> {
+pub(super) fn set(
+    tokenizer: &mut Tokenizer,
+    first: Option<Token>,
+    last: Option<Token>,
+) -> Result<()> {
     let failed = |error: String| anyhow!("the tokens around a text: {error}");
     let name = |end: &Option<Token>| end.iter().map(|(token, _)| token.clone()).collect();
     let mut sequence: Vec<String> = name(&first);

@@ -20,7 +20,7 @@ pub(super) struct Object {
 impl Object {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a file that holds no JSON object.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
         let value: Value = typed::json(files::read_text(path)?.as_bytes())
             .map_err(|error| bad_input!("{file}: not JSON: {error}"))?;
@@ -31,21 +31,21 @@ impl Object {
     }
 
     /// As [`read`](Self::read), of a file that may be left out.
-    pub fn optional(path: Option<&Path>) -> Result<Self> {
+    pub(super) fn optional(path: Option<&Path>) -> Result<Self> {
         path.map_or_else(|| Ok(Self::default()), Self::read)
     }
 
     /// The value of a key; null where there is none.
-    pub fn get(&self, key: &str) -> &Value {
+    pub(super) fn get(&self, key: &str) -> &Value {
         &self.value[key]
     }
 
-    pub fn wrong(&self, key: &str, expected: &str) -> anyhow::Error {
+    pub(super) fn wrong(&self, key: &str, expected: &str) -> anyhow::Error {
         let found = short(self.get(key));
         bad_input!("{}: {key} is {found}, expected {expected}", self.file)
     }
 
-    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>> {
         match self.get(key) {
             Value::Null => Ok(None),
             Value::Bool(on) => Ok(Some(*on)),
@@ -53,7 +53,7 @@ impl Object {
         }
     }
 
-    pub fn text(&self, key: &str) -> Result<Option<&str>> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>> {
         match self.get(key) {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text)),
@@ -62,7 +62,7 @@ impl Object {
     }
 
     /// One id or a list of ids. Those that no token can have are left out.
-    pub fn ids(&self, key: &str) -> Result<Vec<u32>> {
+    pub(super) fn ids(&self, key: &str) -> Result<Vec<u32>> {
         let list = match self.get(key) {
             Value::Null => &[],
             Value::Array(list) => &list[..],

@@ -14,7 +14,7 @@ const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}
 
 /// One way to split, and what goes with it.
 #[derive(Debug, Clone, Copy)]
-pub struct Pre {
+pub(super) struct Pre {
     /// Each splits what the one before left whole.
     patterns: &'static [&'static str],
     /// Whether GPT-2's pattern, which the last step has of its own, splits what is left.
@@ -30,7 +30,7 @@ pub struct Pre {
 }
 
 /// GPT-2's own.
-pub const OF_GPT2: Pre = Pre {
+pub(super) const OF_GPT2: Pre = Pre {
     patterns: &[],
     gpt2: true,
     nfc: false,
@@ -40,7 +40,7 @@ pub const OF_GPT2: Pre = Pre {
 };
 
 /// That of Qwen2, 2.5 and 3.
-pub const OF_QWEN2: Pre = Pre {
+pub(super) const OF_QWEN2: Pre = Pre {
     patterns: &[QWEN2],
     gpt2: false,
     nfc: true,
@@ -48,11 +48,11 @@ pub const OF_QWEN2: Pre = Pre {
 };
 
 /// The names that are known.
-pub const NAMES: &str =
+pub(super) const NAMES: &str =
     "default, gpt-2, llama-bpe, llama3, qwen2, deepseek-r1-qwen, smaug-bpe, smollm or tekken";
 
 /// The way called `name` in `tokenizer.ggml.pre`.
-pub fn named(name: &str) -> Option<Pre> {
+pub(super) fn named(name: &str) -> Option<Pre> {
     Some(match name {
         "gpt-2" | "gpt2" => OF_GPT2,
         "qwen2" | "deepseek-r1-qwen" => OF_QWEN2,
@@ -96,7 +96,7 @@ pub fn named(name: &str) -> Option<Pre> {
 impl Pre {
     /// # Errors
     /// A pattern that is no regular expression.
-    pub fn splitter(&self) -> tokenizers::Result<Sequence> {
+    pub(super) fn splitter(&self) -> tokenizers::Result<Sequence> {
         let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
         for pattern in self.patterns {
             let pattern = SplitPattern::Regex((*pattern).to_owned());

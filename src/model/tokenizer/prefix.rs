@@ -51,7 +51,7 @@ pub(super) struct Space {
 
 impl Space {
     /// That of the parts of a `tokenizer.json`.
-    pub fn of(parts: &[&Value]) -> Self {
+    pub(super) fn of(parts: &[&Value]) -> Self {
         let mut space = Self::default();
         parts.iter().for_each(|part| space.look(part));
         space

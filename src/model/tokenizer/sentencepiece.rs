@@ -20,10 +20,10 @@ use super::byte_level::added;
 use crate::bad_input;
 
 /// Kinds of piece, the same numbers in SentencePiece's files and in GGUF (`llama_token_type`).
-pub const NORMAL: i64 = 1;
-pub const UNKNOWN: i64 = 2;
-pub const CONTROL: i64 = 3;
-pub const USER_DEFINED: i64 = 4;
+pub(super) const NORMAL: i64 = 1;
+pub(super) const UNKNOWN: i64 = 2;
+pub(super) const CONTROL: i64 = 3;
+pub(super) const USER_DEFINED: i64 = 4;
 
 /// What SentencePiece writes for a space.
 const SPACE: char = '▁';
@@ -31,7 +31,7 @@ const SPACE: char = '▁';
 const LONGEST: usize = 512;
 
 /// What a SentencePiece model consists of.
-pub struct Pieces<'a> {
+pub(super) struct Pieces<'a> {
     pub tokens: &'a [String],
     pub scores: &'a [f32],
     pub kinds: &'a [i64],
@@ -48,7 +48,7 @@ pub struct Pieces<'a> {
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput): a piece that is too long.
-pub fn build(pieces: &Pieces) -> Result<Tokenizer> {
+pub(super) fn build(pieces: &Pieces) -> Result<Tokenizer> {
     let failed = |error| anyhow!("the tokenizer cannot be built: {error}");
     let Pieces {
         tokens,

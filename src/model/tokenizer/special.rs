@@ -133,7 +133,7 @@ impl Declared {
     }
 
     /// What a class of tokenizers has where no file says otherwise.
-    pub fn default_name(&mut self, name: &str, token: &str) {
+    pub(super) fn default_name(&mut self, name: &str, token: &str) {
         if self.named(name).is_none() {
             self.name(name, added(token, true));
         }
@@ -145,13 +145,13 @@ impl Declared {
     }
 
     /// The text of each token that has a name: what a chat template may ask for.
-    pub fn texts(&self) -> BTreeMap<String, String> {
+    pub(super) fn texts(&self) -> BTreeMap<String, String> {
         let text = |(name, token): &(String, AddedToken)| (name.clone(), token.content.clone());
         self.named.iter().map(text).collect()
     }
 
     /// A special token without a name, where it is not known.
-    pub fn default_extra(&mut self, token: AddedToken) {
+    pub(super) fn default_extra(&mut self, token: AddedToken) {
         if self
             .extra
             .iter()
@@ -165,7 +165,7 @@ impl Declared {
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput): a token that would get another id than the one given.
-    pub fn add(&self, tokenizer: &mut Tokenizer, file: &str) -> Result<Vec<String>> {
+    pub(super) fn add(&self, tokenizer: &mut Tokenizer, file: &str) -> Result<Vec<String>> {
         let failed = |error: tokenizers::Error| bad_input!("{file}: {error}");
         let named: BTreeSet<_> = self.texts().into_values().collect();
         let mut notes = Vec::new();
@@ -203,7 +203,7 @@ impl Declared {
     ///
     /// # Errors
     /// As [`ends::set`]; [`BadInput`](crate::error::BadInput) where `config` says neither yes nor no.
-    pub fn surround(&self, tokenizer: &mut Tokenizer, config: &Object) -> Result<()> {
+    pub(super) fn surround(&self, tokenizer: &mut Tokenizer, config: &Object) -> Result<()> {
         let wanted = |key: &str, name: &str| -> Result<Option<Token>> {
             let on = config.flag(key)? == Some(true);
             let token = self.named(name).filter(|_| on);

@@ -39,7 +39,7 @@ fn text() -> String {
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) with `file`, and the regular expressions in it, of a tokenizer that panics,
 /// fails or takes too long.
-pub fn ends(
+pub(super) fn ends(
     tokenizer: &Arc<Tokenizer>,
     file: &str,
     patterns: &[String],
@@ -68,13 +68,13 @@ fn shown(patterns: &[String]) -> String {
 }
 
 /// Watches over a tokenizer with patterns of its own: one that passed the trial may be slow on another text.
-pub struct Watch {
+pub(super) struct Watch {
     /// The message's beginning and end.
     says: Option<Arc<(String, String)>>,
 }
 
 impl Watch {
-    pub fn new(file: &str, patterns: &[String]) -> Self {
+    pub(super) fn new(file: &str, patterns: &[String]) -> Self {
         let says = (file.to_owned(), shown(patterns));
         Self {
             says: (!patterns.is_empty()).then(|| Arc::new(says)),
@@ -82,7 +82,7 @@ impl Watch {
     }
 
     /// What `act` makes of a text of so many bytes. A text takes a hundredth of the time at which the program ends.
-    pub fn over<T>(&self, bytes: usize, act: impl FnOnce() -> T) -> T {
+    pub(super) fn over<T>(&self, bytes: usize, act: impl FnOnce() -> T) -> T {
         let Some(says) = self.says.clone() else {
             return act();
         };

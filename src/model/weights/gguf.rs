@@ -68,11 +68,6 @@ impl GgufFile {
         Ok(Self { parts, place })
     }
 
-    /// Where the file lies, of several parts the first.
-    pub fn path(&self) -> &Path {
-        &self.parts[0].path
-    }
-
     /// The path as text.
     pub fn name(&self) -> &str {
         &self.parts[0].name

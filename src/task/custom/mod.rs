@@ -9,7 +9,7 @@ mod spec;
 
 pub use fields::Fields;
 pub use file::TaskFile;
-pub use spec::KIND;
+pub(super) use spec::KIND;
 
 /// The kind's name.
 pub const NAME: &str = "custom";

@@ -14,7 +14,7 @@ use crate::typed;
 /// # Errors
 /// What is wrong with the line: it is no object, lacks a field that is named or shown, one has another kind of value, or
 /// the metric does not fit.
-pub fn parse(
+pub(super) fn parse(
     line: &[u8],
     number: usize,
     fields: &Fields,

@@ -12,7 +12,7 @@ use crate::model::tokenizer::ModelTokenizer;
 use crate::task::longbench::{LongBench, LongBenchSettings};
 use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, settings};
 
-pub static KIND: TaskKind = TaskKind {
+pub(crate) static KIND: TaskKind = TaskKind {
     name: Cow::Borrowed(NAME),
     summary: Cow::Borrowed(
         "a task of your own: a TOML file with template and metric, records in a JSONL file beside it",

@@ -6,7 +6,7 @@ use crate::model::chat::Message;
 use crate::model::tokenizer::ModelTokenizer;
 
 /// A prompt as tokens.
-pub struct Prompt {
+pub(super) struct Prompt {
     pub context: Vec<u32>,
     pub question: Vec<u32>,
     /// Tokens cut out of the middle.
@@ -23,7 +23,7 @@ impl Prompt {
     ///
     /// # Errors
     /// Any of the tokenizer or of the chat template.
-    pub fn new(
+    pub(super) fn new(
         (text, question): (String, usize),
         max_length: usize,
         chat: bool,

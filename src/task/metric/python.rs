@@ -14,22 +14,22 @@ fn pattern(text: &'static str) -> Regex {
 }
 
 /// `str.isspace` of one character: Unicode's white space and the four separators of ASCII.
-pub fn is_space(c: char) -> bool {
+pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
 /// `text.split()`.
-pub fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(is_space).filter(|word| !word.is_empty())
 }
 
 /// `re.findall(r"\d+", text)`.
-pub fn numbers(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = &str> {
     NUMBER.find_iter(text).map(|found| found.as_str())
 }
 
 /// `text` with each whole word that `replaced` names by a space, as `\b` finds words.
-pub fn without_words(text: &str, replaced: &[&str]) -> String {
+pub(super) fn without_words(text: &str, replaced: &[&str]) -> String {
     let kept = |found: &regex::Captures| match &found[0] {
         word if replaced.contains(&word) => " ".to_string(),
         word => word.to_string(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::dataset::bank::{Bank, Link, Passage, Question};
 
 /// The genre of source files.
-pub const SOURCE: &str = "source";
+pub(super) const SOURCE: &str = "source";
 
 /// Shares of the second half of a context that repeat what stands before.
 const REPEATED: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
@@ -36,7 +36,7 @@ pub enum Answer {
 }
 
 /// Questions that one passage answers; no other of the context has one of the answers in it.
-pub fn questions(bank: &Bank) -> Vec<Ask> {
+pub(super) fn questions(bank: &Bank) -> Vec<Ask> {
     let of = |(place, passage): (usize, &Passage)| {
         let ask = |question: &Question| answered(bank, question, place, vec![place]);
         passage.questions.iter().map(ask).collect::<Vec<_>>()
@@ -45,7 +45,7 @@ pub fn questions(bank: &Bank) -> Vec<Ask> {
 }
 
 /// Questions that take two passages.
-pub fn two_hops(bank: &Bank) -> Vec<Ask> {
+pub(super) fn two_hops(bank: &Bank) -> Vec<Ask> {
     let ask = |link: &Link| answered(bank, &link.question, link.to, vec![link.from, link.to]);
     bank.links.iter().map(ask).collect()
 }
@@ -61,7 +61,7 @@ fn answered(bank: &Bank, question: &Question, answers_it: usize, needs: Vec<usiz
 }
 
 /// The topic of a passage that is not among the examples.
-pub fn topics(bank: &Bank) -> Vec<Ask> {
+pub(super) fn topics(bank: &Bank) -> Vec<Ask> {
     let ask = |(place, passage): (usize, &Passage)| Ask {
         input: format!("Text: {}\nTopic:", passage.summary),
         answer: Answer::Texts(vec![passage.topic.clone()]),
@@ -72,7 +72,7 @@ pub fn topics(bank: &Bank) -> Vec<Ask> {
 }
 
 /// Which passage a summary is of.
-pub fn places(bank: &Bank) -> Vec<Ask> {
+pub(super) fn places(bank: &Bank) -> Vec<Ask> {
     let ask = |(place, passage): (usize, &Passage)| Ask {
         input: passage.summary.clone(),
         answer: Answer::Place,
@@ -83,7 +83,7 @@ pub fn places(bank: &Bank) -> Vec<Ask> {
 }
 
 /// How many different passages there are.
-pub fn counts(_bank: &Bank) -> Vec<Ask> {
+pub(super) fn counts(_bank: &Bank) -> Vec<Ask> {
     let ask = |share| Ask {
         input: String::new(),
         answer: Answer::Different(share),
@@ -94,7 +94,7 @@ pub fn counts(_bank: &Bank) -> Vec<Ask> {
 }
 
 /// The summary of the passage of a title.
-pub fn summaries(bank: &Bank) -> Vec<Ask> {
+pub(super) fn summaries(bank: &Bank) -> Vec<Ask> {
     let ask = |(place, passage): (usize, &Passage)| Ask {
         input: passage.title.clone(),
         answer: Answer::Texts(vec![passage.summary.clone()]),
@@ -106,7 +106,7 @@ pub fn summaries(bank: &Bank) -> Vec<Ask> {
 
 /// A line in the second half of a source file, which is not in the context; what it imports is. The file is shown up to
 /// the end of the line before, which is not blank: what comes next is one line end and this line.
-pub fn next_lines(bank: &Bank) -> Vec<Ask> {
+pub(super) fn next_lines(bank: &Bank) -> Vec<Ask> {
     let files = bank.passages.iter().enumerate();
     let files = files.filter(|(_, passage)| passage.genre == SOURCE);
     let of = |(place, passage): (usize, &Passage)| {

@@ -5,7 +5,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 /// Real cities. Single words, so that a question names its needle in few tokens.
-pub const CITIES: [&str; 72] = [
+pub(super) const CITIES: [&str; 72] = [
     "Accra",
     "Amsterdam",
     "Ankara",
@@ -81,7 +81,7 @@ pub const CITIES: [&str; 72] = [
 ];
 
 /// A city and its number.
-pub struct Fact {
+pub(super) struct Fact {
     pub city: &'static str,
     /// Of five digits.
     pub number: u32,
@@ -89,14 +89,14 @@ pub struct Fact {
 
 impl Fact {
     /// The needle.
-    pub fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         let Self { city, number } = self;
         format!("The special magic number for {city} is {number}.")
     }
 }
 
 /// `count` facts with different cities and numbers; at most as many as there are cities.
-pub fn draw_facts(rng: &mut ChaCha8Rng, count: usize) -> Vec<Fact> {
+pub(super) fn draw_facts(rng: &mut ChaCha8Rng, count: usize) -> Vec<Fact> {
     let cities = index::sample(rng, CITIES.len(), count.min(CITIES.len()));
     let mut facts: Vec<Fact> = Vec::with_capacity(count);
     for city in cities {

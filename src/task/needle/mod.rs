@@ -7,7 +7,7 @@ mod fact;
 mod plant;
 mod spec;
 
-pub use spec::KIND;
+pub(super) use spec::KIND;
 
 use std::sync::Arc;
 

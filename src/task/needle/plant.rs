@@ -11,7 +11,7 @@ use crate::model::tokenizer::ModelTokenizer;
 /// Boundaries of `slice` for the needle, first, and for `distractors`: the needle's is the last at or
 /// before `depth` percent of the tokens, the others are drawn from equal parts of the text. `None` if
 /// there are too few boundaries, or no text.
-pub fn places(
+pub(super) fn places(
     slice: &Slice,
     depth: u32,
     distractors: usize,
@@ -35,7 +35,7 @@ pub fn places(
 
 /// Tokens of `sentence` after a boundary whose white space `gap` is before it: with the same white
 /// space after it, or a space in front where there is none yet.
-pub fn insertion(tokenizer: &ModelTokenizer, sentence: &str, gap: &str) -> Result<Vec<u32>> {
+pub(super) fn insertion(tokenizer: &ModelTokenizer, sentence: &str, gap: &str) -> Result<Vec<u32>> {
     let (tokens, _) = if gap.is_empty() {
         tokenizer.encode_after(".", &format!(" {sentence}"))?
     } else {
@@ -45,7 +45,7 @@ pub fn insertion(tokenizer: &ModelTokenizer, sentence: &str, gap: &str) -> Resul
 }
 
 /// The tokens of `slice` with each of `facts` at the boundary in the same place of `places`.
-pub fn plant(
+pub(super) fn plant(
     slice: &Slice,
     places: &[usize],
     facts: &[Fact],

@@ -13,7 +13,7 @@ use crate::dataset::texts;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::spec::{BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, settings};
 
-pub const KIND: TaskKind = TaskKind {
+pub(crate) const KIND: TaskKind = TaskKind {
     name: Cow::Borrowed("needle"),
     summary: Cow::Borrowed(
         "needle in a haystack: recall one planted sentence among prose and k distractors",

@@ -11,7 +11,7 @@ mod settings;
 mod spec;
 
 pub use settings::{NiahSettings, Spacing};
-pub use spec::{MULTI, ORIGINAL, PUBLISHED};
+pub(super) use spec::{MULTI, ORIGINAL, PUBLISHED};
 
 use std::sync::Arc;
 

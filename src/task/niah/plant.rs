@@ -7,7 +7,7 @@ use crate::model::tokenizer::ModelTokenizer;
 
 /// Full stops as tokens: `.` for the published haystack, and the stops of Chinese and Japanese, which may be several
 /// tokens each.
-pub struct FullStops(Vec<Vec<u32>>);
+pub(super) struct FullStops(Vec<Vec<u32>>);
 
 impl FullStops {
     /// A `.` is one token at the start of a text and after a letter, which differ where texts begin with a space
@@ -15,7 +15,7 @@ impl FullStops {
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn new(tokenizer: &ModelTokenizer) -> Result<Self> {
+    pub(super) fn new(tokenizer: &ModelTokenizer) -> Result<Self> {
         let last = |tokens: Vec<u32>| tokens.last().copied().into_iter().collect();
         let mut stops: Vec<Vec<u32>> = vec![
             last(tokenizer.encode(".", false)?),
@@ -42,7 +42,12 @@ impl FullStops {
 /// `haystack` with the first of `needles` at `depth` percent and the others evenly from there to the end, each moved
 /// back to just after a full stop, or to the start where there is none. At 100 % all are put at the end, as they come.
 /// A haystack without any full stop is parted where its texts are.
-pub fn plant(haystack: Cut, needles: &[Vec<u32>], depth: f64, full_stops: &FullStops) -> Vec<u32> {
+pub(super) fn plant(
+    haystack: Cut,
+    needles: &[Vec<u32>],
+    depth: f64,
+    full_stops: &FullStops,
+) -> Vec<u32> {
     let Cut { tokens, ends } = haystack;
     let mut stops = full_stops.ends(&tokens);
     if !stops.contains(&true) {

@@ -40,7 +40,7 @@ pub enum Protocol {
 }
 
 /// The text of a prompt around its haystack.
-pub struct Wrapper {
+pub(super) struct Wrapper {
     pub opening: &'static str,
     pub closing: &'static str,
     pub question: &'static str,
@@ -113,7 +113,7 @@ impl Protocol {
         }
     }
 
-    pub fn wrapper(self) -> Wrapper {
+    pub(super) fn wrapper(self) -> Wrapper {
         match self {
             // The mark of a chat's turn is published, whatever the model.
             Self::Published => Wrapper {

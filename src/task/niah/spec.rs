@@ -42,7 +42,7 @@ const KEYS: &[Key] = &[
     HAYSTACK,
 ];
 
-pub const PUBLISHED: TaskKind = TaskKind {
+pub(crate) const PUBLISHED: TaskKind = TaskKind {
     name: Cow::Borrowed("needle-published"),
     summary: Cow::Borrowed(
         "the needle test that KV-cache papers plot (KVCache-Factory): a sandwich in San Francisco, word overlap",
@@ -51,14 +51,14 @@ pub const PUBLISHED: TaskKind = TaskKind {
     parts: &[],
     parse: |_, table| parse(Protocol::Published, table),
 };
-pub const ORIGINAL: TaskKind = TaskKind {
+pub(crate) const ORIGINAL: TaskKind = TaskKind {
     name: Cow::Borrowed("needle-original"),
     summary: Cow::Borrowed("the first needle test (NIAH), in a chat; depths linear or sigmoid"),
     keys: KEYS,
     parts: &[],
     parse: |_, table| parse(Protocol::Original, table),
 };
-pub const MULTI: TaskKind = TaskKind {
+pub(crate) const MULTI: TaskKind = TaskKind {
     name: Cow::Borrowed("needle-multi"),
     summary: Cow::Borrowed(
         "several needles asked for at once (NIAH): the share of them that the answer names",

@@ -6,7 +6,7 @@
 
 mod spec;
 
-pub use spec::KIND;
+pub(super) use spec::KIND;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;

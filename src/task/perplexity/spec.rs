@@ -12,7 +12,7 @@ use crate::dataset::texts;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::spec::{BuiltTask, Key, TaskKind, TaskSpec, settings};
 
-pub const KIND: TaskKind = TaskKind {
+pub(crate) const KIND: TaskKind = TaskKind {
     name: Cow::Borrowed("perplexity"),
     summary: Cow::Borrowed("perplexity of what follows a compressed prefix of a long text"),
     keys: &[

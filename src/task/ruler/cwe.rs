@@ -12,11 +12,11 @@ use super::draft::{Draft, Draw, Generator};
 use super::words::{WORDS, numbered};
 
 /// How many words are asked for.
-pub const COMMON: usize = 10;
+pub(super) const COMMON: usize = 10;
 
 /// How often words stand in a list, and how many different ones an example has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frequencies {
+pub(super) struct Frequencies {
     pub common: usize,
     pub uncommon: usize,
     pub example_words: usize,
@@ -25,7 +25,7 @@ pub struct Frequencies {
 }
 
 /// Those of a list for `length` tokens.
-pub fn frequencies(length: usize) -> Frequencies {
+pub(super) fn frequencies(length: usize) -> Frequencies {
     match length < 4096 {
         true => Frequencies {
             common: 6,
@@ -44,7 +44,7 @@ pub fn frequencies(length: usize) -> Frequencies {
     }
 }
 
-pub struct CommonWords;
+pub(super) struct CommonWords;
 
 impl Generator for CommonWords {
     fn max_new_tokens(&self) -> usize {

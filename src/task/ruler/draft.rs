@@ -33,7 +33,7 @@ pub struct Draw {
 }
 
 /// A metric's name, and the function of the answers and a response.
-pub type Metric = (&'static str, fn(&[String], &str) -> f64);
+pub(super) type Metric = (&'static str, fn(&[String], &str) -> f64);
 
 pub trait Generator {
     /// Tokens the model may generate.

@@ -9,7 +9,7 @@ use anyhow::Result;
 ///
 /// # Errors
 /// The first error of an attempt.
-pub fn most<T>(
+pub(super) fn most<T>(
     units: RangeInclusive<usize>,
     attempt: impl Fn(usize) -> Result<Option<T>>,
 ) -> Result<Option<T>> {

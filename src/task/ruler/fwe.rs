@@ -13,16 +13,16 @@ use super::draft::{Draft, Draw, Generator};
 use super::words::letters;
 
 /// Of the distribution.
-pub const ALPHA: f64 = 2.0;
+pub(super) const ALPHA: f64 = 2.0;
 /// How many words are asked for.
-pub const FREQUENT: usize = 3;
+pub(super) const FREQUENT: usize = 3;
 const LETTERS: usize = 6;
 const NOISE: &str = "...";
 /// zeta(2), which the shares of all ranks are over.
 const ZETA: f64 = PI * PI / 6.0;
 
 /// How often the word of `rank`, counted from 1, stands in a text of about `words`.
-pub fn count(words: usize, rank: usize) -> usize {
+pub(super) fn count(words: usize, rank: usize) -> usize {
     (words as f64 * (rank as f64).powf(-ALPHA) / ZETA) as usize
 }
 
@@ -31,7 +31,7 @@ fn vocabulary(length: usize) -> usize {
     (length / 50).max(FREQUENT + 2)
 }
 
-pub struct FrequentWords;
+pub(super) struct FrequentWords;
 
 impl Generator for FrequentWords {
     fn max_new_tokens(&self) -> usize {

@@ -57,7 +57,7 @@ pub const KINDS: [RulerKind; 13] = [
 ];
 
 /// Their names.
-pub const NAMES: [&str; 13] = {
+pub(super) const NAMES: [&str; 13] = {
     let mut names = [""; 13];
     let mut i = 0;
     while i < names.len() {

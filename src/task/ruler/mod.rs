@@ -20,7 +20,7 @@ mod words;
 
 pub use kind::{KINDS, RulerKind};
 pub use settings::RulerSettings;
-pub use spec::KIND;
+pub(super) use spec::KIND;
 
 use std::sync::Arc;
 

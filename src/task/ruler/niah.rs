@@ -12,7 +12,7 @@ use super::words::Value;
 use crate::dataset::essay::Essay;
 
 /// A line of haystack that says nothing.
-pub const NOISE: &str =
+pub(super) const NOISE: &str =
     "The kettle is warm. The road is long. The hills are quiet. Off we go. Back home by dusk.";
 
 /// What needles are hidden in.
@@ -49,39 +49,39 @@ const BASE: NiahConfig = NiahConfig {
     values: 1,
     queries: 1,
 };
-pub const SINGLE_1: NiahConfig = NiahConfig {
+pub(super) const SINGLE_1: NiahConfig = NiahConfig {
     haystack: Haystack::Noise,
     ..BASE
 };
-pub const SINGLE_2: NiahConfig = BASE;
-pub const SINGLE_3: NiahConfig = NiahConfig {
+pub(super) const SINGLE_2: NiahConfig = BASE;
+pub(super) const SINGLE_3: NiahConfig = NiahConfig {
     value: Value::Uuids,
     ..BASE
 };
-pub const MULTIKEY_1: NiahConfig = NiahConfig { keys: 4, ..BASE };
-pub const MULTIKEY_2: NiahConfig = NiahConfig {
+pub(super) const MULTIKEY_1: NiahConfig = NiahConfig { keys: 4, ..BASE };
+pub(super) const MULTIKEY_2: NiahConfig = NiahConfig {
     haystack: Haystack::Needles,
     ..BASE
 };
-pub const MULTIKEY_3: NiahConfig = NiahConfig {
+pub(super) const MULTIKEY_3: NiahConfig = NiahConfig {
     haystack: Haystack::Needles,
     key: Value::Uuids,
     value: Value::Uuids,
     ..BASE
 };
-pub const MULTIVALUE: NiahConfig = NiahConfig { values: 4, ..BASE };
-pub const MULTIQUERY: NiahConfig = NiahConfig {
+pub(super) const MULTIVALUE: NiahConfig = NiahConfig { values: 4, ..BASE };
+pub(super) const MULTIQUERY: NiahConfig = NiahConfig {
     keys: 4,
     queries: 4,
     ..BASE
 };
 
 /// The depths in percent at which needles stand in an essay: `round(linspace(0, 100, 40))`.
-pub fn depths() -> [usize; 40] {
+pub(super) fn depths() -> [usize; 40] {
     std::array::from_fn(|i| (100.0 * i as f64 / 39.0).round_ties_even() as usize)
 }
 
-pub struct Niah {
+pub(super) struct Niah {
     pub config: NiahConfig,
     /// Read where the haystack is prose.
     pub essay: Arc<Essay>,

@@ -10,7 +10,7 @@ use super::draft::{Draft, Draw, Generator, Metric};
 use crate::dataset::documents::{Documents, Question};
 use crate::task::metric::string_match;
 
-pub struct Qa {
+pub(super) struct Qa {
     pub data: Arc<Documents>,
 }
 

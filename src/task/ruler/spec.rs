@@ -13,7 +13,7 @@ use crate::dataset::texts;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::task::spec::{BuiltTask, HAYSTACK, Key, TaskKind, TaskSpec, settings};
 
-pub const KIND: TaskKind = TaskKind {
+pub(crate) const KIND: TaskKind = TaskKind {
     name: Cow::Borrowed("ruler"),
     summary: Cow::Borrowed(
         "RULER's thirteen tasks, made up at any length; qa_1 and qa_2 over a SQuAD and a HotpotQA file of yours",

@@ -14,13 +14,13 @@ use super::draft::{Draft, Draw, Generator};
 use super::niah::NOISE;
 use super::words::letters;
 
-pub const HOPS: usize = 4;
+pub(super) const HOPS: usize = 4;
 const LETTERS: usize = 5;
 const EXAMPLE_LETTERS: usize = 3;
 /// Lines of noise in the example: what the published rule, at most 500 tokens by steps of five lines, comes to.
 const EXAMPLE_UNITS: usize = 10;
 
-pub struct VariableTracking;
+pub(super) struct VariableTracking;
 
 impl Generator for VariableTracking {
     fn max_new_tokens(&self) -> usize {

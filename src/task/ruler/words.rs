@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 static LISTS: LazyLock<Petnames<'static>> = LazyLock::new(Petnames::medium);
 
 /// Every word once, in alphabetical order.
-pub static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+pub(super) static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let Petnames {
         adjectives,
         adverbs,
@@ -78,13 +78,13 @@ impl Value {
 }
 
 /// `length` letters from `first` to the 26th after it.
-pub fn letters(rng: &mut ChaCha8Rng, first: u8, length: usize) -> String {
+pub(super) fn letters(rng: &mut ChaCha8Rng, first: u8, length: usize) -> String {
     let letter = |_| char::from(first + rng.random_range(0..26));
     (0..length).map(letter).collect()
 }
 
 /// `1. first 2. second ...`
-pub fn numbered(words: &[&str]) -> String {
+pub(super) fn numbered(words: &[&str]) -> String {
     let numbered: Vec<String> = (1..)
         .zip(words)
         .map(|(i, word)| format!("{i}. {word}"))

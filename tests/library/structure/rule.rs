@@ -9,7 +9,7 @@ use super::uses::{Use, Uses};
 type Graph<'a> = BTreeMap<&'a str, BTreeMap<&'a str, &'a Use>>;
 
 /// Says where files break the rule. `order`: the top-level modules.
-pub fn complaints(uses: &Uses, order: &[&str]) -> Vec<String> {
+pub(super) fn complaints(uses: &Uses, order: &[&str]) -> Vec<String> {
     let mut complaints = Vec::new();
     let place = |file: &str| order.iter().position(|module| *module == top(file));
     let mut within = Graph::new();
@@ -28,7 +28,7 @@ pub fn complaints(uses: &Uses, order: &[&str]) -> Vec<String> {
 }
 
 /// The top-level module that a file belongs to.
-pub fn top(file: &str) -> &str {
+pub(super) fn top(file: &str) -> &str {
     let top = file.split('/').next().unwrap_or(file);
     top.strip_suffix(".rs").unwrap_or(top)
 }

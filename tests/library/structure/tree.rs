@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use syn::{Attribute, Item, ItemMod, UseTree};
 
 /// A module's place below the crate root, or a path as it is written.
-pub type Path = Vec<String>;
+pub(super) type Path = Vec<String>;
 
 /// A crate without what is compiled for tests alone.
 #[derive(Default)]
-pub struct Tree {
+pub(super) struct Tree {
     pub modules: BTreeMap<Path, Module>,
 }
 
 #[derive(Default)]
-pub struct Module {
+pub(super) struct Module {
     /// Below `src`. A module written within another has that one's.
     pub file: String,
     pub items: Vec<Item>,
@@ -32,14 +32,14 @@ enum Name {
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(super) enum Found {
     /// An item, or what belongs to it, in the module that defines it.
     Item(Path),
     Module(Path),
 }
 
 /// One name that a `use` declaration brings in.
-pub struct Import {
+pub(super) struct Import {
     /// Without the `self` at the end of a group.
     pub path: Path,
     /// What it is called here; none for a glob.
@@ -54,7 +54,7 @@ impl Module {
 
 impl Tree {
     /// Reads the crate whose root is `lib.rs`, from the texts of its files by their paths below `src`.
-    pub fn read(files: &BTreeMap<String, String>) -> Self {
+    pub(super) fn read(files: &BTreeMap<String, String>) -> Self {
         let mut tree = Self::default();
         tree.add_file(files, "lib.rs", Path::new());
         tree
@@ -129,7 +129,7 @@ impl Tree {
 
     /// What `path` leads to from the module `from`, through imports and re-exports. A name may be of a module and of
     /// an item; nothing is found for what another crate defines.
-    pub fn resolve(&self, from: &[String], path: &[String]) -> Vec<Found> {
+    pub(super) fn resolve(&self, from: &[String], path: &[String]) -> Vec<Found> {
         self.walk(from, path, &mut Vec::new())
     }
 
@@ -224,12 +224,12 @@ fn above(module: &[String]) -> Path {
 }
 
 /// `path` with `more` after it.
-pub fn join(path: &[String], more: &[String]) -> Path {
+pub(super) fn join(path: &[String], more: &[String]) -> Path {
     [path, more].concat()
 }
 
 /// The names that a `use` declaration brings in.
-pub fn imports(tree: &UseTree) -> Vec<Import> {
+pub(super) fn imports(tree: &UseTree) -> Vec<Import> {
     let mut found = Vec::new();
     add_imports(tree, &[], &mut found);
     found
@@ -265,7 +265,7 @@ fn add_imports(tree: &UseTree, before: &[String], found: &mut Vec<Import>) {
 }
 
 /// Whether something with these attributes is compiled for tests alone.
-pub fn for_tests(attributes: &[Attribute]) -> bool {
+pub(super) fn for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_test = |condition: syn::Ident| condition == "test";
         attribute.path().is_ident("cfg") && attribute.parse_args().is_ok_and(is_test)
@@ -279,7 +279,7 @@ fn has(attributes: &[Attribute], name: &str) -> bool {
 }
 
 /// The attributes before an item.
-pub fn attributes(item: &Item) -> &[Attribute] {
+pub(super) fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(syn::ItemConst { attrs, .. })
         | Item::Enum(syn::ItemEnum { attrs, .. })

@@ -13,17 +13,17 @@ use super::tree::{Found, Import, Path, Tree, attributes, for_tests, imports, joi
 
 /// A path that leads from one file to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
+pub(super) struct Use {
     /// As it is written.
     pub path: String,
     pub line: usize,
 }
 
 /// For two files, the first path that leads from one to the other.
-pub type Uses = BTreeMap<(String, String), Use>;
+pub(super) type Uses = BTreeMap<(String, String), Use>;
 
 /// Every use of a file by another.
-pub fn uses(tree: &Tree) -> Uses {
+pub(super) fn uses(tree: &Tree) -> Uses {
     let mut found = Uses::new();
     for (at, module) in &tree.modules {
         let mut reader = Reader {

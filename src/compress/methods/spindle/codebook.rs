@@ -11,7 +11,7 @@ use crate::compress::size::Size;
 use crate::compress::writer::{CodebookWriter, Scope};
 use crate::store::Rotate;
 
-pub const THETA_K: SettingInfo = SettingInfo {
+pub(super) const THETA_K: SettingInfo = SettingInfo {
     name: "theta-k",
     about: About::Threshold,
     accepts: Accepts::Number {
@@ -22,7 +22,7 @@ pub const THETA_K: SettingInfo = SettingInfo {
     help: "keys more alike than this cosine may share a codeword; 1 shares only equal ones",
 };
 
-pub const THETA_V: SettingInfo = SettingInfo {
+pub(super) const THETA_V: SettingInfo = SettingInfo {
     name: "theta-v",
     about: About::Threshold,
     accepts: Accepts::Number {
@@ -33,7 +33,7 @@ pub const THETA_V: SettingInfo = SettingInfo {
     help: "the same for values",
 };
 
-pub const THETA_SCALE: SettingInfo = SettingInfo {
+pub(super) const THETA_SCALE: SettingInfo = SettingInfo {
     name: "theta-scale",
     about: About::Size(Size::Knob),
     accepts: Accepts::Number {
@@ -54,7 +54,7 @@ pub enum LearnerName {
     SphericalKMeans,
 }
 
-pub const LEARNER: SettingInfo = SettingInfo {
+pub(super) const LEARNER: SettingInfo = SettingInfo {
     name: "learner",
     about: About::Way,
     accepts: Accepts::words::<LearnerName>(),
@@ -63,7 +63,7 @@ pub const LEARNER: SettingInfo = SettingInfo {
 };
 
 /// The share of codewords, with what it is about and its default.
-pub const fn codewords(about: About, default: Option<DefaultValue>) -> SettingInfo {
+pub(super) const fn codewords(about: About, default: Option<DefaultValue>) -> SettingInfo {
     SettingInfo {
         name: "codewords",
         about,
@@ -77,12 +77,12 @@ pub const fn codewords(about: About, default: Option<DefaultValue>) -> SettingIn
 }
 
 /// The share of codewords where none is given.
-pub const CODEWORDS: f64 = 0.25;
+pub(super) const CODEWORDS: f64 = 0.25;
 
 /// The share of codewords as the size of a codebook alone.
-pub const CODEWORDS_SIZE: SettingInfo = codewords(About::Size(Size::Knob), None);
+pub(super) const CODEWORDS_SIZE: SettingInfo = codewords(About::Size(Size::Knob), None);
 
-pub const SCOPE: SettingInfo = SettingInfo {
+pub(super) const SCOPE: SettingInfo = SettingInfo {
     name: "scope",
     about: About::Way,
     accepts: Accepts::words::<Scope>(),
@@ -99,7 +99,7 @@ enum Codeword {
     Mean,
 }
 
-pub const CODEWORD: SettingInfo = SettingInfo {
+pub(super) const CODEWORD: SettingInfo = SettingInfo {
     name: "codeword",
     about: About::Way,
     accepts: Accepts::words::<Codeword>(),
@@ -116,7 +116,7 @@ enum Keys {
     PostRope,
 }
 
-pub const KEYS: SettingInfo = SettingInfo {
+pub(super) const KEYS: SettingInfo = SettingInfo {
     name: "keys",
     about: About::Way,
     accepts: Accepts::words::<Keys>(),
@@ -124,7 +124,7 @@ pub const KEYS: SettingInfo = SettingInfo {
     help: "keys are coded before RoPE (the paper's) or after",
 };
 
-pub const MAGNITUDES: SettingInfo = SettingInfo {
+pub(super) const MAGNITUDES: SettingInfo = SettingInfo {
     name: "magnitudes",
     about: About::Way,
     accepts: Accepts::Flag,
@@ -141,7 +141,7 @@ enum Decode {
     Whole,
 }
 
-pub const DECODE: SettingInfo = SettingInfo {
+pub(super) const DECODE: SettingInfo = SettingInfo {
     name: "decode",
     about: About::Way,
     accepts: Accepts::words::<Decode>(),
@@ -152,7 +152,7 @@ pub const DECODE: SettingInfo = SettingInfo {
 /// How what is kept is coded.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct CodebookSettings {
+pub(super) struct CodebookSettings {
     theta_k: f64,
     theta_v: f64,
     pub learner: LearnerName,
@@ -168,7 +168,7 @@ impl CodebookSettings {
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a setting that the learner does not heed.
-    pub fn recipe(
+    pub(super) fn recipe(
         &self,
         eviction: Option<Eviction>,
         codewords: f64,

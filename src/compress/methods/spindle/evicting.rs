@@ -8,7 +8,7 @@ use crate::compress::methods::parts::Windowed;
 use crate::compress::score::{Normalisation, WindowAttention};
 use crate::compress::settings::{About, Accepts, DefaultValue, SettingInfo, Settings};
 
-pub const BETA: SettingInfo = SettingInfo {
+pub(super) const BETA: SettingInfo = SettingInfo {
     name: "beta",
     about: About::Way,
     accepts: Accepts::Number {
@@ -28,7 +28,7 @@ pub enum ShapeName {
     Uniform,
 }
 
-pub const SHAPE: SettingInfo = SettingInfo {
+pub(super) const SHAPE: SettingInfo = SettingInfo {
     name: "shape",
     about: About::Way,
     accepts: Accepts::words::<ShapeName>(),
@@ -38,7 +38,7 @@ pub const SHAPE: SettingInfo = SettingInfo {
 
 /// What a budget is spread by and scores are divided by.
 #[derive(Deserialize)]
-pub struct Evicting {
+pub(super) struct Evicting {
     normalisation: Normalisation,
     shape: ShapeName,
     beta: f64,
@@ -47,7 +47,11 @@ pub struct Evicting {
 impl Evicting {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a setting that another leaves without effect.
-    pub fn eviction(&self, windowed: &Windowed, settings: &Settings) -> anyhow::Result<Eviction> {
+    pub(super) fn eviction(
+        &self,
+        windowed: &Windowed,
+        settings: &Settings,
+    ) -> anyhow::Result<Eviction> {
         settings.heeds("beta", ("shape", self.shape), &[ShapeName::Linear])?;
         Ok(Eviction {
             score: Box::new(WindowAttention {

@@ -13,7 +13,7 @@ use crate::store::{Bytes, Coded, CodedRows, Codewords, Content, Fault, Indices, 
 
 /// How far thresholds are from 1, in multiples of the settings', at which all vectors are measured in one pass when a
 /// size is solved for.
-pub const SCALES: [f64; 12] = [12.0, 10.0, 8.0, 6.5, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5, 0.0];
+pub(super) const SCALES: [f64; 12] = [12.0, 10.0, 8.0, 6.5, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5, 0.0];
 
 /// What a codebook is learnt from.
 struct Book<'a> {
@@ -26,7 +26,7 @@ struct Book<'a> {
 }
 
 /// Keys or values of one layer, ready to be coded.
-pub struct CodebookPlan<'a> {
+pub(super) struct CodebookPlan<'a> {
     source: SideView<'a>,
     learning: Learning,
     theta: f64,
@@ -49,7 +49,7 @@ struct Coding<'p, 'a> {
 impl<'a> CodebookPlan<'a> {
     /// # Errors
     /// A vector whose norm the store cannot hold.
-    pub fn new(
+    pub(super) fn new(
         source: SideView<'a>,
         learning: Learning,
         theta: f64,

@@ -10,7 +10,7 @@ use crate::model::tokenizer::ends::Token;
 use crate::model::tokenizer::sentencepiece::NORMAL;
 
 /// Keys are without `tokenizer.ggml.`, but for those of templates.
-pub struct Metadata(pub HashMap<String, Value>);
+pub(super) struct Metadata(pub HashMap<String, Value>);
 
 impl Metadata {
     fn get(&self, key: &str) -> Option<&Value> {
@@ -18,28 +18,28 @@ impl Metadata {
     }
 
     /// The text of a template, by its whole key.
-    pub fn template(&self, key: &str) -> Option<String> {
+    pub(super) fn template(&self, key: &str) -> Option<String> {
         self.0.get(key)?.to_string().ok().cloned()
     }
 
     /// Names of templates beside the one without a name.
-    pub fn template_names(&self) -> Vec<String> {
+    pub(super) fn template_names(&self) -> Vec<String> {
         let names = self.0.get("tokenizer.chat_templates");
         let names = names.and_then(|names| names.to_vec().ok());
         let name = |value: &Value| value.to_string().ok().cloned();
         names.into_iter().flatten().filter_map(name).collect()
     }
 
-    pub fn string(&self, key: &str) -> Option<&str> {
+    pub(super) fn string(&self, key: &str) -> Option<&str> {
         self.get(key)?.to_string().ok().map(String::as_str)
     }
 
-    pub fn boolean(&self, key: &str) -> Option<bool> {
+    pub(super) fn boolean(&self, key: &str) -> Option<bool> {
         self.get(key)?.to_bool().ok()
     }
 
     /// The token whose id stands under `key`; none for an id that is not in the vocabulary.
-    pub fn token(&self, key: &str, tokens: &[String]) -> Option<Token> {
+    pub(super) fn token(&self, key: &str, tokens: &[String]) -> Option<Token> {
         let id = u32::try_from(integer(self.get(key)?)?).ok()?;
         Some((tokens.get(id as usize)?.clone(), id))
     }
@@ -50,7 +50,7 @@ impl Metadata {
             .ok_or_else(|| bad_input!("no array tokenizer.ggml.{key} in it"))
     }
 
-    pub fn strings(&self, key: &str) -> Result<Vec<String>> {
+    pub(super) fn strings(&self, key: &str) -> Result<Vec<String>> {
         let texts = self
             .list(key)?
             .iter()
@@ -60,7 +60,7 @@ impl Metadata {
             .map_err(|e| bad_input!("tokenizer.ggml.{key}: {e}"))
     }
 
-    pub fn floats(&self, key: &str) -> Result<Vec<f32>> {
+    pub(super) fn floats(&self, key: &str) -> Result<Vec<f32>> {
         let numbers = self.list(key)?.iter().map(Value::to_f32);
         numbers
             .collect::<Result<_, _>>()
@@ -68,7 +68,7 @@ impl Metadata {
     }
 
     /// The kind of each token; all are [`NORMAL`] in a file that does not say.
-    pub fn kinds(&self, count: usize) -> Vec<i64> {
+    pub(super) fn kinds(&self, count: usize) -> Vec<i64> {
         let list = self.list("token_type").unwrap_or_default();
         let mut kinds: Vec<_> = list
             .iter()

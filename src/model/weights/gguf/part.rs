@@ -27,7 +27,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let (content, length) = header::of_file(path)?;
         for (tensor, info) in &content.tensor_infos {
@@ -60,7 +60,7 @@ impl Part {
     }
 
     /// That this is part `index` of `count`, as its metadata says.
-    pub fn check_split(&self, index: usize, count: usize) -> Result<()> {
+    pub(super) fn check_split(&self, index: usize, count: usize) -> Result<()> {
         for (key, expected, unsplit) in [(SPLIT_COUNT, count, 1), ("split.no", index, 0)] {
             let found = match self.content.metadata.get(key) {
                 None => unsplit,
@@ -81,7 +81,7 @@ impl Part {
         Ok(())
     }
 
-    pub fn bytes(&self, name: &str, info: &TensorInfo) -> Result<Vec<u8>> {
+    pub(super) fn bytes(&self, name: &str, info: &TensorInfo) -> Result<Vec<u8>> {
         let read = || -> Result<Vec<u8>> {
             // A handle of its own, so that threads do not share a file position.
             let mut file = files::open(&self.path)?;
@@ -101,7 +101,12 @@ impl Part {
     }
 
     /// Expands stored blocks, in chunks over all cores.
-    pub fn dequantise(&self, name: &str, info: &TensorInfo, bytes: &[u8]) -> Result<Vec<f32>> {
+    pub(super) fn dequantise(
+        &self,
+        name: &str,
+        info: &TensorInfo,
+        bytes: &[u8],
+    ) -> Result<Vec<f32>> {
         let block = info.ggml_dtype.block_size();
         let blocks = CHUNK / block;
         let mut values = vec![0f32; info.shape.elem_count()];
