@@ -28,10 +28,11 @@ pub(crate) struct Archive {
 /// A file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packed {
+    /// Its number in the archive, from 0, by which it is opened.
     pub index: usize,
-    /// As it stands there.
+    /// Its path as the archive has it, which may lead out of a folder.
     pub name: String,
-    /// Where it belongs below the archive's folder; none for a name that leads out of it.
+    /// The same path, relative to the folder that the archive is unpacked into. None: it leads out of that folder.
     pub path: Option<PathBuf>,
 }
 

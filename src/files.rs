@@ -43,8 +43,11 @@ pub fn is_there(path: &Path) -> Result<bool> {
 /// What there is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
+    /// A folder, or a link to one.
     Folder,
+    /// A regular file, or a link to one.
     File,
+    /// Nothing, or nothing that can be looked at: a link that leads nowhere, a folder that may not be read.
     Nothing,
 }
 

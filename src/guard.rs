@@ -62,9 +62,10 @@ pub fn caught<T>(act: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(act)).ok()
 }
 
-/// What an act may take.
+/// Bounds on the time and memory of what runs in [`within`].
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// Wall-clock time after which the act is given up.
     pub time: Duration,
     /// Bytes by which the program's memory may grow meanwhile.
     pub memory: u64,
@@ -72,7 +73,7 @@ pub struct Limits {
     pub stack: usize,
 }
 
-/// How often an act is looked at.
+/// How often [`within`] looks at time and memory.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// What `act` returns on a thread of its own, or in words why it was given up: it panicked, or passed a limit. An act

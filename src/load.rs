@@ -17,7 +17,9 @@ use crate::terminal;
 
 /// A model with its tokenizer.
 pub struct Loaded {
+    /// The decoder with its weights, on the device asked for.
     pub model: Model,
+    /// The model's own tokenizer, with its chat template if it has one.
     pub tokenizer: Arc<ModelTokenizer>,
     /// What a reader of the results should know of the files: tensors that the model does not use, keys that are not
     /// known. A line each; the program prints them and `run.json` keeps them.

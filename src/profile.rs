@@ -14,6 +14,7 @@ pub(crate) enum Stage {
     Load,
     /// Texts to samples.
     Tokenise,
+    /// Prompts through the model.
     Prefill,
     /// What does not depend on a size: scores, rankings, what is alike.
     Score,
@@ -21,7 +22,9 @@ pub(crate) enum Stage {
     Compress,
     /// Questions after compression, and right answers under teacher forcing.
     Force,
+    /// Answers, token by token.
     Decode,
+    /// Rows and answers written to the results folder.
     Record,
 }
 

@@ -11,9 +11,11 @@ use serde_path_to_error::Error;
 /// What is wrong with a text of JSON.
 #[derive(Debug)]
 pub struct Fault {
-    /// With the key.
+    /// The key, what was found and what was expected, in words.
     pub what: String,
+    /// Line of the mistake, from 1.
     pub line: usize,
+    /// Column of the mistake in its line, as `serde_json` counts.
     pub column: usize,
 }
 

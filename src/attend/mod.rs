@@ -26,23 +26,26 @@ use crate::store::{Fault, LayerStore};
 
 /// New tokens of one or several sequences in one layer, sequence after sequence, none of them rotated.
 pub struct Batch<'a> {
-    /// `[m, heads * head_dim]`: of all tokens or, of a single sequence, of its last ones, where no more are to attend.
+    /// Queries before RoPE, `[m, heads * head_dim]`. `m` is the number of new tokens, or less in a batch of one
+    /// sequence of which only the last `m` tokens are to attend.
     pub queries: &'a Tensor,
-    /// `[n, kv_heads * head_dim]`, as are the values.
+    /// Keys before RoPE, `[n, kv_heads * head_dim]`, for `n` new tokens over all sequences.
     pub keys: &'a Tensor,
+    /// Values, `[n, kv_heads * head_dim]`.
     pub values: &'a Tensor,
-    /// The tokens of each sequence.
+    /// For each sequence, which of the `n` tokens are its own.
     pub spans: &'a [Range<usize>],
-    /// Of each token, ascending within a sequence.
+    /// Position of each token in its text, `[n]`, ascending within a sequence.
     pub positions: &'a [usize],
+    /// Whether the tokens are a text that is there already or were just decoded. It sets the order of the arithmetic.
     pub pass: Pass,
 }
 
 /// What came of a batch.
 pub struct Attended {
-    /// `[m, heads * head_dim]`.
+    /// Attention output of each query, `[m, heads * head_dim]`.
     pub output: Tensor,
-    /// The first fault of each sequence.
+    /// For each sequence, the first value found that is not finite, or that its cache cannot hold.
     pub faults: Vec<Option<Fault>>,
 }
 

@@ -13,12 +13,19 @@ use multiversion::multiversion;
 #[derive(Debug, Clone, PartialEq)]
 pub enum RopeScaling {
     /// Every frequency divided by `factor` (position interpolation).
-    Linear { factor: f64 },
+    Linear {
+        /// The divisor, `factor` in `rope_scaling`.
+        factor: f64,
+    },
     /// Llama 3.1's scaling: long wavelengths divided by `factor`, short ones kept, a ramp between.
     Llama3 {
+        /// Divisor of the frequencies with long wavelengths.
         factor: f64,
+        /// Wavelengths above `original_max_positions / low_freq_factor` count as long.
         low_freq_factor: f64,
+        /// Wavelengths below `original_max_positions / high_freq_factor` count as short.
         high_freq_factor: f64,
+        /// Context length before it was extended, in tokens (`original_max_position_embeddings`).
         original_max_positions: usize,
     },
     /// One divisor per frequency (`head_dim / 2` of them): what llama.cpp stores in

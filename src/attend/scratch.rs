@@ -1,4 +1,4 @@
-//! Thread-local scratch of attention.
+//! Buffers of attention that each thread uses again.
 
 use std::cell::Cell;
 
@@ -6,19 +6,23 @@ use crate::store::lend;
 
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// A block of keys and one of values in f32.
+    /// A block of keys in f32.
     pub keys: Vec<f32>,
+    /// A block of values in f32.
     pub values: Vec<f32>,
     /// The factor of each key of a block.
     pub factors: Vec<f32>,
+    /// Positions of the entries of a block.
     pub positions: Vec<u32>,
-    /// Of all entries of a KV head for each query head: scores, and then weights.
+    /// For each query head, scores and then weights of all entries of its KV head.
     pub scores: Vec<f32>,
-    /// Entries that one query head sees, and their scores.
+    /// Entries that one query head sees.
     pub seen: Vec<u32>,
+    /// Scores of these entries.
     pub seen_scores: Vec<f32>,
-    /// The accumulator of a form, and the weighted sum of values, for each query head.
+    /// For each query head, the accumulator of a form.
     pub sums: Vec<f32>,
+    /// For each query head, the weighted sum of values.
     pub out: Vec<f32>,
 }
 

@@ -260,7 +260,7 @@ fn panels(rows: &[f32], dim: usize, tokens: usize, stride: usize) -> Vec<f32> {
     panels
 }
 
-/// The same for one row that sees all `scores`.
+/// Turns the scores of one row, which sees all of them, into weights relative to its maximum, and updates its state.
 #[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
     if scores.is_empty() {

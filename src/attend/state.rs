@@ -1,10 +1,12 @@
 //! The running state of a softmax.
 
-/// Of each row of queries.
+/// Maximum, sum and output of each row of queries, over the entries that it has attended to so far.
 pub(super) struct Softmax {
+    /// Largest score of each row; negative infinity before the first.
     pub max: Vec<f32>,
+    /// Sum of each row's weights, relative to its maximum.
     pub sum: Vec<f32>,
-    /// `[rows, dim]`, not yet divided by `sum`.
+    /// Weighted sum of values, `[rows, dim]`, not yet divided by `sum`.
     pub out: Vec<f32>,
 }
 

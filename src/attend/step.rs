@@ -83,7 +83,7 @@ struct Step<'a> {
     rotate: Rotate,
     /// Entries that were attended to before.
     rank: usize,
-    /// Of the token.
+    /// Position of the token.
     position: usize,
     members: Range<usize>,
 }
@@ -266,7 +266,7 @@ impl Step<'_> {
     }
 }
 
-/// What a run holds for one KV head.
+/// Attends to the entries that a run holds for one KV head.
 fn attend_run(
     run: &Run,
     kv_head: usize,

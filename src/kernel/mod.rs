@@ -9,7 +9,7 @@
 //! beside it. A safe function that leads to unsafe code checks its arguments first. `.ci/sanitize` runs them all under
 //! AddressSanitizer and Valgrind.
 //!
-//! - [`dots`], [`half`], `tile`: instructions that not every processor has, over slices whose lengths are checked.
+//! - [`dots`], `half`, `tile`: instructions that not every processor has, over slices whose lengths are checked.
 //! - `compress::codebook::similarity`: comparisons as bits, in SSE.
 
 #[expect(unsafe_code, reason = "AVX2, where the processor has it")]

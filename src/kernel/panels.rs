@@ -50,6 +50,7 @@ impl Panels {
         }
     }
 
+    /// Rows of the matrix, without those that fill up the last panel.
     pub fn rows(&self) -> usize {
         self.rows
     }

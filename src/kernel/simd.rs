@@ -4,6 +4,7 @@
 
 const LANES: usize = 16;
 
+/// Dot product of two vectors of one length.
 #[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];
@@ -35,6 +36,7 @@ pub(crate) fn add_scaled(out: &mut [f32], factor: f32, row: &[f32]) {
     }
 }
 
+/// `values *= factor`.
 #[inline(always)]
 pub(crate) fn scale(values: &mut [f32], factor: f32) {
     for v in values {
@@ -42,6 +44,7 @@ pub(crate) fn scale(values: &mut [f32], factor: f32) {
     }
 }
 
+/// The largest value, negative infinity where there are none. NaN is passed over.
 #[inline(always)]
 pub(crate) fn max(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];

@@ -6,24 +6,34 @@ pub const LANES: usize = 16;
 /// The left factor, `[m, k]` with any strides: element `(i, k)` is `data[i * row + k * step]`.
 #[derive(Clone, Copy)]
 pub struct Left<'a> {
+    /// The elements; others may lie between them.
     pub data: &'a [f32],
+    /// Elements from one row to the next.
     pub row: usize,
+    /// Elements from one column to the next.
     pub step: usize,
 }
 
 /// The right factor, `[k, groups * LANES]`: lane `j` of group `g` in row `k` is `data[k * row + g * group + j]`.
 #[derive(Clone, Copy)]
 pub struct Right<'a> {
+    /// The elements; others may lie between them.
     pub data: &'a [f32],
+    /// Elements from one row to the next.
     pub row: usize,
+    /// Elements from one group of [`LANES`] columns to the next.
     pub group: usize,
 }
 
-/// The result, `[m, groups * LANES]`, laid out as [`Right`] is; added to what is there where `add`.
+/// The result, `[m, groups * LANES]`, laid out as [`Right`] is.
 pub struct Out<'a> {
+    /// The elements; others may lie between them and are not touched.
     pub data: &'a mut [f32],
+    /// Elements from one row to the next.
     pub row: usize,
+    /// Elements from one group of [`LANES`] columns to the next.
     pub group: usize,
+    /// Whether the product is added to what is there; else it replaces it.
     pub add: bool,
 }
 

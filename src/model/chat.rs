@@ -66,6 +66,7 @@ const FILLED: [&str; 2] = ["tools", "documents"];
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
+    /// What is said, as plain text.
     pub content: String,
 }
 
@@ -82,9 +83,9 @@ impl Message {
 /// A chat template and what it may name.
 #[derive(Debug, Clone)]
 pub(super) struct ChatTemplate {
-    /// As the file has it.
+    /// The template's text as the file has it.
     source: String,
-    /// In the syntax that minijinja knows.
+    /// The same template in the syntax that minijinja knows.
     prepared: String,
     /// The file and key that it stands in.
     origin: String,

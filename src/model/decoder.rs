@@ -22,7 +22,9 @@ use crate::store::{Cache, Geometry, LayerStore, StoreType};
 /// Tokens of a prompt processed at once: memory stays linear in the prompt, products large enough to be fast.
 pub const CHUNK: usize = 512;
 
+/// A decoder with its weights. It holds no cache: each call takes those of its sequences.
 pub struct Model {
+    /// The facts that its files state of it.
     pub config: DecoderConfig,
     /// What a reader of the results should know of its files, a line each.
     pub notes: Vec<String>,
@@ -53,7 +55,9 @@ struct Layer {
 
 /// Successive tokens for one cache.
 pub struct Sequence<'a> {
+    /// New tokens, which follow those that the cache has seen.
     pub tokens: &'a [u32],
+    /// The cache that they are appended to.
     pub cache: &'a mut Cache,
 }
 
@@ -66,6 +70,7 @@ struct Projected {
 }
 
 impl Model {
+    /// Layers, heads and head dimension.
     pub fn geometry(&self) -> Geometry {
         let DecoderConfig {
             layers,
@@ -82,7 +87,7 @@ impl Model {
         }
     }
 
-    /// How a layer attends.
+    /// Scale, soft cap, window and RoPE of the attention of layer `layer`, from 0.
     pub fn rule(&self, layer: usize) -> &Rule {
         &self.rules[layer]
     }

@@ -19,6 +19,7 @@ pub struct Observe {
 }
 
 impl Observe {
+    /// What serves both: the longer window, and whatever either asks for.
     pub fn union(self, other: Self) -> Self {
         Self {
             window: self.window.max(other.window),
@@ -30,7 +31,7 @@ impl Observe {
 
 /// One layer after a prefill.
 pub struct PrefilledLayer {
-    /// How it attends.
+    /// Scale, soft cap, window and RoPE of its attention.
     pub rule: Rule,
     /// The dense cache, keys rotated; shared with every cell that holds it whole.
     pub kv: Arc<Run>,
@@ -44,14 +45,17 @@ pub struct PrefilledLayer {
 
 /// A dense prefill of one prompt: what every cell of a sample starts from.
 pub struct Prefilled {
+    /// Layers, heads and head dimension of the model.
     pub geometry: Geometry,
     /// What was gathered.
     pub observe: Observe,
+    /// Element type of the cache and of keys before RoPE.
     pub store: StoreType,
+    /// One for each layer of the model.
     pub layers: Vec<PrefilledLayer>,
-    /// The prompt.
+    /// Token ids of the prompt.
     pub tokens: Vec<u32>,
-    /// How many tokens it has.
+    /// Tokens of the prompt.
     pub len: usize,
     /// Logits of its last position, `[vocab]`.
     pub logits: Vec<f32>,

@@ -60,9 +60,11 @@ pub struct ModelTokenizer {
 
 /// A token of a vocabulary.
 pub struct Token {
+    /// Its number in the vocabulary.
     pub id: u32,
+    /// Its text as the vocabulary writes it: byte-level BPE has `Ġ` for a space.
     pub text: String,
-    /// Beside the vocabulary that the tokenizer was trained with.
+    /// Whether it was added after the tokenizer was trained, as special tokens are.
     pub added: bool,
 }
 
@@ -317,6 +319,7 @@ impl ModelTokenizer {
         self.template.as_ref().map(|template| template.source())
     }
 
+    /// Whether the model has a chat template.
     pub fn has_chat_template(&self) -> bool {
         self.template.is_some()
     }

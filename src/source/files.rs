@@ -16,15 +16,20 @@ pub struct ModelFiles {
     /// Hub commit for a hub id, else the SHA-256 of the weights: of the file if there is one, of
     /// the list of `digest  name` lines if there are several.
     pub revision: String,
+    /// The layout, with the path of each file.
     pub kind: ModelFileKind,
 }
 
 /// The two layouts a model is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelFileKind {
+    /// A folder in Hugging Face layout.
     HfFolder {
+        /// `config.json`.
         config: PathBuf,
+        /// `generation_config.json`. None where the folder has no such file.
         generation_config: Option<PathBuf>,
+        /// The files of tokenizer and chat template.
         tokenizer: Box<TokenizerFiles>,
         /// Safetensors files, sorted by name.
         weights: Vec<PathBuf>,
@@ -36,6 +41,7 @@ pub enum ModelFileKind {
 /// The files of a folder in Hugging Face layout that say something about tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenizerFiles {
+    /// The files that the vocabulary is read from.
     pub vocabulary: VocabularyFiles,
     /// `tokenizer_config.json`.
     pub config: Option<PathBuf>,
@@ -56,8 +62,13 @@ pub struct TokenizerFiles {
 pub enum VocabularyFiles {
     /// `tokenizer.json`: all of the tokenizer.
     Json(PathBuf),
-    /// `vocab.json` and `merges.txt` of a byte-level BPE.
-    Merges { vocab: PathBuf, merges: PathBuf },
+    /// The two files of a byte-level BPE.
+    Merges {
+        /// `vocab.json`: the id of each token.
+        vocab: PathBuf,
+        /// `merges.txt`: which pairs of tokens are merged, the first ones first.
+        merges: PathBuf,
+    },
     /// `tokenizer.model` of SentencePiece.
     SentencePiece(PathBuf),
 }

@@ -11,7 +11,7 @@ use crate::bad_input;
 
 /// The SHA-256 of files that were downloaded, each in a note of its own.
 pub(super) struct Kept {
-    /// Of this program's cache; none where there is none.
+    /// This program's cache, which has the notes. None: there is no such folder, and nothing is noted.
     cache: Option<PathBuf>,
     /// Whether every file is read whole, or only those whose size or time has changed.
     verify: bool,

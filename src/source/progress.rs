@@ -18,7 +18,7 @@ impl FileBar {
         ))
     }
 
-    /// So many of its bytes are there.
+    /// Shows that `bytes` of the file have arrived.
     pub(super) fn reached(&self, bytes: u64) {
         self.0.set_position(bytes);
     }

@@ -7,6 +7,7 @@ use super::layer::LayerStore;
 /// The KV cache of one sequence, all layers.
 #[derive(Debug)]
 pub struct Cache {
+    /// What each layer of the model holds.
     pub layers: Vec<LayerStore>,
     /// Tokens the sequence has had so far, which is the next token's position; not the number of entries held.
     pub seen: usize,
@@ -52,6 +53,7 @@ impl Cache {
         layers.min().unwrap_or(usize::MAX)
     }
 
+    /// Counts and bytes held, summed over the layers.
     pub fn footprint(&self) -> Footprint {
         self.layers.iter().map(LayerStore::footprint).sum()
     }

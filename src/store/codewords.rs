@@ -33,22 +33,27 @@ impl Codewords {
         }
     }
 
+    /// Codewords, those of the prompt and those added since.
     pub fn len(&self) -> usize {
         self.of_prompt.len() + self.added.len()
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// Elements of a codeword.
     pub fn dim(&self) -> usize {
         self.of_prompt.dim()
     }
 
+    /// Element type that they are stored in.
     pub fn store(&self) -> StoreType {
         self.of_prompt.store()
     }
 
+    /// Bytes of all codewords.
     pub fn bytes(&self) -> u64 {
         self.of_prompt.bytes() + self.added.bytes()
     }
@@ -191,10 +196,12 @@ impl<'v> Joining<'v> {
         }
     }
 
+    /// The vector to be stored, `[dim]`.
     pub fn vector(&self) -> &'v [f32] {
         self.vector
     }
 
+    /// Its Euclidean norm; 0 where it is stored as it is.
     pub fn norm(&self) -> f32 {
         self.norm
     }

@@ -12,11 +12,15 @@ use strum::{IntoStaticStr, VariantArray};
 pub enum Content {
     /// Keys and values stored whole, or in few bits.
     Entries,
+    /// Codewords, each stored once however many entries they stand for.
     Codewords,
+    /// For each coded vector, the number of its codeword.
     Indices,
+    /// For each vector that is coded with a magnitude or stored as `int8`, its norm or scale.
     Magnitudes,
+    /// Positions of entries whose keys are rotated when they are read.
     Positions,
-    /// Of which query head attends to which entries.
+    /// For each query head, which entries of its KV head it attends to, where those of a group differ.
     Lists,
 }
 
@@ -24,6 +28,7 @@ impl Content {
     /// All of them, in the order that they are shown.
     pub const ALL: &[Self] = Self::VARIANTS;
 
+    /// Its name in lower case, as in the column `bytes_entries`.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -84,10 +89,13 @@ pub struct Footprint {
     /// not they agree, or are stored apart (equation 15 counts so); once per KV head where its query heads select
     /// together.
     pub kept: u64,
+    /// Codewords of keys.
     pub codewords_k: u64,
+    /// Codewords of values.
     pub codewords_v: u64,
     /// Keys and values, each counted, that are written in codewords.
     pub coded: u64,
+    /// Bytes, by what they are spent on.
     pub bytes: Bytes,
 }
 

@@ -14,11 +14,14 @@ use crate::kernel::{Left, add_weighted, dots};
 /// Keys or values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
+    /// Keys, to which RoPE is applied.
     Keys,
+    /// Values, to which it is not.
     Values,
 }
 
 impl Side {
+    /// The side's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Keys => "keys",
@@ -39,6 +42,7 @@ pub trait Form: Debug + Send + Sync {
     /// Vectors of a head.
     fn len(&self, head: usize) -> usize;
 
+    /// Bytes that all heads hold, by what they are spent on.
     fn bytes(&self) -> Bytes;
 
     /// Codewords that the vectors are written in. None: they are written otherwise.

@@ -5,12 +5,16 @@ use std::ops::Range;
 /// Codeword indices, positions or entry lists. Grows at the end and widens when a value does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Indices {
+    /// Values up to 255.
     U8(Vec<u8>),
+    /// Values up to 65,535, one at least above 255 when the list was made.
     U16(Vec<u16>),
+    /// Values up to the largest u32.
     U32(Vec<u32>),
 }
 
 impl Indices {
+    /// The list of `values`, in the smallest type that holds the largest of them.
     pub fn from_slice(values: &[u32]) -> Self {
         let largest = values.iter().copied().max().unwrap_or(0);
         if largest <= u8::MAX.into() {
@@ -22,6 +26,7 @@ impl Indices {
         }
     }
 
+    /// Values in the list.
     pub fn len(&self) -> usize {
         match self {
             Self::U8(v) => v.len(),
@@ -30,10 +35,15 @@ impl Indices {
         }
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// Value number `i`, from 0.
+    ///
+    /// # Panics
+    /// When there are fewer.
     pub fn get(&self, i: usize) -> usize {
         match self {
             Self::U8(v) => v[i].into(),
@@ -42,6 +52,7 @@ impl Indices {
         }
     }
 
+    /// All values, in order.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.len()).map(|i| self.get(i))
     }
@@ -56,6 +67,7 @@ impl Indices {
         }
     }
 
+    /// Appends `value`; all values are stored anew in a larger type where it does not fit.
     pub fn push(&mut self, value: u32) {
         match self {
             Self::U8(v) if value <= u8::MAX.into() => v.push(value as u8),
@@ -84,6 +96,7 @@ impl Indices {
         }
     }
 
+    /// Bytes of the values (spare capacity is not counted).
     pub fn bytes(&self) -> u64 {
         match self {
             Self::U8(v) => v.len() as u64,

@@ -13,9 +13,13 @@ use super::run::{Rotate, Run};
 /// Shape of attention in every layer of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
+    /// Decoder layers of the model.
     pub layers: usize,
+    /// Query heads of a layer; a multiple of `kv_heads`.
     pub heads: usize,
+    /// KV heads of a layer.
     pub kv_heads: usize,
+    /// Elements of a query, key or value of one head.
     pub head_dim: usize,
 }
 
@@ -50,6 +54,7 @@ pub struct LayerStore {
     pub open: Run,
     /// Heads of a group that selected for themselves which entries are held, 1 where they selected together.
     pub selecting: usize,
+    /// Whether tokens after the prompt stay, or the latest of them.
     pub decoded: Decoded,
     kv_heads: usize,
 }
@@ -104,10 +109,12 @@ impl LayerStore {
         Self::new(Vec::new(), open, 1)
     }
 
+    /// Elements of a key or a value.
     pub fn head_dim(&self) -> usize {
         self.open.parts[0].keys.dim()
     }
 
+    /// KV heads of the layer.
     pub fn kv_heads(&self) -> usize {
         self.kv_heads
     }
@@ -136,6 +143,7 @@ impl LayerStore {
         }
     }
 
+    /// Counts and bytes held, summed over its runs.
     pub fn footprint(&self) -> Footprint {
         let runs = self.runs();
         runs.map(|run| run.footprint(self.selecting, self.kv_heads))

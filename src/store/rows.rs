@@ -12,8 +12,11 @@ use crate::kernel::half::{widen, widen_rows};
 /// Element type of stored entries, codewords and magnitudes (setting `kv-dtype`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreType {
+    /// IEEE 754 half precision.
     F16,
+    /// bfloat16: the upper half of an f32.
     BF16,
+    /// IEEE 754 single precision.
     F32,
 }
 
@@ -45,6 +48,7 @@ impl StoreType {
         }
     }
 
+    /// The word for it in `kv-dtype` and in the column `dtype`.
     pub fn name(self) -> &'static str {
         match self {
             Self::F16 => "f16",
@@ -84,10 +88,12 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// No rows yet, of `dim` elements each.
     pub fn new(dim: usize, store: StoreType) -> Self {
         Self::with_capacity(dim, store, 0)
     }
 
+    /// No rows yet, with memory reserved for `rows` of them.
     pub fn with_capacity(dim: usize, store: StoreType, rows: usize) -> Self {
         let n = rows * dim;
         let elements = match store {
@@ -105,10 +111,12 @@ impl Rows {
         rows
     }
 
+    /// Elements of a row.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
+    /// Rows held.
     pub fn len(&self) -> usize {
         let elements = match &self.elements {
             Elements::F16(v) => v.len(),
@@ -118,10 +126,12 @@ impl Rows {
         elements / self.dim
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// Element type that they are stored in.
     pub fn store(&self) -> StoreType {
         match self.elements {
             Elements::F16(_) => StoreType::F16,

@@ -21,9 +21,11 @@ pub enum Rotate {
 /// KV heads whose entries are stored together: they share a codebook, or it is one head.
 #[derive(Debug)]
 pub struct Part {
+    /// Keys of all its heads.
     pub keys: Box<dyn Form>,
+    /// Values of all its heads, one for each key.
     pub values: Box<dyn Form>,
-    /// Of each head.
+    /// For each head, which entries it holds.
     pub entries: Vec<Entries>,
 }
 
@@ -31,15 +33,19 @@ pub struct Part {
 /// are stored for each that keeps them.
 #[derive(Debug)]
 pub struct Run {
+    /// The parts, in the order of their heads.
     pub parts: Vec<Part>,
+    /// When RoPE is applied to its keys.
     pub rotate: Rotate,
 }
 
 impl Part {
+    /// Heads that are stored together.
     pub fn heads(&self) -> usize {
         self.entries.len()
     }
 
+    /// Entries that one head holds; `head` counts from 0 within the part.
     pub fn len(&self, head: usize) -> usize {
         self.keys.len(head)
     }

@@ -1,17 +1,19 @@
-//! Thread-local scratch: what is needed again for every layer, head and cell would take longer to make than to fill.
+//! Buffers that each thread uses again for every layer, head and cell: allocating them anew would take longer than
+//! filling them.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
 
-/// Of what forms compute on the way.
+/// Buffers for the intermediate results of forms.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// A block of vectors in f32, and a factor for each.
+    /// A block of vectors in f32.
     pub rows: Vec<f32>,
+    /// The factor of each vector of a block.
     pub factors: Vec<f32>,
-    /// Of entries in coded form.
+    /// Codeword indices of entries.
     pub codes: Vec<u32>,
-    /// Of codewords with a query.
+    /// Products of codewords with queries.
     pub products: Vec<f32>,
 }
 
@@ -24,7 +26,8 @@ pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
     lend(&SCRATCH, use_it)
 }
 
-/// Lends what this thread keeps, whose contents are whatever they were. Where it is lent already, lends an empty one.
+/// Calls `use_it` with this thread's buffers, which still have the contents of the last use. A call from within
+/// `use_it` gets buffers of its own, empty ones.
 pub fn lend<S: Default, T>(
     kept: &'static LocalKey<Cell<S>>,
     use_it: impl FnOnce(&mut S) -> T,
@@ -35,7 +38,7 @@ pub fn lend<S: Default, T>(
     result
 }
 
-/// The first `len` elements of a scratch, whatever they are.
+/// The first `len` elements of a buffer, which grows where it is shorter. Their values are those of the last use.
 pub fn room(scratch: &mut Vec<f32>, len: usize) -> &mut [f32] {
     scratch.resize(len.max(scratch.len()), 0.0);
     &mut scratch[..len]

@@ -71,7 +71,7 @@ fn escaped(text: &str) -> Value {
     Value::from_safe_string(out)
 }
 
-/// As Python shows it. What is safe stays so.
+/// The value as Python's `str` shows it. Text that is marked as safe stays marked.
 fn string(state: &State, value: &Value) -> Result<Value, Error> {
     Ok(match value.kind() {
         ValueKind::String => value.clone(),

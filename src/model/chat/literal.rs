@@ -1,9 +1,9 @@
 //! String literals: Python's escapes, written so that minijinja reads the same text.
 
-/// The literal with its quotes.
+/// Translates a Python string literal, which includes its quotes.
 ///
 /// # Errors
-/// What is not supported, in words.
+/// The escape that is not supported, in words.
 pub(super) fn pythonic(literal: &str) -> Result<String, String> {
     let mut out = String::with_capacity(literal.len());
     let mut rest = literal.chars();

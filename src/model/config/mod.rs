@@ -23,6 +23,7 @@ pub(crate) use known::{list, list_some, short};
 pub enum Architecture {
     /// Llama-2/3, SmolLM2, TinyLlama; in GGUF also Mistral, which llama.cpp writes as `llama`.
     Llama,
+    /// Mistral in Hugging Face layout: Llama, with a sliding window in some versions.
     Mistral,
     /// Qwen2 and Qwen2.5: biases on the query, key and value projections.
     Qwen2,
@@ -57,23 +58,33 @@ impl fmt::Display for Architecture {
     }
 }
 
-/// The facts of one model. Sizes are counts of elements.
+/// The facts of one model. The names in parentheses are keys of `config.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderConfig {
+    /// The family (`model_type`).
     pub architecture: Architecture,
+    /// Elements of a hidden state (`hidden_size`).
     pub hidden: usize,
+    /// Elements between the projections of the MLP (`intermediate_size`).
     pub intermediate: usize,
+    /// Decoder layers (`num_hidden_layers`).
     pub layers: usize,
-    /// Query heads; a multiple of `kv_heads`.
+    /// Query heads of a layer (`num_attention_heads`); a multiple of `kv_heads`.
     pub heads: usize,
+    /// KV heads of a layer (`num_key_value_heads`).
     pub kv_heads: usize,
-    /// Even. Not always `hidden / heads` (Qwen3, Mistral-Nemo).
+    /// Elements of a query, key or value of one head (`head_dim`); even. Not always `hidden / heads` (Qwen3,
+    /// Mistral-Nemo).
     pub head_dim: usize,
+    /// Rows of the embedding (`vocab_size`); the tokenizer may have fewer tokens.
     pub vocab: usize,
-    /// The context length the model states.
+    /// Context length that the model states, in tokens (`max_position_embeddings`).
     pub max_positions: usize,
+    /// What RMS norms add to the mean square (`rms_norm_eps`).
     pub norm_eps: f64,
+    /// Base of the RoPE frequencies (`rope_theta`).
     pub rope_theta: f64,
+    /// How the RoPE frequencies are changed (`rope_scaling`). None: not at all.
     pub rope_scaling: Option<RopeScaling>,
     /// The output head is the embedding table.
     pub tie_embeddings: bool,

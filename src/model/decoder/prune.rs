@@ -9,17 +9,19 @@ use crate::store::{Fault, Geometry, LayerStore, Run, StoreType};
 
 /// A layer that has just attended, as whoever chooses the tokens that go on sees it.
 pub struct PrunedLayer<'a> {
-    /// Which it is.
+    /// Number of the layer, from 0.
     pub layer: usize,
     /// Tokens of the whole prompt.
     pub prompt: usize,
+    /// Layers, heads and head dimension of the model.
     pub geometry: Geometry,
     /// Keys (rotated) and values of the `n` tokens that are left, per KV head.
     pub kv: &'a Run,
-    /// Their queries, not rotated, `[n, heads, head_dim]`, and their positions.
+    /// Queries before RoPE of the `n` tokens that are left, `[n, heads, head_dim]`.
     pub queries: &'a [f32],
+    /// Positions of these tokens in the prompt, `[n]`, ascending.
     pub positions: &'a [usize],
-    /// How the layer attends.
+    /// Scale, soft cap, window and RoPE of the layer's attention.
     pub rule: &'a Rule,
 }
 

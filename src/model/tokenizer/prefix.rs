@@ -50,7 +50,7 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// That of the parts of a `tokenizer.json`.
+    /// Reads it from the normalizer and the pre-tokenizer of a `tokenizer.json`.
     pub(super) fn of(parts: &[&Value]) -> Self {
         let mut space = Self::default();
         parts.iter().for_each(|part| space.look(part));

@@ -10,9 +10,9 @@ use serde::Deserialize;
 pub(super) struct Entry {
     /// Its path in the repository, parts divided by slashes.
     pub path: String,
-    /// Bytes.
+    /// Size of the file in bytes.
     pub size: u64,
-    /// Of a large file, lower-case hex.
+    /// SHA-256 of a large file, lower-case hex. None: the file is small and stored in git itself.
     pub sha256: Option<String>,
     /// The name of its content in the cache, as other programs of the hub write it; none where the hub names none.
     pub blob: Option<String>,

@@ -22,7 +22,7 @@ pub(super) struct Place {
     pub authorization: Option<HeaderValue>,
     /// The folder of all repositories' files.
     pub cache: PathBuf,
-    /// As [`SourceOptions::patience`].
+    /// How long an answer may bring next to nothing, see [`SourceOptions::patience`].
     pub patience: Duration,
 }
 

@@ -13,7 +13,7 @@ use super::listing::is_hash;
 use crate::bad_input;
 use crate::disk;
 
-/// What the name of a file on its way begins with.
+/// Prefix of the names of files that are still being downloaded.
 const PARTIAL: &str = ".partial-";
 
 pub(super) struct Store {
@@ -21,7 +21,7 @@ pub(super) struct Store {
     pub folder: PathBuf,
 }
 
-/// A file on its way into the store; it goes when dropped before it is kept.
+/// A file that is being downloaded. It is deleted when dropped before it is moved into the store.
 pub(super) struct Incoming {
     file: NamedTempFile,
     digest: Sha256,
@@ -79,7 +79,7 @@ impl Store {
         Ok(path)
     }
 
-    /// Where the content of that name is kept.
+    /// Path of the file whose content has the hash `blob`.
     pub(super) fn blob(&self, blob: &str) -> Result<PathBuf> {
         // Checked here too, as a hash from elsewhere must never lead out of the folder.
         anyhow::ensure!(
