@@ -48,11 +48,20 @@ pub enum Shape {
     /// The same in each layer.
     Uniform,
     /// KVCache-Factory's integer formula.
-    PyramidKvcf { beta: usize },
+    PyramidKvcf {
+        /// The deepest layer's budget is the mean one divided by this, the window apart; 20 in the reference.
+        beta: usize,
+    },
     /// PyramidKV as its paper states it.
-    PyramidPaper { beta: f64 },
+    PyramidPaper {
+        /// The deepest layer's budget is the mean one divided by this, the window apart; 20 in the paper.
+        beta: f64,
+    },
     /// SpindleKV section 3.3.
-    SpindleLinear { beta: f64 },
+    SpindleLinear {
+        /// Least share of the entries before the window that the deepest layer keeps; 0.05 in the paper.
+        beta: f64,
+    },
 }
 
 /// Where an entry kept by several query heads of one KV head is stored.
@@ -66,12 +75,19 @@ pub enum StoredFor {
     KvHead,
 }
 
+/// Which entries of a prompt are kept: those with the highest scores, within each layer's budget, and the recent
+/// window.
 #[derive(Debug)]
 pub struct Eviction {
+    /// What entries are ranked by.
     pub score: Box<dyn Score>,
+    /// The recent window, which counts towards the budget.
     pub recent: Recent,
+    /// How the scores of the query heads that share a KV head become one ranking, or stay apart.
     pub grouping: Grouping,
+    /// How the mean budget is spread over the layers.
     pub shape: Shape,
+    /// Whether an entry is stored once per KV head or once for each query head that keeps it.
     pub store: StoredFor,
 }
 

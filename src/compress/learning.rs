@@ -13,7 +13,10 @@ pub enum Learner {
     /// One pass in the order of the text; a vector joins the first codeword above the threshold.
     Leader,
     /// A set number of means, as a share of the vectors (rounded up, one at least), and no bound on any one cosine.
-    SphericalKMeans { codewords: f64 },
+    SphericalKMeans {
+        /// Codewords as a share of the vectors, 0 to 1.
+        codewords: f64,
+    },
 }
 
 impl Learner {
@@ -29,12 +32,15 @@ const ROUNDS: usize = 10;
 /// All keys or all values of the heads that share a codebook, one head after the other: directions
 /// `[heads * len, dim]` and norms `[heads * len]`.
 pub struct Vectors {
+    /// Directions: each vector divided by its norm, `[heads * len, dim]`.
     pub units: Vec<f32>,
+    /// Euclidean norms, `[heads * len]`.
     pub norms: Vec<f32>,
     dim: usize,
 }
 
 impl Vectors {
+    /// Directions and norms of all vectors of `heads`, each `[len, dim]` with the same `len`.
     pub fn new(heads: &[&Rows]) -> Self {
         let dim = heads[0].dim();
         let all: Vec<f32> = heads.iter().flat_map(|rows| rows.to_f32()).collect();
@@ -59,6 +65,7 @@ impl Vectors {
 /// How codewords are learnt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Learning {
+    /// The algorithm that chooses the codewords.
     pub learner: Learner,
     /// Codewords are the means of the vectors they stand for, else members of them.
     pub means: bool,
@@ -74,6 +81,7 @@ pub struct Learnt {
     pub index: Vec<u32>,
     /// The norm of each vector.
     pub norms: Option<Vec<f32>>,
+    /// Cosines of the vectors with their codewords.
     pub cosines: Cosines,
 }
 

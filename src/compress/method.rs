@@ -69,6 +69,7 @@ impl Knob {
 /// A place on the range of a knob.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum At {
+    /// A value of the knob, from [`Knob::smallest`] to [`Knob::largest`].
     Value(f64),
     /// One of [`Knob::cheap`], by its number.
     Cheap(usize),
@@ -98,9 +99,10 @@ pub trait Plan: Send + Sync {
 
 /// One compressed layer and what there is to tell of it.
 pub struct Compressed {
+    /// What the layer holds after compression; decoded tokens are appended to it.
     pub store: LayerStore,
     /// Per query head, the positions it still attends to, ascending. None: all.
     pub kept: Option<Vec<Vec<u32>>>,
-    /// How alike keys and values are to their codewords, where they have some.
+    /// For keys and for values, the cosines of the vectors with their codewords. None where that side is not coded.
     pub cosines: [Option<Cosines>; 2],
 }

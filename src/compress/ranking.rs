@@ -10,7 +10,9 @@ use crate::store::Fault;
 
 /// A layer's rankings.
 pub struct Ranking<'a> {
+    /// The rule that made the ranking.
     pub eviction: &'a Eviction,
+    /// The layer that was ranked.
     pub layer: LayerView<'a>,
     /// Per KV head, the entries that some budget could drop.
     ranked: Vec<Ranked>,
@@ -19,7 +21,9 @@ pub struct Ranking<'a> {
 /// How many entries a share keeps in one row: those chosen by rank, and the recent ones after them.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
+    /// Entries before the recent window that are kept, in the order of their scores.
     pub ranked: usize,
+    /// Last entries of the prompt, kept whatever their score.
     pub recent: usize,
 }
 
@@ -41,6 +45,7 @@ impl<'a> Ranking<'a> {
         })
     }
 
+    /// Entries that each query head keeps of this layer where the layers keep `share` of the prompt on average.
     pub fn budget(&self, share: f64) -> Budget {
         let kept = self.eviction.budget(share, self.layer);
         let recent = self.eviction.recent.among(kept, self.layer.len());

@@ -16,7 +16,9 @@ use crate::store::{Fault, Rotate};
 pub(super) struct Recipe {
     /// None: nothing is evicted, and how small the cache is the writers' knob says.
     pub eviction: Option<Eviction>,
+    /// How the keys are written.
     pub keys: Box<dyn Writer>,
+    /// How the values are written.
     pub values: Box<dyn Writer>,
     /// The recent window is kept whole, beside what is written.
     pub is_window_whole: bool,

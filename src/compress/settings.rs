@@ -25,11 +25,15 @@ pub enum About {
 /// One setting of a method.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingInfo {
+    /// Its key in experiment files, on the command line and in the rows' settings, such as `theta-k`.
     pub name: &'static str,
+    /// Whether it sets a size, a threshold or something else.
     pub about: About,
+    /// The values that are not refused.
     pub accepts: Accepts,
     /// None: not set unless asked for.
     pub default: Option<DefaultValue>,
+    /// What it does, in one line of `spindle list NAME`.
     pub help: &'static str,
 }
 
@@ -54,10 +58,13 @@ impl SettingInfo {
 /// What `spindle list` tells of a method.
 #[derive(Debug)]
 pub struct MethodInfo {
+    /// The method's name in experiment files, rows and `spindle list`, such as `snapkv`.
     pub name: &'static str,
+    /// What the method does, in one line.
     pub summary: &'static str,
     /// The publication it follows; empty where there is none.
     pub source: &'static str,
+    /// All settings, in the order that lists and rows have them.
     pub settings: &'static [SettingInfo],
 }
 

@@ -28,12 +28,14 @@ pub fn footprint(plans: &[Box<dyn Plan + '_>], at: At) -> Footprint {
 
 /// Bytes held over a method's knob on one prompt. What one target asks for is remembered for the next.
 pub struct BytesCurve<'a> {
+    /// The knob that bytes are a function of.
     pub knob: Knob,
     bytes: &'a dyn Fn(At) -> u64,
     known: RefCell<HashMap<u64, u64>>,
 }
 
 impl<'a> BytesCurve<'a> {
+    /// A curve of which no place is known yet. `bytes`: of all layers at a place on the knob's range.
     pub fn new(knob: Knob, bytes: &'a dyn Fn(At) -> u64) -> Self {
         let known = RefCell::default();
         Self { knob, bytes, known }

@@ -8,17 +8,21 @@ use crate::store::{Geometry, Rotate, Rows, Run, Side, StoreType};
 /// A layer of a dense prefill, read-only. Methods decide from this and nothing else.
 #[derive(Clone, Copy)]
 pub struct LayerView<'a> {
+    /// The prefill that the layer is part of.
     pub prefilled: &'a Prefilled,
+    /// Number of the layer, from 0.
     pub layer: usize,
     /// The seed of every draw of the method on this sample, see [`LayerView::seed`].
     pub draws: u64,
 }
 
 impl<'a> LayerView<'a> {
+    /// Layers, heads and head dimension of the model.
     pub fn geometry(&self) -> Geometry {
         self.prefilled.geometry
     }
 
+    /// Element type that the cache stores.
     pub fn store(&self) -> StoreType {
         self.prefilled.store
     }
@@ -28,11 +32,12 @@ impl<'a> LayerView<'a> {
         self.prefilled.len
     }
 
+    /// Whether the prompt has no tokens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How it attends.
+    /// Scale, soft cap, window and RoPE of the layer's attention.
     pub fn rule(&self) -> &'a Rule {
         &self.prefilled.layers[self.layer].rule
     }

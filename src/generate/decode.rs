@@ -12,11 +12,12 @@ pub struct Limits {
     pub stops: Vec<u32>,
     /// Tokens before which no stop is heeded: the most likely other token is taken instead.
     pub min_new_tokens: usize,
+    /// Most tokens of an answer.
     pub max_new_tokens: usize,
 }
 
 impl Limits {
-    /// So many tokens, whatever they are.
+    /// Exactly `count` tokens; no token ends the answer.
     pub fn tokens(count: usize) -> Self {
         Self {
             stops: Vec::new(),

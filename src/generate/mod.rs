@@ -29,12 +29,18 @@ use crate::store::{Cache, Fault, Footprint, LayerStore, Run};
 
 /// One method with its settings.
 pub struct Cell {
+    /// The method's name, summary and list of settings.
     pub info: &'static MethodInfo,
+    /// The settings, defaults filled in.
     pub settings: Settings,
     made: Made,
 }
 
 impl Cell {
+    /// The cell of the method `info` with `settings`.
+    ///
+    /// # Errors
+    /// [`BadInput`](crate::error::BadInput) for settings that the method refuses together.
     pub fn new(info: &'static MethodInfo, settings: Settings) -> anyhow::Result<Self> {
         let made = crate::compress::methods::make(info, &settings)?;
         Ok(Self {
@@ -120,25 +126,31 @@ impl Cell {
 
 /// A cell's cache right after compression.
 pub struct CellCache {
+    /// The compressed cache; no token has been appended yet.
     pub cache: Cache,
-    /// Logits of the prompt's last position, `[vocab]`: the dense prefill's, or those of the cell's own.
+    /// Logits of the prompt's last position, `[vocab]`: the dense prefill's or, of a method that prunes, those of its
+    /// own prefill.
     pub logits: Vec<f32>,
+    /// Facts for the records, for each layer.
     pub layers: Vec<LayerFacts>,
     /// Bytes of what was alive when compression ended: the dense cache, keys before RoPE where the method reads them,
     /// and the cache made. Scores, graphs and the like are not cache and not counted. A method that prunes in its own
     /// prefill never holds more than what it ends with.
     pub bytes_peak: u64,
-    /// Its own prefill included, where a method has one.
+    /// Milliseconds that compression took: an equal share of the plans that the family's cells have in common, and what
+    /// was made for this cell alone, a prefill of its own included.
     pub compress_ms: f64,
 }
 
 /// One layer of a compressed cache, for the records.
 pub struct LayerFacts {
+    /// Counts and bytes that the layer holds after compression.
     pub footprint: Footprint,
+    /// Bytes of the layer's dense cache.
     pub bytes_dense: u64,
     /// Entries of the dense cache, over the KV heads.
     pub entries_dense: u64,
-    /// Entries that each KV head holds.
+    /// Entries that each KV head holds, `[kv_heads]`.
     pub lens: Vec<usize>,
     /// See [`Compressed::kept`].
     pub kept: Option<Vec<Vec<u32>>>,
@@ -183,7 +195,7 @@ fn families<'c>(cells: &[&'c Cell]) -> Vec<Vec<(usize, &'c Cell)>> {
 
 /// Compresses one prefill for each cell, those that share their plans one after the other, and hands each cache over
 /// with its cell's number, so that not all need be held at once. A cell that cannot be (a retention out of reach, a value
-/// that is not finite) is an error of its own. `seed`: of all draws on this sample, see [`draws::of_sample`].
+/// that is not finite) is an error of its own. `seed`: of all draws on this sample, see `draws::of_sample`.
 ///
 /// # Errors
 /// What `then` returns, which ends it.

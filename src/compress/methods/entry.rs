@@ -6,6 +6,7 @@ use crate::compress::size::Size;
 
 /// A method that can be asked for by name.
 pub struct Entry {
+    /// Name, summary, source and settings, as `spindle list` shows them.
     pub info: &'static MethodInfo,
     pub(super) make: fn(&Settings) -> anyhow::Result<Made>,
 }

@@ -6,6 +6,7 @@ use crate::compress::view::LayerView;
 /// The first `sinks` entries, then the latest (StreamingLLM).
 #[derive(Debug)]
 pub struct Latest {
+    /// First tokens of the prompt that are always kept (attention sinks); 4 in the paper.
     pub sinks: usize,
 }
 

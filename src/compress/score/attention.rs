@@ -12,7 +12,7 @@ const QUERIES: usize = 64;
 
 /// Adds to `sums`, one for each entry before the window, the attention of the window's queries times the weight of each
 /// query: `queries: [window, head_dim]` are those of the last tokens of `keys: [len, head_dim]`, both rotated.
-/// Softmax as in [`window_attention`], in powers of two.
+/// Softmax as in [`window_attention`](super::window_attention), in powers of two.
 pub fn add_attention(
     rule: &Rule,
     queries: &[f32],

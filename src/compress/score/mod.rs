@@ -4,6 +4,7 @@ mod age;
 mod attention;
 mod column_sums;
 mod key_norm;
+mod normalisation;
 mod random;
 mod window;
 
@@ -13,8 +14,9 @@ pub use age::{Earliest, Latest};
 pub use attention::add_attention;
 pub use column_sums::ColumnSums;
 pub use key_norm::{KeyNorm, key_norms};
+pub use normalisation::Normalisation;
 pub use random::Random;
-pub use window::{Normalisation, WindowAttention, WindowShape, window_attention};
+pub use window::{WindowAttention, WindowShape, window_attention};
 
 use super::view::LayerView;
 use crate::model::observe::Observe;

@@ -6,9 +6,11 @@ use rand_chacha::ChaCha8Rng;
 use super::Score;
 use crate::compress::view::LayerView;
 
-/// Numbers drawn for each KV head. `seed` is the method's own, see [`LayerView::seed`].
+/// Uniform random numbers from 0 to 1, drawn for each KV head.
 #[derive(Debug)]
 pub struct Random {
+    /// The method's setting `seed`. The draws also depend on experiment, task, sample and layer, see
+    /// [`LayerView::seed`].
     pub seed: u64,
 }
 

@@ -1,29 +1,12 @@
 //! How much the observation window attends to each entry before it (SnapKV, PyramidKV, SpindleKV; TOVA with a window of
 //! one).
 
-use serde::Deserialize;
-use strum::{IntoStaticStr, VariantNames};
-
-use super::{Score, add_attention};
+use super::{Normalisation, Score, add_attention};
 use crate::attend::Rule;
 use crate::compress::pool::{Pooling, pool};
 use crate::compress::view::LayerView;
 use crate::kernel::Panels;
 use crate::model::observe::Observe;
-
-/// How the attention of the window's queries is reduced to one score per entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoStaticStr, VariantNames)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case", const_into_str)]
-pub enum Normalisation {
-    /// The sum over the window's queries (SnapKV, PyramidKV in KVCache-Factory).
-    Sum,
-    /// The mean over the window's queries (kvpress). Ranks as [`Normalisation::Sum`] does.
-    Mean,
-    /// SpindleKV's eq. 2 as printed: the sum divided by `len - a` for entry `a`, the number of queries that can see it,
-    /// though only the window's are summed. Favours late entries.
-    Literal,
-}
 
 /// The shape of one KV head's window: `queries` is `[group, window, head_dim]`, `keys` is `[len, head_dim]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +72,15 @@ pub fn window_attention(
     scores
 }
 
-/// Attention of the queries of the last `window` tokens, reduced per query head and pooled along the sequence.
+/// Attention of the queries of the last `window` tokens to each entry before them, per query head, pooled along the
+/// sequence.
 #[derive(Debug)]
 pub struct WindowAttention {
+    /// Tokens of the observation window; all of the prompt where it has fewer.
     pub window: usize,
+    /// How the attention of the window's queries becomes one score per entry.
     pub normalisation: Normalisation,
+    /// How scores are smoothed along the sequence, after those of the query heads were reduced.
     pub pooling: Pooling,
 }
 

@@ -5,8 +5,11 @@ use strum::VariantNames;
 /// What a setting can be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
+    /// A number; a whole one for a setting that takes whole numbers.
     Number(f64),
+    /// One of the words that a setting chooses among.
     Text(String),
+    /// True or false.
     Flag(bool),
 }
 
@@ -25,16 +28,21 @@ impl std::fmt::Display for Value {
 pub enum Accepts {
     /// A number, `above < x <= up_to`.
     Number {
+        /// Lower bound, itself refused.
         above: f64,
+        /// Upper bound, itself accepted.
         up_to: f64,
     },
     /// A whole number, `from <= x <= to`.
     Integer {
+        /// The least number accepted.
         from: u32,
+        /// The largest number accepted.
         to: u32,
     },
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// True or false.
     Flag,
 }
 
@@ -71,13 +79,18 @@ impl std::fmt::Display for Accepts {
 /// A default, in a form that constants can hold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DefaultValue {
+    /// For [`Accepts::Number`].
     Number(f64),
+    /// For [`Accepts::Integer`].
     Integer(u32),
+    /// For [`Accepts::Choice`]: one of its words.
     Text(&'static str),
+    /// For [`Accepts::Flag`].
     Flag(bool),
 }
 
 impl DefaultValue {
+    /// The default as a setting has it; a whole number becomes a [`Value::Number`].
     pub fn value(self) -> Value {
         match self {
             Self::Number(number) => Value::Number(number),

@@ -21,17 +21,20 @@ pub(super) const ENTRY: WriterEntry = WriterEntry {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum Scope {
+    /// None: each KV head has codewords of its own.
     KvHead,
-    /// All of a layer's: the codewords are stored once for all of them.
+    /// All KV heads of a layer, whose codewords are stored once.
     Layer,
 }
 
-/// Writes vectors in a codebook of theirs.
+/// Writes vectors as indices of codewords that are learnt from them, with or without a magnitude each.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CodebookWriter {
+pub(crate) struct CodebookWriter {
+    /// How codewords are chosen, and what is stored of a vector beside its index.
     pub learning: Learning,
     /// Vectors more alike than this cosine may share a codeword.
     pub theta: f64,
+    /// Which KV heads share codewords.
     pub scope: Scope,
     /// When keys are rotated: after they are read (the paper's), or before they are written.
     pub rotate: Rotate,
@@ -39,10 +42,10 @@ pub struct CodebookWriter {
 
 impl CodebookWriter {
     /// Thresholds of keys and of values (the paper's), where none is given.
-    pub const THETAS: [f64; 2] = [0.98, 0.95];
+    pub(crate) const THETAS: [f64; 2] = [0.98, 0.95];
 
     /// As the paper has it.
-    pub fn published(side: Side) -> Self {
+    pub(crate) fn published(side: Side) -> Self {
         Self {
             learning: Learning {
                 learner: Learner::Greedy,

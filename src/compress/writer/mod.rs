@@ -5,7 +5,7 @@ mod int8;
 mod whole;
 mod write;
 
-pub use codebook::{CodebookWriter, Scope};
+pub(super) use codebook::{CodebookWriter, Scope};
 pub use whole::WholeWriter;
 pub use write::{Measured, SideView, Writer, WriterEntry, WriterPlan, Written};
 

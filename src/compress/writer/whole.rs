@@ -17,6 +17,7 @@ pub(super) const ENTRY: WriterEntry = WriterEntry {
 pub struct WholeWriter;
 
 impl WholeWriter {
+    /// The word for it in the settings `keys-as` and `values-as`.
     pub const NAME: &str = "whole";
 }
 

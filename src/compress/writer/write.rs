@@ -11,17 +11,20 @@ use crate::store::{Bytes, Fault, Form, Rotate, Rows, Side, StoreType};
 
 /// A writer that settings can name.
 pub struct WriterEntry {
+    /// The word for it in `keys-as` and `values-as`.
     pub name: &'static str,
-    /// With its default settings.
+    /// Makes the writer of keys or of values, with its default settings.
     pub make: fn(Side) -> Box<dyn Writer>,
 }
 
 /// Keys or values of one layer's prompt.
 #[derive(Clone)]
 pub struct SideView<'a> {
+    /// Whether keys or values are written.
     pub side: Side,
     /// Per KV head, `[len, head_dim]`.
     pub heads: Vec<&'a Rows>,
+    /// The layer that they are of.
     pub layer: LayerView<'a>,
 }
 
@@ -74,20 +77,23 @@ pub trait WriterPlan: Send + Sync {
     /// What [`WriterPlan::write`] would hold.
     fn measure(&self, choice: &Choice<'_>, heads: Range<usize>, at: Option<At>) -> Measured;
 
+    /// Writes the entries of `choice` for the heads in `heads`.
     fn write(&self, choice: &Choice<'_>, heads: Range<usize>, at: Option<At>) -> Written;
 }
 
 /// What a form holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Measured {
-    /// As of [`Form::codewords`].
+    /// Codewords, see [`Form::codewords`]. None where vectors are not coded.
     pub codewords: Option<usize>,
+    /// Bytes, by what they are spent on.
     pub bytes: Bytes,
 }
 
 /// Vectors that were written.
 pub struct Written {
+    /// The form that holds them.
     pub form: Box<dyn Form>,
-    /// How alike they are to their codewords, where they have some.
+    /// Cosines of the vectors with their codewords. None where vectors are not coded.
     pub cosines: Option<Cosines>,
 }
