@@ -16,13 +16,17 @@ static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/mini/bank");
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Passage {
+    /// Its id, which no other passage of the bank has. Links name passages by it.
     pub id: String,
+    /// Its heading, which most tasks show above the text.
     pub title: String,
     /// What it is about, in one word: one of a few.
     pub topic: String,
     /// In one line.
     pub summary: String,
+    /// The passage itself, without white space around it.
     pub text: String,
+    /// Questions that the passage answers.
     #[serde(rename = "question")]
     pub questions: Vec<Question>,
     /// What kind of text it is: the name of its file.
@@ -30,29 +34,34 @@ pub struct Passage {
     pub genre: String,
 }
 
-/// One that its passage answers.
+/// A question with its right answers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
+    /// The question as prompts show it.
     #[serde(rename = "question")]
     pub text: String,
-    /// Any of them is right; the first stands in the passage.
+    /// Right answers, any of which counts. The first stands in the passage.
     pub answers: Vec<String>,
 }
 
 /// A question about one passage whose answer stands in another, which the first leads to.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// Indices of the passages.
+    /// The passage that the question is about, an index into [`Bank::passages`].
     pub from: usize,
+    /// The passage that has the answer, an index into [`Bank::passages`].
     pub to: usize,
+    /// The question and its right answers.
     pub question: Question,
 }
 
 /// All passages.
 #[derive(Debug, Clone)]
 pub struct Bank {
+    /// The passages, files in alphabetical order, each in the order of its file.
     pub passages: Vec<Passage>,
+    /// Questions that take two passages to answer.
     pub links: Vec<Link>,
 }
 

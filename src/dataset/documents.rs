@@ -11,11 +11,15 @@ use crate::{bad_input, files, typed};
 
 /// A file's documents, each once and in alphabetical order, and the questions that have an answer, in its own order.
 pub struct Documents {
+    /// Texts of the documents: paragraphs of SQuAD, or titles with their sentences of HotpotQA.
     pub documents: Vec<String>,
+    /// The questions. One that the file says has no answer is left out.
     pub questions: Vec<Question>,
 }
 
+/// A question with its right answers and its documents, which are indices into [`Documents::documents`].
 pub struct Question {
+    /// The question as the file has it.
     pub text: String,
     /// Any of them is right; at least one.
     pub answers: Vec<String>,

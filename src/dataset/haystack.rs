@@ -31,6 +31,7 @@ pub struct Slice {
 /// Tokens of a haystack, cut off wherever so many are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
+    /// The tokens, as many as were asked for.
     pub tokens: Vec<u32>,
     /// Ascending, none of them 0: how many tokens there are up to the end of each sentence.
     pub ends: Vec<usize>,

@@ -80,6 +80,7 @@ pub fn read_texts(folder: &Path) -> Result<Texts> {
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
+    /// The texts, files in the order of their paths.
     pub texts: Vec<String>,
     /// JSON files that hold no texts, each with the reason.
     pub passed_over: Vec<String>,

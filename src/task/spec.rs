@@ -14,6 +14,7 @@ use crate::typed;
 
 /// A kind of task: what a `[[task]]` table may have as its `name`.
 pub struct TaskKind {
+    /// What a `[[task]]` table has as its `name`.
     pub name: Cow<'static, str>,
     /// What it is, in one line.
     pub summary: Cow<'static, str>,
@@ -37,15 +38,18 @@ impl TaskKind {
 /// A key of a `[[task]]` table.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
+    /// The key as it stands in the table.
     pub name: &'static str,
     /// What it is if not given, in words.
     pub default: &'static str,
+    /// What it sets, in one line of `spindle list`.
     pub help: &'static str,
     /// Whether the flag of the same name replaces it.
     pub flag: bool,
 }
 
 impl Key {
+    /// A key that no flag replaces.
     pub const fn new(name: &'static str, default: &'static str, help: &'static str) -> Self {
         Self {
             name,
@@ -55,7 +59,7 @@ impl Key {
         }
     }
 
-    /// One that the flag of the same name replaces.
+    /// A key that the flag of the same name replaces.
     pub const fn of_flag(name: &'static str, default: &'static str, help: &'static str) -> Self {
         Self {
             flag: true,
@@ -73,8 +77,9 @@ pub(super) const HAYSTACK: Key = Key::of_flag(
 
 /// A task for one model, and what it is made from.
 pub struct BuiltTask {
+    /// Its samples, in tokens of the model, and its metric.
     pub task: Box<dyn Task>,
-    /// Of the texts its samples are made from.
+    /// SHA-256 of the texts that its samples are made from.
     pub data_sha256: String,
     /// Where the template around them is from, and its SHA-256; none: it is part of the task.
     pub template: Option<String>,

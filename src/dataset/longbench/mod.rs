@@ -21,17 +21,19 @@ const MOST_SAID: usize = 20;
 pub struct LongBenchRecord {
     /// The question, or the last part of a list of examples. Empty where the task alone says what to do.
     pub input: String,
+    /// The long text that the question is about.
     pub context: String,
-    /// Each of them is right.
+    /// Right answers, any of which counts; at least one has text.
     pub answers: Vec<String>,
-    /// Words of an English text, characters of a Chinese one.
+    /// Length of the context: words of an English text, characters of a Chinese one.
     pub length: usize,
+    /// Name of the dataset that the record is of, such as `qasper`.
     pub dataset: String,
     /// `en`, `zh`, or the name of a programming language.
     pub language: String,
     /// The names to choose from, in a task of classification.
     pub all_classes: Option<Vec<String>>,
-    /// Names the record within its dataset.
+    /// The key `_id`, which tells the records of a dataset apart.
     #[serde(rename = "_id")]
     pub id: String,
     /// Further texts that a template may show, by name; none in LongBench's own files.
@@ -42,10 +44,11 @@ pub struct LongBenchRecord {
 /// The records of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Records {
+    /// Those that could be used, in the order of the file.
     pub records: Vec<LongBenchRecord>,
     /// Why each line or archive entry that could not be used was left out, with file and line.
     pub left_out: Vec<String>,
-    /// Of the bytes of the file.
+    /// SHA-256 of the file's bytes, in hexadecimal digits.
     pub sha256: String,
 }
 

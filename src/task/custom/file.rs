@@ -22,14 +22,17 @@ const MOST_NEW_TOKENS: usize = 1 << 16;
 /// A task of one's own, read and checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskFile {
+    /// Name, metric, template and the rest that a LongBench task has too.
     pub definition: Definition,
+    /// Whether the metric is as published or with its known mistakes fixed.
     pub rules: Rules,
-    /// Tokens of a prompt above which its middle is cut out; none: as LongBench has it for the model's context.
+    /// Most tokens of a prompt, beyond which its middle is cut out. None: LongBench's value for the model's context.
     pub max_length: Option<usize>,
+    /// What the records call context, answers and so on.
     pub fields: Fields,
-    /// The JSONL file.
+    /// Path of the JSONL file with the records.
     pub data: PathBuf,
-    /// Of the TOML file's bytes.
+    /// SHA-256 of the TOML file's bytes, in hexadecimal digits.
     pub sha256: String,
 }
 

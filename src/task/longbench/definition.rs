@@ -17,12 +17,15 @@ static DEFINITIONS: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/longbench")
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Definition {
+    /// Name of the task and of its dataset, such as `qasper`.
     pub name: String,
-    /// Of the answers: `en` or `zh`.
+    /// Language of the answers: `en` or `zh`.
     pub language: String,
     /// The kind of task that LongBench counts it among.
     pub group: String,
+    /// The metric that answers are scored by.
     pub metric: Metric,
+    /// Most tokens of an answer.
     pub max_new_tokens: usize,
     /// Whether the prompt is a turn in the model's chat template.
     pub chat: bool,
@@ -33,8 +36,10 @@ pub struct Definition {
     /// Texts whose last token ends an answer.
     #[serde(default)]
     pub stops: Vec<String>,
+    /// Tokens of an answer before which no stop is heeded.
     #[serde(default)]
     pub min_new_tokens: usize,
+    /// The text of a prompt, with slots for the fields of a record.
     pub template: Template,
 }
 

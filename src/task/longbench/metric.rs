@@ -22,23 +22,38 @@ use crate::task::metric::string_match;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
+    /// F1 over words, English: [`qa_f1`].
     QaF1,
+    /// F1 over words, Chinese: [`qa_f1_zh`].
     QaF1Zh,
+    /// ROUGE-L, English: [`rouge`].
     Rouge,
+    /// ROUGE-L, Chinese: [`rouge_zh`].
     RougeZh,
+    /// Whether the right class is named: [`classification`].
     Classification,
+    /// Share of the numbers given that are the right one: [`count`].
     Count,
+    /// Whether the right paragraph is named, English: [`retrieval`].
     Retrieval,
+    /// Whether the right paragraph is named, Chinese: [`retrieval_zh`].
     RetrievalZh,
+    /// Edit similarity of the first line of code: [`code_sim`].
     CodeSim,
+    /// Share of the answer's words that the response has: [`recall`].
     Recall,
+    /// Word overlap of the published needle heat maps: [`overlap`].
     Overlap,
+    /// ROUGE-1 of Google's `rouge_score`: [`rouge1`].
     Rouge1,
+    /// RULER's `string_match_all`: [`string_match::all`].
     StringMatchAll,
+    /// RULER's `string_match_part`: [`string_match::part`].
     StringMatchPart,
 }
 
 impl Metric {
+    /// Every metric, LongBench's first.
     pub const ALL: [Self; 14] = [
         Self::QaF1,
         Self::QaF1Zh,
@@ -95,7 +110,7 @@ impl Metric {
     /// Whether a record has what the metric needs: class names, answers that name a paragraph, no empty answer.
     ///
     /// # Errors
-    /// What it lacks.
+    /// What the record lacks, in words.
     pub fn fits(self, record: &LongBenchRecord) -> Result<(), String> {
         let each_names = |mark: &str, number: fn(&str) -> Option<&str>| match record
             .answers

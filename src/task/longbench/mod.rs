@@ -26,12 +26,13 @@ pub use metric::Metric;
 pub use spec::{OWN_WORDS, is_task, kinds};
 pub use template::Template;
 
-/// Of the first answer, for teacher forcing.
+/// Most tokens of the first answer that are scored under teacher forcing.
 const MOST_REFERENCE_TOKENS: usize = 64;
 
 /// What the user chooses about a task, beside its definition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LongBenchSettings {
+    /// Whether metrics are as published or with their known mistakes fixed.
     pub rules: Rules,
     /// Tokens of a prompt above which its middle is cut out, before the chat template is put around it. None: the
     /// official value for the model's context.

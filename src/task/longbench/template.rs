@@ -24,7 +24,7 @@ enum Part {
     Text(String),
     Context,
     Input,
-    /// One of the record's others.
+    /// One of [`LongBenchRecord::others`], by name.
     Other(String),
 }
 
@@ -145,7 +145,7 @@ impl Template {
         (before.clone() + &rest, before.len())
     }
 
-    /// Of its text.
+    /// SHA-256 of the template's text.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }

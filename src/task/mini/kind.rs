@@ -12,6 +12,7 @@ static DEFINITIONS: Dir = include_dir!("$CARGO_MANIFEST_DIR/datasets/mini/tasks"
 
 /// What a task composes its records of.
 pub struct MiniKind {
+    /// Name of the task, such as `mini-qa`.
     pub name: &'static str,
     /// Everything that it can ask.
     pub asks: fn(&Bank) -> Vec<Ask>,
@@ -21,6 +22,7 @@ pub struct MiniKind {
     pub genre: Option<&'static str>,
 }
 
+/// The seven tasks, in the order in which they are listed.
 pub static KINDS: [MiniKind; 7] = [
     MiniKind {
         name: "mini-qa",

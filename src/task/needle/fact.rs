@@ -83,7 +83,7 @@ pub(super) const CITIES: [&str; 72] = [
 /// A city and its number.
 pub(super) struct Fact {
     pub city: &'static str,
-    /// Of five digits.
+    /// A number of five digits.
     pub number: u32,
 }
 

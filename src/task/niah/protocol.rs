@@ -41,14 +41,18 @@ pub enum Protocol {
 
 /// The text of a prompt around its haystack.
 pub(super) struct Wrapper {
+    /// What stands before the haystack.
     pub opening: &'static str,
+    /// What stands after the haystack.
     pub closing: &'static str,
+    /// The question, after `closing`.
     pub question: &'static str,
-    /// Whether it is a turn of a chat.
+    /// Whether the whole is a turn in the model's chat template.
     pub chat: bool,
 }
 
 impl Protocol {
+    /// Name of the task, in experiments and rows.
     pub fn name(self) -> &'static str {
         match self {
             Self::Published => "needle-published",
@@ -78,6 +82,7 @@ impl Protocol {
         }
     }
 
+    /// Most tokens of an answer.
     pub fn max_new_tokens(self) -> usize {
         match self {
             Self::Published => 30,
@@ -113,6 +118,7 @@ impl Protocol {
         }
     }
 
+    /// The text around the haystack.
     pub(super) fn wrapper(self) -> Wrapper {
         match self {
             // The mark of a chat's turn is published, whatever the model.
@@ -137,6 +143,7 @@ impl Protocol {
         }
     }
 
+    /// Name of the metric that [`score`](Self::score) computes.
     pub fn metric(self) -> &'static str {
         match self {
             Self::Published | Self::Original => "overlap",

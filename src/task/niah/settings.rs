@@ -48,6 +48,7 @@ pub struct NiahSettings {
     pub lengths: Option<Vec<usize>>,
     /// How far into the haystack the needle stands, in percent; none: as `spacing` and `intervals` say.
     pub depths: Option<Vec<f64>>,
+    /// How depths are spread where none are listed; None: linearly.
     pub spacing: Option<Spacing>,
     /// How many depths; none: as many as the protocol has.
     pub intervals: Option<usize>,
@@ -104,10 +105,12 @@ impl NiahSettings {
         }
     }
 
+    /// Tokens that the haystack is cut from: those given, or the protocol's.
     pub fn lengths(&self, protocol: Protocol) -> Vec<usize> {
         self.lengths.clone().unwrap_or_else(|| protocol.lengths())
     }
 
+    /// Depths in percent: those given, or as many as `intervals` says, spread as `spacing` says.
     pub fn depths(&self, protocol: Protocol) -> Vec<f64> {
         let spread = || {
             let count = self.intervals.unwrap_or(protocol.intervals());
@@ -116,6 +119,7 @@ impl NiahSettings {
         self.depths.clone().unwrap_or_else(spread)
     }
 
+    /// Needles that are asked for at once: 1, but for the protocol with several.
     pub fn needles(&self, protocol: Protocol) -> usize {
         match protocol {
             Protocol::Multi => self.needles.unwrap_or(3),

@@ -24,7 +24,7 @@ pub(super) struct Frequencies {
     pub example_uncommon: usize,
 }
 
-/// Those of a list for `length` tokens.
+/// The frequencies of a list for a prompt of `length` tokens.
 pub(super) fn frequencies(length: usize) -> Frequencies {
     match length < 4096 {
         true => Frequencies {

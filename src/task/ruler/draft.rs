@@ -9,12 +9,12 @@ use crate::task::metric::string_match;
 /// The parts of a prompt, and the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// Up to the question: instruction and haystack, an example before them where one is published.
+    /// The prompt up to the question: instruction and haystack, an example before them where one is published.
     pub context: String,
     pub question: String,
     /// What the answer begins with.
     pub cue: String,
-    /// What it should contain.
+    /// What the answer should contain.
     pub answers: Vec<String>,
     /// Right answers, each as it goes on after the cue.
     pub references: Vec<String>,
@@ -22,13 +22,13 @@ pub struct Draft {
 
 /// What a draft depends on.
 pub struct Draw {
-    /// Of the sample; where questions are not made up, it says which one is asked.
+    /// Seed of the sample; where questions are not made up, it says which one is asked.
     pub seed: u64,
     /// Tokens of prompt and answer: some constants depend on it.
     pub length: usize,
-    /// Of the haystack.
+    /// How many units the haystack has: sentences, lines, words or documents, as the generator counts.
     pub units: usize,
-    /// The same for every number of units.
+    /// Generator of random numbers, in the same state for every number of units.
     pub rng: ChaCha8Rng,
 }
 

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use super::draft::{Draft, Draw, Generator};
 use super::words::letters;
 
-/// Of the distribution.
+/// Exponent of the zeta distribution.
 pub(super) const ALPHA: f64 = 2.0;
 /// How many words are asked for.
 pub(super) const FREQUENT: usize = 3;

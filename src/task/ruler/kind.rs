@@ -8,23 +8,29 @@ use super::qa::Qa;
 use super::sources::Sources;
 use super::vt::VariableTracking;
 
-/// One of the thirteen.
+/// One of RULER's thirteen tasks.
 #[derive(Debug, PartialEq)]
 pub struct RulerKind {
+    /// Its published name, such as `niah_single_1`.
     pub name: &'static str,
+    /// The generator of its samples.
     pub family: Family,
 }
 
-/// What makes its samples.
+/// RULER's generators. The first makes eight of its tasks, each of the others one.
 #[derive(Debug, PartialEq)]
 pub enum Family {
+    /// Needles in a haystack (`niah`).
     Niah(NiahConfig),
+    /// Chains of assignments to follow (`vt`).
     VariableTracking,
+    /// The words that stand most often in a list (`cwe`).
     CommonWords,
+    /// The most frequent words of a text of made-up words (`fwe`).
     FrequentWords,
-    /// Over a file in SQuAD's format.
+    /// Questions over documents of a file in SQuAD's format (`qa_1`).
     Squad,
-    /// Over a file in HotpotQA's format.
+    /// Questions over documents of a file in HotpotQA's format (`qa_2`).
     HotpotQa,
 }
 

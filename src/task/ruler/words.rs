@@ -24,14 +24,14 @@ pub(super) static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     all.copied().collect::<BTreeSet<_>>().into_iter().collect()
 });
 
-/// What a key or a value is.
+/// The kinds of text that a needle's key or value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// An adjective and a noun with a hyphen.
     Words,
     /// Seven digits.
     Numbers,
-    /// Of version 4.
+    /// UUIDs of version 4.
     Uuids,
 }
 
@@ -48,7 +48,7 @@ impl Value {
         self.plural().trim_end_matches('s')
     }
 
-    /// One that is not among `taken` yet, and now is.
+    /// Draws a value that is not in `taken`, and adds it.
     pub fn draw(self, rng: &mut ChaCha8Rng, taken: &mut BTreeSet<String>) -> String {
         loop {
             let value = self.any(rng);
