@@ -11,6 +11,7 @@ pub(crate) use inspect::InspectArgs;
 use crate::experiment::Overrides;
 use crate::layout::{READABLE, width};
 
+/// The command line of the program.
 #[derive(Debug, Parser)]
 #[command(
     name = "spindle",

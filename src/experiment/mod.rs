@@ -28,12 +28,15 @@ const MOST_BYTES: u64 = 16 << 20;
 
 /// A validated experiment.
 pub struct Experiment {
+    /// The experiment as its file and flags have it.
     pub file: ExperimentFile,
-    /// The file's text, or what it became by flags of the command line.
+    /// TOML of the experiment: the file's text, or what flags made of it.
     pub text: String,
+    /// Element type of the caches, the file's `kv-dtype`.
     pub store: StoreType,
     /// What is chosen about the model's chat template.
     pub chat: ChatOptions,
+    /// The tasks to run, in the order of the file.
     pub tasks: Vec<Box<dyn TaskSpec>>,
     /// `full` among them, in the order of the file.
     pub cells: Vec<Cell>,

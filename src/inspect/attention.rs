@@ -19,9 +19,11 @@ pub struct AttentionMap {
     /// Numbers of entries, ascending, from none to all before the window: every percent, and all but 1, 2, 4 and so on
     /// within the last, where most of the attention is.
     pub ranks: Vec<usize>,
+    /// One for each layer of the model.
     pub layers: Vec<LayerAttention>,
 }
 
+/// Cumulative attention of one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerAttention {
     /// For each of the ranks, the share of the attention to entries before the window that so many least attended

@@ -7,30 +7,37 @@ use crate::generate::{Cell, CellCache, LayerFacts};
 use crate::model::observe::Prefilled;
 use crate::store::{Bytes, Footprint, Geometry, union};
 
-/// One method with its settings.
+/// What one method with its settings keeps, holds and costs, over all layers and in each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodFacts {
+    /// The method's name.
     pub method: String,
     /// Canonical text: the size and what differs from its default.
     pub settings: String,
+    /// Bytes of the compressed cache, all layers.
     pub bytes_held: u64,
     /// `bytes_held` over the bytes of the dense cache.
     pub retention: f64,
     /// The paper's ratio (equation 15), the mean over layers.
     pub retention_paper: f64,
-    /// The mean over layers.
+    /// Mean over layers of [`LayerRow::relative_error`].
     pub relative_error: f64,
-    /// Sums over layers, as are the next.
+    /// Entries held, summed over layers and heads.
     pub entries: u64,
+    /// Codewords of keys, summed over layers. None where no layer's keys are coded.
     pub codewords_k: Option<u64>,
+    /// Codewords of values, summed over layers. None where no layer's values are coded.
     pub codewords_v: Option<u64>,
+    /// Bytes held, by what they are spent on, summed over layers.
     pub bytes: Bytes,
+    /// One row for each layer.
     pub layers: Vec<LayerRow>,
 }
 
 /// One layer under one method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerRow {
+    /// Number of the layer, from 0.
     pub layer: usize,
     /// Per query head, the entries it attends to.
     pub kept: Vec<usize>,
@@ -38,11 +45,15 @@ pub struct LayerRow {
     pub union: Vec<usize>,
     /// Entries held, over the KV heads (over the query heads where they are stored so).
     pub entries: u64,
-    /// None where nothing is coded, as are the values' and the cosines.
+    /// Codewords of keys. None where keys are not coded.
     pub codewords_k: Option<u64>,
+    /// Codewords of values. None where values are not coded.
     pub codewords_v: Option<u64>,
+    /// Bytes of the layer's dense cache.
     pub bytes_dense: u64,
+    /// Bytes that the layer holds; `bytes` says what they are spent on.
     pub bytes_held: u64,
+    /// Bytes held, by what they are spent on.
     pub bytes: Bytes,
     /// Equation 15: kept vectors over those of the dense cache, counted per query head where heads select apart.
     pub r1: f64,
@@ -50,12 +61,15 @@ pub struct LayerRow {
     pub r2: Option<f64>,
     /// Equation 15: a codeword with its index and magnitude over the codeword alone.
     pub r3: Option<f64>,
+    /// Least cosine of a key with its codeword. None where keys are not coded.
     pub cosine_min_k: Option<f32>,
+    /// Least cosine of a value with its codeword. None where values are not coded.
     pub cosine_min_v: Option<f32>,
-    /// Over the coded vectors, each counted once.
+    /// Mean cosine of the keys with their codewords, each key counted once. None where keys are not coded.
     pub cosine_mean_k: Option<f32>,
+    /// Mean cosine of the values with their codewords, each value counted once. None where values are not coded.
     pub cosine_mean_v: Option<f32>,
-    /// Of the attention output of the window's queries: `|| out - full || / || full ||`.
+    /// Relative error of the attention output of the window's queries: `|| out - full || / || full ||`.
     pub relative_error: f64,
 }
 

@@ -28,25 +28,32 @@ use crate::record::program_version;
 use crate::source::ModelFiles;
 use crate::store::StoreType;
 
-/// Everything there is to tell of one prompt.
+/// All facts of one prompt: what `spindle inspect --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {
+    /// Version of the program, `0.1.0+<revision>`.
     pub program_version: String,
     /// The model as it was asked for.
     pub model: String,
+    /// Hub commit, or the SHA-256 of the weights.
     pub model_revision: String,
     /// Element type the caches store.
     pub kv_dtype: String,
-    /// What the prompt is.
+    /// The prompt in words: the file it came from, or the id of the needle sample.
     pub prompt: String,
+    /// Tokens of the prompt.
     pub tokens: usize,
+    /// Query heads of each layer.
     pub heads: usize,
+    /// KV heads of each layer.
     pub kv_heads: usize,
+    /// Elements of a key or a value.
     pub head_dim: usize,
     /// Bytes of the dense KV-head cache.
     pub bytes_dense: u64,
     /// Last tokens whose queries `attention` and every `relative_error` are taken from.
     pub window: usize,
+    /// How the window's attention is spread over the entries before it.
     pub attention: AttentionMap,
     /// One for each kind of vector and threshold.
     pub similar: Vec<Similar>,

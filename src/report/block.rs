@@ -11,8 +11,11 @@ pub const FULL: &str = "full";
 /// What the cells of a block share besides the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setup<'a> {
+    /// The model as it was asked for.
     pub model: &'a str,
+    /// Element type that the caches store.
     pub dtype: &'a str,
+    /// What was compressed: `prompt` or `context`.
     pub compress_at: &'a str,
 }
 
@@ -39,8 +42,11 @@ impl std::fmt::Display for Setup<'_> {
 /// The records of one task under one setup, scored by one metric.
 #[derive(Debug, Clone)]
 pub struct Block<'a> {
+    /// Model, element type and what was compressed, the same in all records.
     pub setup: Setup<'a>,
+    /// Name of the task.
     pub task: &'a str,
+    /// Name of the metric that scores are computed by.
     pub metric: &'a str,
     /// `full` first, then methods in order of first appearance, settings likewise within a method.
     pub cells: Vec<CellRecords<'a>>,
@@ -49,12 +55,15 @@ pub struct Block<'a> {
 /// The records of one method and settings within a block, in file order.
 #[derive(Debug, Clone)]
 pub struct CellRecords<'a> {
+    /// Name of the method.
     pub method: &'a str,
+    /// Canonical text of the settings, as in [`Record::settings`].
     pub settings: &'a str,
     /// What `settings` says.
     pub(super) told: Told<'a>,
     /// What tells this cell from the method's others: the settings that vary among them, and its size.
     pub label: String,
+    /// One for each sample, those that ended with an error among them.
     pub records: Vec<&'a Record>,
 }
 

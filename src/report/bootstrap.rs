@@ -11,7 +11,9 @@ const SEED: u64 = 20_250_101;
 /// The middle 95 % of the bootstrap distribution of a mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
+    /// The 2.5th percentile.
     pub low: f64,
+    /// The 97.5th percentile.
     pub high: f64,
 }
 

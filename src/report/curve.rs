@@ -9,6 +9,7 @@ use crate::record::settings_of;
 
 /// A method with one choice of its other settings.
 pub struct Curve<'a, 'b> {
+    /// Name of the method.
     pub method: &'a str,
     /// The settings that are not about size, as [`CellRecords::label`] has them: `gqa=mean`.
     pub settings: String,

@@ -5,9 +5,11 @@ use super::bootstrap::{self, Interval};
 /// A mean difference from the baseline over the samples that both have a value of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
+    /// Mean of the differences; over several tasks, the mean of the tasks' means.
     pub mean: f64,
     /// The paired bootstrap's 95 % interval; none from fewer than two pairs.
     pub interval: Option<Interval>,
+    /// Samples that have a value in both, over all tasks.
     pub pairs: usize,
 }
 

@@ -45,11 +45,13 @@ pub struct Report {
 /// The tables of one task, or of the mean over tasks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
+    /// Heading: the task, or what was averaged.
     pub title: String,
     /// The task, or those averaged.
     pub tasks: Vec<String>,
     /// Model, element type, what was compressed, metric.
     pub subtitle: String,
+    /// One for each method and settings, `full` first.
     pub rows: Vec<Row>,
     /// Where a method has several sizes.
     pub areas: Option<Areas>,

@@ -13,7 +13,9 @@ const PERPLEXITY: &str = "perplexity";
 /// One method and settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
+    /// Name of the method.
     pub method: String,
+    /// What tells it from the method's other rows, see [`CellRecords::label`].
     pub settings: String,
     /// Samples with a result.
     pub n: usize,

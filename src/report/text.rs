@@ -14,7 +14,7 @@ const GAP: &str = "  ";
 
 impl Report {
     /// Aligned columns for a terminal, lines at most `width` columns wide, from 80 on: a wider table is several, one
-    /// below the other. Prose is at most [`READABLE`] wide.
+    /// below the other. Prose is at most `READABLE` columns wide.
     pub fn text(&self, width: usize) -> String {
         let mut out = String::new();
         let prose = width.min(READABLE);

@@ -35,7 +35,7 @@ pub(super) fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool
 /// Whether `folder` can be made and written to, before there is anything to put in it. Leaves nothing behind.
 ///
 /// # Errors
-/// That it cannot.
+/// [`BadInput`](crate::error::BadInput) where it cannot.
 pub(crate) fn check(folder: &Path) -> Result<()> {
     let there = folder
         .ancestors()

@@ -24,7 +24,7 @@ pub(super) fn identity(experiment: &Experiment, files: &ModelFiles, device: &str
     }
 }
 
-/// Of a task.
+/// The columns that are the same in every row of a task.
 pub(super) fn of_task(of_run: &Record, task: &dyn Task) -> Record {
     Record {
         task: task.name().into(),
@@ -34,7 +34,7 @@ pub(super) fn of_task(of_run: &Record, task: &dyn Task) -> Record {
     }
 }
 
-/// Of a sample, one thing of it compressed.
+/// The columns that are the same in every row of a sample whose prompt, or context, is compressed.
 pub(super) fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
     Record {
         sample: id.into(),
@@ -43,7 +43,7 @@ pub(super) fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
     }
 }
 
-/// Of a sample whose prompt is known.
+/// As [`of_sample`], with the columns that its prompt gives.
 pub(super) fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
     Record {
         prompt_tokens: sample.prompt_tokens(),
@@ -52,7 +52,7 @@ pub(super) fn of_prompt(of_sample: &Record, sample: &Sample) -> Record {
     }
 }
 
-/// Of a cell, before it is run.
+/// The columns that are known of a cell before it is run.
 pub(super) fn of_cell(of_sample: &Record, cell: &Cell) -> Record {
     Record {
         method: cell.info.name.into(),

@@ -31,9 +31,11 @@ pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
 
 /// What a run came to.
 pub(crate) struct Finished {
+    /// The results folder.
     pub folder: PathBuf,
     /// Cells that ended with an error.
     pub failed: usize,
+    /// Whether the user stopped it; the same command goes on with it.
     pub interrupted: bool,
 }
 
