@@ -47,9 +47,10 @@ pub const ENTRY: Entry = Entry {
     make: |settings| {
         let (own, stored, forms): (Own, StoreSetting, Forms) = settings.read()?;
         let eviction = Eviction {
-            score: Box::new(ColumnSums),
+            score: Box::new(ColumnSums {
+                grouping: own.gqa.into(),
+            }),
             recent: own.recent.map_or(Recent::Half, Recent::Tokens),
-            grouping: own.gqa.into(),
             shape: Shape::Uniform,
             store: stored.store,
         };

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
-use crate::compress::group::Grouping;
 use crate::compress::score::Latest;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
@@ -45,7 +44,6 @@ pub const ENTRY: Entry = Entry {
         let eviction = Eviction {
             score: Box::new(Latest { sinks }),
             recent: Recent::Tokens(0),
-            grouping: Grouping::Mean,
             shape: Shape::Uniform,
             store: StoredFor::KvHead,
         };

@@ -6,6 +6,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Score, add_attention};
 use crate::attend::Rule;
+use crate::compress::group::Grouping;
 use crate::compress::pool::{Pooling, pool};
 use crate::compress::view::LayerView;
 use crate::kernel::Panels;
@@ -94,6 +95,7 @@ pub fn window_attention(
 pub struct WindowAttention {
     pub window: usize,
     pub normalisation: Normalisation,
+    pub grouping: Grouping,
     pub pooling: Pooling,
 }
 
@@ -105,8 +107,8 @@ impl Score for WindowAttention {
         }
     }
 
-    fn is_per_query_head(&self) -> bool {
-        true
+    fn grouping(&self) -> Option<Grouping> {
+        Some(self.grouping)
     }
 
     /// # Panics
