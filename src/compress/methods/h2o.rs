@@ -16,7 +16,7 @@ use crate::compress::settings::{About, Accepts, MethodInfo, SettingInfo};
 
 const RECENT: SettingInfo = SettingInfo {
     name: "recent",
-    about: About::Way,
+    about: About::Kept,
     accepts: Accepts::Integer { from: 1, to: 4096 },
     default: None,
     help: "last entries kept whatever their score; half of the budget unless given",

@@ -14,7 +14,7 @@ use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, Settin
 
 const SINKS: SettingInfo = SettingInfo {
     name: "sinks",
-    about: About::Way,
+    about: About::Kept,
     accepts: Accepts::Integer { from: 0, to: 4096 },
     default: Some(DefaultValue::Integer(4)),
     help: "first tokens that are always kept",
