@@ -68,7 +68,7 @@ pub fn pyramid_kvcf(
 ///
 /// With `r_c = (retention len - window) / (len - window)` and `alpha = (1 + beta) / 2`, the ends are
 /// `2 r_c - beta` and `beta` up to `alpha`, and `1` and `2 r_c - 1` above it. The paper prints `1 - 2 r_c`,
-/// which is negative and misses the mean; see PAPER notes 1.4.
+/// which is negative and misses the mean; see docs/PAPER.md 1.4.
 /// It does not say what to do for `r_c <= beta`: here every layer keeps `r_c`, because flat is the one shape that neither
 /// goes under zero at an end nor gives deep layers more than shallow ones, and still has mean `r_c`.
 /// Each layer is rounded down. A retention that leaves less than the window keeps the window.

@@ -83,8 +83,6 @@ pub struct Eviction {
     pub score: Box<dyn Score>,
     /// The recent window, which counts towards the budget.
     pub recent: Recent,
-    /// How the scores of the query heads that share a KV head become one ranking, or stay apart.
-    pub grouping: Grouping,
     /// How the mean budget is spread over the layers.
     pub shape: Shape,
     /// Whether an entry is stored once per KV head or once for each query head that keeps it.
@@ -143,21 +141,22 @@ impl Eviction {
         if let Some(fault) = scores.iter().find_map(|row| Fault::of_scores(row, n)) {
             return Err(fault.in_layer(layer.layer));
         }
-        if !self.score.is_per_query_head() {
-            return Ok(scores.iter().map(|row| Ranked::new(row, 1)).collect());
-        }
-        let ranked = |scores: &[f32], of: usize| {
-            let reduced = group::reduce(scores, of, self.grouping);
-            let rows = reduced.chunks_exact(n.max(1));
-            let pooled: Vec<f32> = rows.flat_map(|row| self.score.smooth(row)).collect();
-            Ranked::new(&pooled, self.grouping.rows(of))
+        let ranked = |scores: &[f32], rows: usize| {
+            let each = scores.chunks_exact(n.max(1));
+            let smoothed: Vec<f32> = each.flat_map(|row| self.score.smooth(row)).collect();
+            Ranked::new(&smoothed, rows)
         };
-        Ok(match self.grouping {
-            Grouping::Layer => {
-                vec![ranked(&scores.concat(), geometry.heads); geometry.kv_heads]
+        let reduced = |scores: &[f32], of: usize, grouping: Grouping| {
+            ranked(&group::reduce(scores, of, grouping), grouping.rows(of))
+        };
+        Ok(match self.score.grouping() {
+            None => scores.iter().map(|row| ranked(row, 1)).collect(),
+            Some(Grouping::Layer) => {
+                let all = reduced(&scores.concat(), geometry.heads, Grouping::Layer);
+                vec![all; geometry.kv_heads]
             }
-            _ => {
-                let of_group = |scores: &Vec<f32>| ranked(scores, geometry.group());
+            Some(grouping) => {
+                let of_group = |row: &Vec<f32>| reduced(row, geometry.group(), grouping);
                 scores.iter().map(of_group).collect()
             }
         })

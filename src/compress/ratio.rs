@@ -2,7 +2,7 @@
 
 use crate::store::{Content, Footprint, StoreType};
 
-/// Equation 15, corrected (PAPER section 1.9), of one layer: counts, not bytes.
+/// Equation 15, corrected (docs/PAPER.md 1.9), of one layer: counts, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PaperRatio {
     /// Kept vectors, counted per query head where heads select apart, over those of the dense cache.

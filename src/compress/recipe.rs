@@ -1,5 +1,5 @@
 //! Most methods: a selection of entries, and a way to write their keys and one to write their values. SpindleKV is
-//! eviction, then codebooks (PAPER sections 1.3 to 1.6).
+//! eviction, then codebooks (docs/PAPER.md 1.3 to 1.6).
 
 mod plan;
 

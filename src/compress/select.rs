@@ -133,7 +133,7 @@ impl Ranked {
     }
 
     /// The union of the rows' top-k sets, ascending, and for each of its positions the number of rows that keep it
-    /// (the weight `w_a` of the codebook, PAPER notes 1.5).
+    /// (the weight `w_a` of the codebook, docs/PAPER.md 1.5).
     pub fn union_at(&self, k: usize) -> (Vec<u32>, Vec<u32>) {
         (0..self.least.len())
             .filter(|&p| (self.least[p] as usize) < k)

@@ -18,6 +18,8 @@ pub enum About {
     Size(fn(f64) -> Size),
     /// How alike vectors are that share a codeword. It tells points of a curve apart where no size does.
     Threshold,
+    /// How many entries are always kept.
+    Kept,
     /// How the cache is made smaller.
     Way,
 }
@@ -206,6 +208,14 @@ impl Settings {
     pub fn size_names(&self) -> Vec<&'static str> {
         let sizes = self.info.settings.iter().filter(|info| info.is_size());
         sizes.map(|info| info.name).collect()
+    }
+
+    /// The setting in force that says how many entries are always kept.
+    pub fn kept_name(&self) -> Option<&'static str> {
+        let says = |info: &&SettingInfo| {
+            matches!(info.about, About::Kept) && self.get(info.name).is_some()
+        };
+        self.info.settings.iter().find(says).map(|info| info.name)
     }
 
     /// The sizes that are given, with their names.

@@ -1,4 +1,4 @@
-//! On how few entries attention falls (PAPER notes 2, figure 3a): per layer, the attention of the window's queries to
+//! On how few entries attention falls (docs/PAPER.md 2, figure 3a): per layer, the attention of the window's queries to
 //! the entries before them, added up from the least attended entry to the most.
 
 use rayon::prelude::*;

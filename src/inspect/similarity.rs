@@ -1,4 +1,4 @@
-//! How many vectors of a layer are alike (PAPER notes 2, figures 3b, 7 and 8): pairs of tokens whose keys, or values,
+//! How many vectors of a layer are alike (docs/PAPER.md 2, figures 3b, 7 and 8): pairs of tokens whose keys, or values,
 //! have a cosine above a threshold.
 
 use rayon::prelude::*;

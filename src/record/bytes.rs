@@ -19,16 +19,24 @@ pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S
     serializer.collect_map(columns)
 }
 
+/// Whether a column is of one content.
+pub(super) fn is_column(name: &str) -> bool {
+    Content::ALL.iter().any(|&content| column(content) == name)
+}
+
+/// A content without a column was not known to the version that wrote the file: there are none of its bytes.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
     let columns = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
-    Content::ALL
-        .iter()
-        .try_fold(Bytes::default(), |sum, &content| {
+    let of = |content| columns.get(&column(content)).map(|found| (content, found));
+    let mut found = Content::ALL.iter().copied().filter_map(of).peekable();
+    if found.peek().is_none() {
+        return Err(Error::custom("no column of bytes but `bytes_dense`"));
+    }
+    found.try_fold(Bytes::default(), |sum, (content, found)| {
+        let bytes = found.as_u64().ok_or_else(|| {
             let column = column(content);
-            let found = columns.get(&column).unwrap_or(&serde_json::Value::Null);
-            let bytes = found.as_u64().ok_or_else(|| {
-                Error::custom(format!("{column} is `{found}`, expected a whole number"))
-            })?;
-            Ok(sum + Bytes::of(content, bytes))
-        })
+            Error::custom(format!("{column} is `{found}`, expected a whole number"))
+        })?;
+        Ok(sum + Bytes::of(content, bytes))
+    })
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::bytes;
 use super::check::Checked;
 use crate::bad_input;
 use crate::files;
@@ -57,12 +58,12 @@ fn complete_len(bytes: &[u8]) -> usize {
     end
 }
 
-/// Every complete row with the line it starts on. A torn last row is left out. Columns are only ever added at the end,
-/// so a file of an earlier version lacks the last ones: they read as empty.
+/// Every complete row with the line it starts on. A torn last row is left out. Columns are known by their names: those
+/// that may be empty may be missing, as in a file of an earlier version.
 ///
 /// # Errors
-/// A [`BadInput`](crate::error::BadInput) naming file and line if the columns are not those of `T`
-/// or a value does not parse or is one that no run comes to.
+/// A [`BadInput`](crate::error::BadInput) naming file and line if a column is not known, stands twice or is missing, or a
+/// value does not parse or is one that no run comes to.
 pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
     path: &Path,
 ) -> Result<Vec<(u64, T)>> {
@@ -84,10 +85,7 @@ pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
         .headers()
         .map_err(|error| unreadable(path, &error))?
         .clone();
-    let expected = columns::<T>()?;
-    if !found.iter().eq(expected.iter().take(found.len())) {
-        check_columns(path, &found, &expected)?;
-    }
+    check_names::<T>(path, &found)?;
     let mut rows = Vec::new();
     let mut raw = csv::StringRecord::new();
     while reader
@@ -133,6 +131,37 @@ fn unparsable(
         terminal::cut(row.get(field).unwrap_or_default(), SHOWN),
         cause.kind()
     )
+}
+
+/// That each column found is one of `T`, once, and that none is missing that has a value in every row.
+fn check_names<T: Serialize + Default>(path: &Path, found: &csv::StringRecord) -> Result<()> {
+    let known = fields(&T::default())?;
+    let place = format!("{}:1", path.display());
+    let name = |name| terminal::cut(name, SHOWN);
+    for (at, column) in found.iter().enumerate() {
+        if !known.contains_key(column) {
+            return Err(bad_input!(
+                "{place}: column {} is `{}`, which this version of the program does not know",
+                at + 1,
+                name(column)
+            ));
+        }
+        if let Some(first) = found.iter().take(at).position(|other| other == column) {
+            return Err(bad_input!(
+                "{place}: columns {} and {} are both `{}`, expected each once",
+                first + 1,
+                at + 1,
+                name(column)
+            ));
+        }
+    }
+    let has = |column: &String| found.iter().any(|name| name == column);
+    let needed =
+        |(column, value): &(&String, &Value)| !value.is_null() && !bytes::is_column(column);
+    match known.iter().filter(needed).find(|(column, _)| !has(column)) {
+        Some((column, _)) => Err(bad_input!("{place}: no column `{column}`")),
+        None => Ok(()),
+    }
 }
 
 fn check_columns(

@@ -1,4 +1,4 @@
-//! Vectors written as `magnitude * codeword[index]` (PAPER sections 1.6 to 1.8, equation 14). A decoded token attends in
+//! Vectors written as `magnitude * codeword[index]` (docs/PAPER.md 1.6 to 1.8, equation 14). A decoded token attends in
 //! code space: one product for each codeword, and one weight.
 
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The codewords of a codebook as they are stored, and how a further vector joins them (PAPER sections 1.6 to 1.8).
+//! The codewords of a codebook as they are stored, and how a further vector joins them (docs/PAPER.md 1.6 to 1.8).
 
 use std::ops::Range;
 use std::sync::Arc;

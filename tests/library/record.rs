@@ -224,8 +224,7 @@ fn another_schema_and_bad_values_are_refused() {
     fs::write(&path, content.replace("model_revision", "revision")).unwrap();
     assert_eq!(
         refusal(dir.path()),
-        "DIR/records.csv:1: column 3 is `revision`, expected `model_revision`: \
-         written by another version of the program"
+        "DIR/records.csv:1: column 3 is `revision`, which this version of the program does not know"
     );
     fs::write(&path, content.replace("0.30000000000000004", "much")).unwrap();
     assert_eq!(
@@ -250,6 +249,64 @@ fn a_file_without_the_last_columns_is_read_and_not_written_to() {
     assert!(error.is::<BadInput>(), "{error:#}");
     assert!(error.to_string().contains("is none, expected"), "{error:#}");
     assert_eq!(fs::read_to_string(&path).unwrap(), older);
+}
+
+/// Replaces the columns of a file by those at `order`, in that order.
+fn rearrange(path: &Path, order: &[usize]) {
+    let content = fs::read_to_string(path).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let cells: Vec<&str> = order.iter().map(|&at| cells[at]).collect();
+        cells.join(",") + "\n"
+    };
+    fs::write(path, content.lines().map(row).collect::<String>()).unwrap();
+}
+
+#[test]
+fn columns_are_known_by_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["a"]);
+    let path = dir.path().join(LAYERS_FILE);
+    let content = fs::read_to_string(&path).unwrap();
+    let header: Vec<&str> = content.lines().next().unwrap().split(',').collect();
+    let at = |name: &str| header.iter().position(|&column| column == name).unwrap();
+    let refusal = || format!("{:#}", read_layers(dir.path()).unwrap_err());
+
+    // In another order, without what may be empty and without one content of bytes.
+    let without = |names: &[&str]| -> Vec<usize> {
+        let keeps = |&i: &usize| !names.contains(&header[i]);
+        (0..header.len()).rev().filter(keeps).collect()
+    };
+    rearrange(&path, &without(&["r1", "bytes_lists"]));
+    assert_eq!(read_layers(dir.path()).unwrap(), layers(&record("a")));
+
+    fs::write(&path, &content).unwrap();
+    rearrange(&path, &without(&["entries"]));
+    assert!(refusal().ends_with("layers.csv:1: no column `entries`"));
+
+    fs::write(&path, &content).unwrap();
+    let contents: Vec<&str> = header
+        .iter()
+        .copied()
+        .filter(|name| name.starts_with("bytes_") && *name != "bytes_dense")
+        .collect();
+    assert!(contents.len() > 3, "{contents:?}");
+    rearrange(&path, &without(&contents));
+    assert!(
+        refusal().contains("no column of bytes but `bytes_dense`"),
+        "{}",
+        refusal()
+    );
+
+    fs::write(&path, &content).unwrap();
+    let twice: Vec<usize> = (0..header.len()).chain([at("task")]).collect();
+    rearrange(&path, &twice);
+    let said = format!(
+        "layers.csv:1: columns {} and {} are both `task`, expected each once",
+        at("task") + 1,
+        twice.len()
+    );
+    assert!(refusal().ends_with(&said), "{}", refusal());
 }
 
 proptest! {

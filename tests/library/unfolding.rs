@@ -1,5 +1,5 @@
 //! The cheap way to the paper's codebook, a weighted union of what a group's query heads keep, against the literal one
-//! (PAPER section 1.5): repeat every entry for each query head that keeps it, then run Algorithm 1 on the copies. On
+//! (docs/PAPER.md 1.5): repeat every entry for each query head that keeps it, then run Algorithm 1 on the copies. On
 //! random vectors, and on the default model's own keys and values.
 
 use std::sync::{Arc, OnceLock};

@@ -10,7 +10,7 @@ use super::{Codebook, Representatives};
 /// A greedy dominating set of the graph: every vector is a neighbour of its codeword, and codewords are vectors of the set.
 ///
 /// `weights` counts each vector: with `w_a`, the number of query heads that keep entry `a`, the codebook is the one that
-/// unfolding the entry `w_a` times would give (PAPER notes 1.5). Ties go to the lower place. This is Algorithm 1 with its
+/// unfolding the entry `w_a` times would give (docs/PAPER.md 1.5). Ties go to the lower place. This is Algorithm 1 with its
 /// degree taken from the graph (eq. 10); the `sum(S)` printed there would never change. A vector of weight 0 is not there:
 /// what is alike in the whole is alike in the part.
 ///

@@ -1,7 +1,7 @@
 //! The cheap learner: one pass in the order of the text. A vector joins the first codeword that is alike, or becomes one.
 //!
 //! What a decoder that only ever appends would do, so also a control for how much the greedy order gains. (Decoding
-//! itself looks for the nearest codeword: PAPER notes 1.8.)
+//! itself looks for the nearest codeword: docs/PAPER.md 1.8.)
 
 use super::bits;
 use super::graph::BitGraph;

@@ -1,4 +1,4 @@
-//! Codebooks: a small set of directions standing in for many (SpindleKV section 3.4, PAPER notes 1.5-1.6).
+//! Codebooks: a small set of directions standing in for many (SpindleKV section 3.4, docs/PAPER.md 1.5-1.6).
 //!
 //! The vectors of one head are split into directions and magnitudes ([`normalise`]), the pairs of directions more alike than a
 //! threshold become a graph ([`similarity_graphs`]), and a learner chooses codewords on it: [`greedy`], the paper's, or [`leader`].
@@ -145,7 +145,7 @@ impl Codebook {
     }
 
     /// The same index with each codeword replaced by the mean of the `units: [n, d]` it stands for, scaled to length 1.
-    /// `weights` counts each vector (PAPER notes 1.5: `w_a`). A codeword whose vectors cancel out stays as it is.
+    /// `weights` counts each vector (docs/PAPER.md 1.5: `w_a`). A codeword whose vectors cancel out stays as it is.
     ///
     /// The bound on the cosine that members give does not hold for means.
     pub fn with_means(&self, units: &[f32], d: usize, weights: &[u32]) -> Codebook {

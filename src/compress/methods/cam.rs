@@ -60,7 +60,6 @@ pub(super) const ENTRY: Entry = Entry {
         let eviction = Eviction {
             score: Box::new(Earliest),
             recent: Recent::Half,
-            grouping: Grouping::Mean,
             shape: Shape::Uniform,
             store: StoredFor::KvHead,
         };

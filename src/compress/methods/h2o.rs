@@ -16,7 +16,7 @@ use crate::compress::settings::{About, Accepts, MethodInfo, SettingInfo};
 
 const RECENT: SettingInfo = SettingInfo {
     name: "recent",
-    about: About::Way,
+    about: About::Kept,
     accepts: Accepts::Integer { from: 1, to: 4096 },
     default: None,
     help: "last entries kept whatever their score; half of the budget unless given",
@@ -47,9 +47,10 @@ pub(super) const ENTRY: Entry = Entry {
     make: |settings| {
         let (own, stored, forms): (Own, StoreSetting, Forms) = settings.read()?;
         let eviction = Eviction {
-            score: Box::new(ColumnSums),
+            score: Box::new(ColumnSums {
+                grouping: own.gqa.into(),
+            }),
             recent: own.recent.map_or(Recent::Half, Recent::Tokens),
-            grouping: own.gqa.into(),
             shape: Shape::Uniform,
             store: stored.store,
         };

@@ -4,7 +4,6 @@
 use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
-use crate::compress::group::Grouping;
 use crate::compress::score::KeyNorm;
 use crate::compress::settings::MethodInfo;
 
@@ -26,7 +25,6 @@ pub(super) const ENTRY: Entry = Entry {
         let eviction = Eviction {
             score: Box::new(KeyNorm),
             recent: Recent::Tokens(0),
-            grouping: Grouping::Mean,
             shape: Shape::Uniform,
             store: StoredFor::KvHead,
         };

@@ -51,7 +51,7 @@ pub(super) const SHARE: SettingInfo = SettingInfo {
 pub(super) const fn window(default: u32) -> SettingInfo {
     SettingInfo {
         name: "window",
-        about: About::Way,
+        about: About::Kept,
         accepts: Accepts::Integer { from: 1, to: 4096 },
         default: Some(DefaultValue::Integer(default)),
         help: "last tokens, always kept, whose queries score the entries before them",
@@ -244,16 +244,12 @@ pub(super) fn size(settings: &Settings, eviction: &Eviction) -> anyhow::Result<S
     let size = one_size(settings, None)?;
     let always = eviction.always();
     match size {
-        Size::Budget(budget) if budget < always => {
-            let mut names = ["window", "recent", "sinks"].into_iter();
-            let name = names.find(|name| settings.get(name).is_some());
-            Err(bad_input!(
-                "method {}: budget = {budget}: fewer than the {} = {always} that are always kept, expected at least \
+        Size::Budget(budget) if budget < always => Err(bad_input!(
+            "method {}: budget = {budget}: fewer than the {} = {always} that are always kept, expected at least \
                  {always}",
-                settings.method(),
-                name.unwrap_or("entries")
-            ))
-        }
+            settings.method(),
+            settings.kept_name().unwrap_or("entries")
+        )),
         _ => Ok(size),
     }
 }

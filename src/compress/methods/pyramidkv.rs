@@ -75,10 +75,10 @@ pub(super) const ENTRY: Entry = Entry {
             score: Box::new(WindowAttention {
                 window: windowed.window,
                 normalisation: Normalisation::Sum,
+                grouping: windowed.gqa.into(),
                 pooling: windowed.pooling(settings)?,
             }),
             recent: Recent::Tokens(windowed.window),
-            grouping: windowed.gqa.into(),
             shape,
             store: stored.store,
         };

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
-use crate::compress::group::Grouping;
 use crate::compress::score::Random;
 use crate::compress::settings::MethodInfo;
 
@@ -33,7 +32,6 @@ pub(super) const ENTRY: Entry = Entry {
         let eviction = Eviction {
             score: Box::new(Random { seed }),
             recent: Recent::Tokens(0),
-            grouping: Grouping::Mean,
             shape: Shape::Uniform,
             store: StoredFor::KvHead,
         };

@@ -30,10 +30,10 @@ pub(super) const ENTRY: Entry = Entry {
             score: Box::new(WindowAttention {
                 window: windowed.window,
                 normalisation: Normalisation::Sum,
+                grouping: windowed.gqa.into(),
                 pooling: windowed.pooling(settings)?,
             }),
             recent: Recent::Tokens(windowed.window),
-            grouping: windowed.gqa.into(),
             shape: Shape::Uniform,
             store: stored.store,
         };

@@ -9,13 +9,12 @@ use serde::Deserialize;
 use super::parts::Forms;
 use super::{Entry, Made, parts};
 use crate::compress::eviction::{Eviction, Recent, Shape, StoredFor};
-use crate::compress::group::Grouping;
 use crate::compress::score::Latest;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 
 const SINKS: SettingInfo = SettingInfo {
     name: "sinks",
-    about: About::Way,
+    about: About::Kept,
     accepts: Accepts::Integer { from: 0, to: 4096 },
     default: Some(DefaultValue::Integer(4)),
     help: "first tokens that are always kept",
@@ -45,7 +44,6 @@ pub(super) const ENTRY: Entry = Entry {
         let eviction = Eviction {
             score: Box::new(Latest { sinks }),
             recent: Recent::Tokens(0),
-            grouping: Grouping::Mean,
             shape: Shape::Uniform,
             store: StoredFor::KvHead,
         };

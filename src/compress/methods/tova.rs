@@ -31,10 +31,10 @@ pub(super) const ENTRY: Entry = Entry {
             score: Box::new(WindowAttention {
                 window: 1,
                 normalisation: Normalisation::Sum,
+                grouping: Grouping::Layer,
                 pooling: Pooling::None,
             }),
             recent: Recent::Tokens(1),
-            grouping: Grouping::Layer,
             shape: Shape::Uniform,
             store: StoredFor::KvHead,
         };

@@ -18,6 +18,7 @@ pub use normalisation::Normalisation;
 pub use random::Random;
 pub use window::{WindowAttention, WindowShape, window_attention};
 
+use super::group::Grouping;
 use super::view::LayerView;
 use crate::model::observe::Observe;
 
@@ -28,15 +29,15 @@ pub trait Score: Debug + Send + Sync {
         Observe::default()
     }
 
-    /// Whether each query head of a group has scores of its own.
-    fn is_per_query_head(&self) -> bool {
-        false
+    /// What is done about the different scores of the query heads of a group; `None` where a KV head has one row of them.
+    fn grouping(&self) -> Option<Grouping> {
+        None
     }
 
     /// Scores of the first `n` entries of one KV head: `[group, n]` where query heads have their own, else `[n]`.
     fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32>;
 
-    /// A row of scores, `[n]`, smoothed along the sequence, after those of query heads were put together.
+    /// A row of scores, `[n]`, smoothed along the sequence: after grouping.
     fn smooth(&self, row: &[f32]) -> Vec<f32> {
         row.to_vec()
     }

@@ -3,6 +3,7 @@
 
 use super::{Normalisation, Score, add_attention};
 use crate::attend::Rule;
+use crate::compress::group::Grouping;
 use crate::compress::pool::{Pooling, pool};
 use crate::compress::view::LayerView;
 use crate::kernel::Panels;
@@ -80,6 +81,8 @@ pub struct WindowAttention {
     pub window: usize,
     /// How the attention of the window's queries becomes one score per entry.
     pub normalisation: Normalisation,
+    /// How the scores of the query heads that share a KV head become one ranking, or stay apart.
+    pub grouping: Grouping,
     /// How scores are smoothed along the sequence, after those of the query heads were reduced.
     pub pooling: Pooling,
 }
@@ -92,8 +95,8 @@ impl Score for WindowAttention {
         }
     }
 
-    fn is_per_query_head(&self) -> bool {
-        true
+    fn grouping(&self) -> Option<Grouping> {
+        Some(self.grouping)
     }
 
     /// # Panics

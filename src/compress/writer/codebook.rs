@@ -1,4 +1,4 @@
-//! Vectors as codewords with a norm each (PAPER sections 1.5 and 1.6), learnt from this prompt.
+//! Vectors as codewords with a norm each (docs/PAPER.md 1.5 and 1.6), learnt from this prompt.
 
 mod plan;
 

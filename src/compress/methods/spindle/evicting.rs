@@ -57,10 +57,10 @@ impl Evicting {
             score: Box::new(WindowAttention {
                 window: windowed.window,
                 normalisation: self.normalisation,
+                grouping: windowed.gqa.into(),
                 pooling: windowed.pooling(settings)?,
             }),
             recent: Recent::Tokens(windowed.window),
-            grouping: windowed.gqa.into(),
             shape: match self.shape {
                 ShapeName::Linear => Shape::SpindleLinear { beta: self.beta },
                 ShapeName::Uniform => Shape::Uniform,
