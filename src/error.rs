@@ -37,7 +37,16 @@ pub fn message(error: &anyhow::Error) -> String {
             said = format!("{said}: {text}");
         }
     }
-    said.trim_end().replace('\n', "; ")
+    let lines = said.trim_end().lines().filter(|line| !is_frame(line));
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// Whether a line is of a backtrace, which candle's errors write into whatever text they become part of.
+fn is_frame(line: &str) -> bool {
+    let indented = line.trim_start();
+    let rest = indented.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_numbered = rest.len() < indented.len() && rest.starts_with(": ");
+    indented.len() < line.len() && (is_numbered || indented.starts_with("at "))
 }
 
 fn candle_message(error: &candle_core::Error) -> String {
@@ -86,5 +95,13 @@ mod tests {
             .context("layer 3")
             .expect_err("an error");
         assert_eq!(message(&error), "layer 3: m.gguf: shapes differ");
+        // Where the error became a part of another text.
+        let text = "m.gguf: not a f32\n   0: candle_core::error::Error::bt\n             at /x/error.rs:264:25\n  12: main";
+        assert_eq!(message(&anyhow::anyhow!("{text}")), "m.gguf: not a f32");
+        let text = "line 1\n 2 of 3\n at: x";
+        assert_eq!(
+            message(&anyhow::anyhow!("{text}")),
+            "line 1;  2 of 3;  at: x"
+        );
     }
 }

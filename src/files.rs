@@ -101,6 +101,32 @@ pub fn read_text(path: &Path) -> Result<String> {
     text(read(path)?, &path.display().to_string())
 }
 
+/// Bytes of a description, at most. Its values can take a hundred times as much memory as its text.
+const DESCRIPTION: u64 = 8 << 20;
+
+/// The text of a file that describes something: a configuration, a tokenizer's settings, a template, an experiment.
+///
+/// # Errors
+/// As [`read_text`]; also a file of more than 8 MiB, before it is read.
+pub fn read_description(path: &Path) -> Result<String> {
+    read_text_within(path, DESCRIPTION)
+}
+
+/// The text of a file of at most `most` bytes.
+///
+/// # Errors
+/// As [`read_text`]; also a larger file, before it is read.
+pub fn read_text_within(path: &Path, most: u64) -> Result<String> {
+    let size = open(path)?.metadata().map_or(0, |found| found.len());
+    if size > most {
+        return Err(bad_input!(
+            "{}: {size} bytes, expected at most {most}",
+            path.display()
+        ));
+    }
+    read_text(path)
+}
+
 /// The text on standard input, which may be a pipe.
 ///
 /// # Errors

@@ -45,10 +45,10 @@ pub fn load(model_files: &ModelFiles, chat: &ChatOptions, device: &Device) -> Re
             ..
         } => {
             let name = config.display().to_string();
-            let mut read = DecoderConfig::from_hf_json(&files::read_text(config)?, &name)?;
+            let mut read = DecoderConfig::from_hf_json(&files::read_description(config)?, &name)?;
             if let Some(path) = generation_config {
                 let name = path.display().to_string();
-                let notes = generation_notes(&files::read_text(path)?, &name)?;
+                let notes = generation_notes(&files::read_description(path)?, &name)?;
                 read.notes.extend(notes);
             }
             (read, Weights::open_safetensors(weights)?)

@@ -8,13 +8,10 @@ use super::keys::Stored;
 use super::rule::{Pass, Rule};
 use super::scratch::{Scratch, with_scratch};
 use super::softmax::Attending;
-use crate::store::{LayerStore, Rotate, Run, room};
+use crate::store::{LayerStore, Rotate, Run, SEQUENCE_BLOCK, blocks, room};
 
 /// Tokens whose queries one task attends with, so that a long prefill has many tasks.
 const TOKENS: usize = 64;
-/// Entries converted to f32 and attended to at once: scores of a panel of queries stay in the level-1 cache, the
-/// entries themselves in the level-2 cache.
-const BLOCK: usize = 192;
 
 /// Queries of successive tokens, `[n, heads, head_dim]`, not rotated, at their positions.
 #[derive(Clone, Copy)]
@@ -194,8 +191,8 @@ impl Task<'_> {
             .max()
             .unwrap_or(0);
         with_scratch(|Scratch { keys, values, .. }| {
-            for start in (0..last).step_by(BLOCK) {
-                let block = start..(start + BLOCK).min(last);
+            for block in blocks(0..last, SEQUENCE_BLOCK) {
+                let start = block.start;
                 let keys = read_keys(stored, listed, block.clone(), keys);
                 let values = read_values(stored, listed, block, values);
                 attending.absorb(members.clone(), keys, values, |t| {
@@ -247,9 +244,8 @@ impl Task<'_> {
                 rank,
             };
             let all = stored.len();
-            for start in (0..all).step_by(BLOCK) {
-                let block = start..(start + BLOCK).min(all);
-                let n = block.len();
+            for block in blocks(0..all, SEQUENCE_BLOCK) {
+                let (start, n) = (block.start, block.len());
                 let keys = read_keys(&stored, None, block, &mut scratch);
                 for (member, sums) in sums.chunks_exact_mut(entries).enumerate() {
                     let visible = |t: usize| {

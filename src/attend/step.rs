@@ -13,7 +13,7 @@ use super::scratch::{Scratch, with_scratch};
 use super::softmax::Attending;
 use super::tokens::Tokens;
 use crate::kernel::{Left, add_weighted};
-use crate::store::{Joining, LayerStore, Part, Rotate, Run, blocks, room, score_rows};
+use crate::store::{Joining, LayerStore, Part, Rotate, Run, STEP_BLOCK, blocks, room, score_rows};
 
 /// Appends one token to the layer and attends its queries to all that is then held. Returns `[heads * head_dim]`.
 pub(super) fn attend(rule: &Rule, layer: &mut LayerStore, new: &Tokens<'_>) -> Vec<f32> {
@@ -172,7 +172,7 @@ impl Step<'_> {
         else {
             return form.scores(head, queries, span, joining, scores, stride);
         };
-        for block in blocks(span) {
+        for block in blocks(span, STEP_BLOCK) {
             let keys = room(keys, block.len() * form.dim());
             let factors = room(factors, block.len());
             form.rows(head, block.clone(), keys, factors, joining.as_deref_mut());

@@ -8,11 +8,13 @@ use anyhow::{Context, Result};
 use super::figures::require_records;
 use super::say;
 use crate::bad_input;
+use crate::error::message;
 use crate::files;
 use crate::layout::width;
-use crate::record::{Provenance, RECORDS_FILE, read_records};
+use crate::record::{Provenance, RECORDS_FILE, RUN_FILE, read_records};
 use crate::report::{Report, splice};
 use crate::task::longbench::{OWN_WORDS, is_task};
+use crate::terminal;
 
 /// `against`: the method that differences are from, in place of `full`.
 pub(super) fn report(results: &Path, against: Option<&str>, into: Option<&Path>) -> Result<i32> {
@@ -47,8 +49,19 @@ fn table(results: &Path, against: Option<&str>) -> Result<Report> {
         Some(method) => Report::against(&records, method)?,
         None => Report::new(&records),
     };
-    // The rows say everything but what never became one; without a run.json that can be read there is no word of it.
-    if let Ok(Some(run)) = Provenance::read(results) {
+    // The rows say everything but which templates made them and what never became one.
+    let run = Provenance::read(results).unwrap_or_else(|error| {
+        terminal::warn(&message(&error));
+        None
+    });
+    if run.is_none() {
+        let name = results.join(RUN_FILE);
+        terminal::warn(&format!(
+            "no readable {}: which templates were used and which samples left out is not known",
+            name.display()
+        ));
+    }
+    if let Some(run) = run {
         report.note_left_out(&run.left_out);
         let own = run.templates.iter().filter(|(task, template)| {
             let (origin, _) = template.split_once(' ').unwrap_or((template, ""));

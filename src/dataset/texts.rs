@@ -1,5 +1,7 @@
 //! Prose to make samples of: the project's own texts, or those of a folder.
 
+mod json;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -9,6 +11,7 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
+use self::json::{Found, Object};
 use crate::{bad_input, files, memory, terminal};
 
 /// The project's own texts.
@@ -189,19 +192,18 @@ fn text_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The texts of a JSON file, or why it holds none: it begins with something else.
 fn read_json(path: &Path) -> Result<Result<Vec<String>, String>> {
-    type Object = serde_json::Map<String, serde_json::Value>;
     let content = files::read_text(path)?;
     let mut values = serde_json::Deserializer::from_str(&content).into_iter::<Object>();
     let mut texts = Vec::new();
     while let Some(found) = values.next() {
         let mut line = None;
-        let problem = match found.map(|mut object| object.remove("text")) {
-            Ok(Some(serde_json::Value::String(text))) => {
+        let problem = match found {
+            Ok(Object(Some(Found::Text(text)))) => {
                 texts.push(unix_lines(text));
                 continue;
             }
-            Ok(Some(_)) => "\"text\" is no text".to_string(),
-            Ok(None) => "an object without \"text\"".into(),
+            Ok(Object(Some(Found::Other))) => "\"text\" is no text".to_string(),
+            Ok(Object(None)) => "an object without \"text\"".into(),
             Err(error) => {
                 line = Some(error.line());
                 let said = error.to_string();

@@ -1,7 +1,7 @@
 //! What an experiment or the command line says about the model's chat template.
 
 use anyhow::Result;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 
 use super::file::ModelTable;
 use crate::bad_input;
@@ -65,9 +65,12 @@ fn value_of(text: &str) -> toml::Value {
 pub(crate) fn options(table: &ModelTable, origin: &str) -> Result<ChatOptions> {
     let date = match &table.date {
         None => ChatOptions::DATE,
-        Some(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| {
-            bad_input!("{origin}: model.date = \"{text}\": expected a day as YYYY-MM-DD")
-        })?,
+        Some(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()
+            .filter(|date| (1..=9999).contains(&date.year()))
+            .ok_or_else(|| {
+                bad_input!("{origin}: model.date = \"{text}\": expected a day as YYYY-MM-DD")
+            })?,
     };
     let argument = |(name, value): (&String, &toml::Value)| match holds_date(value) {
         true => Err(bad_input!(

@@ -23,9 +23,6 @@ use crate::store::StoreType;
 use crate::task::{TaskSpec, kinds};
 use crate::{bad_input, files};
 
-/// Bytes of an experiment's file, at most.
-const MOST_BYTES: u64 = 16 << 20;
-
 /// A validated experiment.
 pub struct Experiment {
     /// The experiment as its file and flags have it.
@@ -57,14 +54,7 @@ pub fn text_of(name_or_path: &str) -> Result<String> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    let bytes = files::open(path)?.metadata().map_or(0, |file| file.len());
-    if bytes > MOST_BYTES {
-        return Err(bad_input!(
-            "{}: {bytes} bytes, expected an experiment of at most {MOST_BYTES}",
-            path.display()
-        ));
-    }
-    files::read_text(path)
+    files::read_description(path)
 }
 
 /// The text of an experiment that comes with the program; `what` it is called in an error.

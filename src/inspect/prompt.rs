@@ -81,6 +81,7 @@ impl Prompt {
                 if !tokenizer.has_chat_template() {
                     return Err(bad_input!("--chat: the model has no chat template"));
                 }
+                tokenizer.check_chat()?;
                 let tokens = tokenizer.encode_chat(&[Message::user(text)], true);
                 let name = format!("{name} in the chat template");
                 (name, tokens.context("the prompt")?)

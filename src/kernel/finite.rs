@@ -12,8 +12,16 @@ const ROWS: usize = 128;
 ///
 /// With a limit of infinity: the first row that is not finite.
 pub fn first_beyond(values: &[f32], width: usize, limit: f32) -> Option<usize> {
+    first_outside(values, width, 0.0, limit)
+}
+
+/// As [`first_beyond`]; also a row that is not 0, but has no element of a magnitude above `least`.
+pub fn first_outside(values: &[f32], width: usize, least: f32, limit: f32) -> Option<usize> {
     let rows = values.par_chunks(width).with_min_len(ROWS);
-    rows.position_first(|row| largest(row) >= limit.to_bits())
+    rows.position_first(|row| {
+        let largest = largest(row);
+        largest >= limit.to_bits() || (largest > 0 && largest <= least.to_bits())
+    })
 }
 
 /// The bits of the largest magnitude. Those of infinity are greater than a finite number's, those of NaN greater still.
@@ -56,6 +64,10 @@ mod tests {
             }
         }
         assert_eq!(first_beyond(&[], 4, 1.0), None);
+        let rows = [0.0, 0.0, 0.5, 0.1, -0.5, 0.5001];
+        assert_eq!(first_outside(&rows, 2, 0.5, 1.0), Some(1));
+        assert_eq!(first_outside(&rows[..2], 2, 0.5, 1.0), None);
+        assert_eq!(first_outside(&rows[4..], 2, 0.5, 1.0), None);
         assert_eq!(first_beyond(&[f32::MAX, f32::MIN], 1, f32::INFINITY), None);
     }
 

@@ -17,6 +17,7 @@ mod dots;
 mod finite;
 #[expect(unsafe_code, reason = "F16C, where the processor has it")]
 pub(crate) mod half;
+mod norm;
 mod panels;
 pub(crate) mod simd;
 #[expect(
@@ -27,7 +28,8 @@ mod tile;
 mod weighted;
 
 pub use dots::{dot, dots};
-pub use finite::first_beyond;
+pub use finite::{first_beyond, first_outside};
+pub use norm::norm;
 pub use panels::Panels;
 pub use tile::{LANES, Left, Out, Right, product};
 pub use weighted::add_weighted;

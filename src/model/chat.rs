@@ -9,6 +9,7 @@
 
 mod arguments;
 mod case;
+mod cycler;
 mod date;
 mod fill;
 mod filters;
@@ -35,7 +36,7 @@ use anyhow::Result;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, Serde, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Value, context};
-use minijinja_contrib::globals::{cycler, joiner};
+use minijinja_contrib::globals::joiner;
 
 use crate::bad_input;
 use crate::guard::{Limits, within};
@@ -240,9 +241,12 @@ fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
     environment.set_formatter(python::print);
     environment.set_unknown_method_callback(python::method);
     environment.add_function("raise_exception", raise_exception);
-    environment.add_function("joiner", joiner);
-    // In Jinja each item is an argument of its own.
-    environment.add_function("cycler", |items: Rest<Value>| cycler(items.to_vec()));
+    environment.add_function("joiner", |given: Rest<ValueOrKwargs>| {
+        let [separator] = arguments::take(&given.into_values(), ["sep"])?;
+        let is_given = !separator.is_undefined();
+        Ok::<_, Error>(joiner(is_given.then_some(separator)))
+    });
+    environment.add_function("cycler", cycler::cycler);
     let date = options.date;
     environment.add_function("strftime_now", move |given: Rest<ValueOrKwargs>| {
         let [format] = arguments::take(&given.into_values(), ["format"])?;

@@ -30,6 +30,9 @@ use crate::inspect::Inspection;
 use crate::record::{FIGURES_FOLDER, RECORDS_FILE, Record, read_layers, read_records};
 use crate::report::{Block, blocks};
 
+/// Tasks and setups that figures are drawn of, at most: each takes milliseconds, and several files.
+const MOST_BLOCKS: usize = 500;
+
 /// Draws every figure that the rows of `results_dir` allow into `results_dir/figures`, and gives
 /// the paths written, in order:
 ///
@@ -40,8 +43,8 @@ use crate::report::{Block, blocks};
 /// Where a folder has several models, element types or places of compression, the file name says which.
 ///
 /// # Errors
-/// A [`BadInput`](crate::error::BadInput) if there are no rows, or rows that
-/// [`read_records`] or [`read_layers`] refuse; an error if a file cannot be written.
+/// A [`BadInput`](crate::error::BadInput) if there are no rows, too many tasks, or rows that [`read_records`] or
+/// [`read_layers`] refuse; an error if a file cannot be written.
 pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
     style::register_fonts()?;
     let records = read_records(results_dir)?;
@@ -61,6 +64,13 @@ pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
 
     let dir = results_dir.join(FIGURES_FOLDER);
     let blocks = blocks(&records);
+    if blocks.len() > MOST_BLOCKS {
+        return Err(bad_input!(
+            "{}: {} tasks and setups, expected at most {MOST_BLOCKS} to draw",
+            results_dir.join(RECORDS_FILE).display(),
+            blocks.len()
+        ));
+    }
     let mut paths = Vec::new();
     for block in &blocks {
         let name = name_of(block, &blocks);

@@ -18,7 +18,9 @@ use crate::store::Bytes;
 
 pub use check::Checked;
 pub use predictions::{Prediction, PredictionWriter};
-pub use provenance::{MethodSettings, Provenance, machine, program_dirty, program_version};
+pub use provenance::{
+    MethodSettings, Provenance, RUN_FILE, machine, program_dirty, program_version,
+};
 pub use reader::{read_layers, read_records};
 pub use writer::RecordWriter;
 

@@ -11,7 +11,7 @@ use crate::files;
 use crate::typed;
 
 /// The file's name in a results folder.
-pub(super) const RUN_FILE: &str = "run.json";
+pub const RUN_FILE: &str = "run.json";
 
 /// Everything needed to tell whether two runs can be compared, and to run again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -69,12 +69,6 @@ pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
 ) -> Result<Vec<(u64, T)>> {
     let bytes = files::read(path)?;
     let complete = &bytes[..complete_len(&bytes)];
-    if complete.len() < bytes.len() {
-        terminal::warn(&format!(
-            "{}: its last row is not whole, and left out",
-            path.display()
-        ));
-    }
     let mut reader = csv::ReaderBuilder::new()
         .flexible(false)
         .from_reader(complete);
@@ -83,54 +77,88 @@ pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
     }
     let found = reader
         .headers()
-        .map_err(|error| unreadable(path, &error))?
+        .map_err(|error| unreadable(path, complete, &error))?
         .clone();
     check_names::<T>(path, &found)?;
     let mut rows = Vec::new();
     let mut raw = csv::StringRecord::new();
+    let mut lines = Lines::of(complete);
     while reader
         .read_record(&mut raw)
-        .map_err(|error| unreadable(path, &error))?
+        .map_err(|error| unreadable(path, complete, &error))?
     {
-        let line = raw.position().map_or(0, csv::Position::line);
+        let line = lines.at(raw.position());
         let row: T = raw
             .deserialize(Some(&found))
-            .map_err(|error| unparsable(path, &found, &raw, &error))?;
+            .map_err(|error| unparsable(path, line, &found, &raw, &error))?;
         row.check()
             .map_err(|reason| bad_input!("{}:{line}: {reason}", path.display()))?;
         rows.push((line, row));
     }
+    if complete.len() < bytes.len() {
+        terminal::warn(&format!(
+            "{}: its last row is not whole, and left out",
+            path.display()
+        ));
+    }
     Ok(rows)
 }
 
-fn unreadable(path: &Path, error: &csv::Error) -> anyhow::Error {
-    let line = error.position().map_or(0, csv::Position::line);
+/// The lines of a file that rows begin on. The csv crate counts a line too few where lines end in CR and LF.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    /// How far lines are counted, and the number of the line there.
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            line: 1,
+        }
+    }
+
+    /// The line of a position, which is not before one that was asked for earlier.
+    fn at(&mut self, position: Option<&csv::Position>) -> u64 {
+        let byte = position.map_or(0, |position| position.byte() as usize);
+        let is_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let ends = self.bytes[byte..].iter().take_while(is_end).count();
+        let passed = &self.bytes[self.at.min(byte)..byte + ends];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at = byte + ends;
+        self.line
+    }
+}
+
+fn unreadable(path: &Path, bytes: &[u8], error: &csv::Error) -> anyhow::Error {
+    let line = Lines::of(bytes).at(error.position());
     bad_input!("{}:{line}: {error}", path.display())
 }
 
 /// Says which value of a row does not parse.
 fn unparsable(
     path: &Path,
+    line: u64,
     columns: &csv::StringRecord,
     row: &csv::StringRecord,
     error: &csv::Error,
 ) -> anyhow::Error {
-    let csv::ErrorKind::Deserialize {
-        err: cause,
-        pos: Some(position),
-    } = error.kind()
-    else {
-        return unreadable(path, error);
+    let place = format!("{}:{line}", path.display());
+    let csv::ErrorKind::Deserialize { err: cause, .. } = error.kind() else {
+        return bad_input!("{place}: {error}");
     };
-    let field = cause.field().map_or(usize::MAX, |field| field as usize);
-    bad_input!(
-        "{}:{}: {} is `{}`: {}",
-        path.display(),
-        position.line(),
-        columns.get(field).unwrap_or("the row"),
-        terminal::cut(row.get(field).unwrap_or_default(), SHOWN),
-        cause.kind()
-    )
+    let field = cause.field().map(|field| field as usize);
+    match field.and_then(|field| Some((columns.get(field)?, row.get(field)?))) {
+        None => bad_input!("{place}: {}", cause.kind()),
+        Some((column, value)) => bad_input!(
+            "{place}: {column} is `{}`: {}",
+            terminal::cut(value, SHOWN),
+            cause.kind()
+        ),
+    }
 }
 
 /// That each column found is one of `T`, once, and that none is missing that has a value in every row.
@@ -207,7 +235,9 @@ pub(super) fn append<T: Serialize + Default>(path: &Path) -> Result<csv::Writer<
     let complete = complete_len(&bytes);
     if complete > 0 {
         let mut reader = csv::Reader::from_reader(&bytes[..complete]);
-        let found = reader.headers().map_err(|error| unreadable(path, &error))?;
+        let found = reader
+            .headers()
+            .map_err(|error| unreadable(path, &bytes[..complete], &error))?;
         check_columns(path, found, &columns::<T>()?)?;
     }
     file.set_len(complete as u64).with_context(context)?;

@@ -89,7 +89,7 @@ impl Report {
             let mut sections: Vec<Section> = tasks.iter().map(of_task).collect();
             let means = comparable(&tasks).into_iter();
             sections
-                .extend(means.map(|(of, tasks)| Section::of_macro_average(of, &tasks, &baseline)));
+                .extend(means.map(|(of, tasks)| Section::of_macro_average(&of, &tasks, &baseline)));
             sections
         });
         Self {
@@ -219,14 +219,12 @@ impl Section {
 
 /// The tasks that a mean may be over, several each, by name, with what they have in common: one metric, and so one kind
 /// of likelihood, of an answer or of a text. The exception is LongBench, whose published average is over its tasks each
-/// by its own metric, all of answers.
-fn comparable<'a, 'b>(tasks: &[&'b Block<'a>]) -> Vec<(&'a str, Vec<&'b Block<'a>>)> {
-    let mut groups: BTreeMap<&str, Vec<&Block>> = BTreeMap::new();
+/// by its published metric, all of answers; LongBench-E has one for each length.
+fn comparable<'a, 'b>(tasks: &[&'b Block<'a>]) -> Vec<(String, Vec<&'b Block<'a>>)> {
+    let mut groups: BTreeMap<String, Vec<&Block>> = BTreeMap::new();
     for &block in tasks {
-        let of = match longbench::is_task(block.task) {
-            true => "LongBench",
-            false => block.metric,
-        };
+        let published = longbench::published_average(block.task, block.metric);
+        let of = published.unwrap_or_else(|| block.metric.to_owned());
         groups.entry(of).or_default().push(block);
     }
     let mut groups: Vec<_> = groups

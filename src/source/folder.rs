@@ -1,13 +1,15 @@
 //! A folder in Hugging Face layout: which files it must have, and which it may.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
+use serde::Deserialize;
 
 use super::{ModelFileKind, TokenizerFiles, VocabularyFiles};
 use crate::bad_input;
 use crate::files;
+use crate::typed;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -148,31 +150,37 @@ fn weights(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Bytes of an index, at most; that of the largest models has ten million.
+const INDEX_BYTES: u64 = 32 << 20;
+
+/// The index of weights in several files.
+#[derive(Deserialize)]
+struct Index {
+    /// The file of each tensor.
+    #[serde(default)]
+    weight_map: BTreeMap<String, String>,
+}
+
 /// The weight files that an index names, sorted.
 pub(super) fn shards(index: &Path) -> Result<Vec<String>> {
-    let text = files::read_text(index)?;
-    let json: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|error| bad_input!("{}: not JSON: {error}", index.display()))?;
-    let map = json
-        .get("weight_map")
-        .and_then(|map| map.as_object())
-        .filter(|map| !map.is_empty());
-    let Some(map) = map else {
+    let text = files::read_text_within(index, INDEX_BYTES)?;
+    let Index { weight_map } = typed::json(text.as_bytes())
+        .map_err(|error| bad_input!("{}: not an index: {error}", index.display()))?;
+    if weight_map.is_empty() {
         return Err(bad_input!(
             "{}: no `weight_map` with tensors in it",
             index.display()
         ));
-    };
+    }
     let mut names = BTreeSet::new();
-    for (tensor, file) in map {
-        let plain = file.as_str().filter(|name| is_plain(name));
-        let Some(name) = plain else {
+    for (tensor, file) in weight_map {
+        if !is_plain(&file) {
             return Err(bad_input!(
-                "{}: weight_map.{tensor} is {file}, expected a file name",
+                "{}: weight_map.{tensor} is \"{file}\", expected a file name",
                 index.display()
             ));
-        };
-        names.insert(name.to_string());
+        }
+        names.insert(file);
     }
     Ok(names.into_iter().collect())
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::blocks::blocks;
+use super::blocks::{STEP_BLOCK, blocks};
 use super::codewords::{Codewords, Joining};
 use super::fault::Fault;
 use super::footprint::{Bytes, Content};
@@ -11,7 +11,7 @@ use super::form::{Form, Side, scale_rows, scores_by_rows};
 use super::indices::Indices;
 use super::rows::{Rows, StoreType};
 use super::scratch::{Scratch, room, with_scratch};
-use crate::kernel::{Left, add_weighted, dot, dots};
+use crate::kernel::{Left, add_weighted, dots, norm};
 
 /// One codebook and the KV heads whose vectors are written in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,7 +203,7 @@ impl Form for Coded {
     ) {
         let (d, count) = (self.dim(), self.codewords.len());
         with_scratch(|Scratch { rows, .. }| {
-            for block in blocks(0..count) {
+            for block in blocks(0..count, STEP_BLOCK) {
                 let words = self.codewords.block(block.clone(), rows);
                 if let Some(joining) = joining.as_deref_mut() {
                     self.codewords.compare(joining, words, block.clone());
@@ -246,10 +246,7 @@ impl Form for Coded {
             Side::Keys => "norms of keys",
             Side::Values => "norms of values",
         };
-        let norms: Vec<f32> = rows
-            .chunks_exact(self.dim())
-            .map(|row| dot(row, row).sqrt())
-            .collect();
+        let norms: Vec<f32> = rows.chunks_exact(self.dim()).map(norm).collect();
         Fault::of_stored(what, &norms, width / self.dim(), 0, self.codewords.store())
     }
 

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::blocks;
+use super::blocks::{STEP_BLOCK, blocks};
 use super::rows::{Rows, StoreType};
 use super::scratch::room;
-use crate::kernel::{dot, dots};
+use crate::kernel::{dots, norm};
 
 /// The codewords that keys or values are written in. Grows where an appended vector is like none of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +107,7 @@ impl Codewords {
         dots(&joining.unit, vectors, &mut joining.cosines);
         if !self.are_units {
             for (cosine, codeword) in joining.cosines.iter_mut().zip(vectors.chunks_exact(d)) {
-                let norm = dot(codeword, codeword).sqrt();
+                let norm = norm(codeword);
                 *cosine /= norm.max(f32::MIN_POSITIVE);
             }
         }
@@ -122,7 +122,7 @@ impl Codewords {
     /// Compares a vector with each of them.
     fn compare_all(&self, joining: &mut Joining) {
         let mut scratch = Vec::new();
-        for block in blocks(0..self.len()) {
+        for block in blocks(0..self.len(), STEP_BLOCK) {
             let vectors = self.block(block.clone(), &mut scratch);
             self.compare(joining, vectors, block);
         }
@@ -179,7 +179,7 @@ impl<'v> Joining<'v> {
 
     /// A vector whose direction is compared with codewords.
     pub fn by_direction(vector: &'v [f32]) -> Self {
-        let norm = dot(vector, vector).sqrt();
+        let norm = norm(vector);
         let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
         Self {
             norm,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::rows::StoreType;
-use crate::kernel::first_beyond;
+use crate::kernel::{first_beyond, first_outside};
 
 /// Where a value that is not finite was found, or one that the element type of the cache cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,19 @@ pub struct Fault {
     pub what: &'static str,
     /// Position of the token, from 0.
     pub token: usize,
-    /// The element type that is too narrow, where the value itself is finite.
-    pub too_narrow: Option<StoreType>,
+    /// Why it is a fault.
+    pub wrong: Wrong,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// NaN or infinity.
+    NotFinite,
+    /// Finite, but more than this element type holds.
+    TooLarge(StoreType),
+    /// Of a vector that is not 0, and would be in this element type.
+    TooSmall(StoreType),
 }
 
 impl Fault {
@@ -26,11 +37,11 @@ impl Fault {
             layer: None,
             what,
             token: token + row,
-            too_narrow: None,
+            wrong: Wrong::NotFinite,
         })
     }
 
-    /// As [`Fault::of_rows`], of rows that are narrowed to `store`.
+    /// As [`Fault::of_rows`], of rows that are narrowed to `store`: also one that is not 0 and would become 0.
     pub fn of_stored(
         what: &'static str,
         rows: &[f32],
@@ -38,13 +49,21 @@ impl Fault {
         token: usize,
         store: StoreType,
     ) -> Option<Self> {
-        let row = first_beyond(rows, width, store.limit())?;
-        let is_finite = rows[row * width..][..width].iter().all(|x| x.is_finite());
+        let row = first_outside(rows, width, store.least(), store.limit())?;
+        let elements = &rows[row * width..][..width];
+        let is_beyond = |x: &f32| x.abs() >= store.limit();
         Some(Self {
             layer: None,
             what,
             token: token + row,
-            too_narrow: is_finite.then_some(store),
+            wrong: match (
+                elements.iter().all(|x| x.is_finite()),
+                elements.iter().any(is_beyond),
+            ) {
+                (false, _) => Wrong::NotFinite,
+                (true, true) => Wrong::TooLarge(store),
+                (true, false) => Wrong::TooSmall(store),
+            },
         })
     }
 
@@ -56,7 +75,7 @@ impl Fault {
             layer: None,
             what: "scores",
             token,
-            too_narrow: None,
+            wrong: Wrong::NotFinite,
         })
     }
 
@@ -75,18 +94,26 @@ impl fmt::Display for Fault {
             write!(f, "layer {layer}, ")?;
         }
         write!(f, "{} of token {}: ", self.what, self.token)?;
-        match self.too_narrow {
-            None => f.write_str("not finite"),
-            Some(store) => {
-                let (largest, name) = (store.largest(), store.name());
+        let store = match self.wrong {
+            Wrong::NotFinite => return f.write_str("not finite"),
+            Wrong::TooLarge(store) => {
                 match store {
-                    StoreType::F16 => write!(
-                        f,
-                        "beyond {largest}, the most that {name} holds; kv-dtype = \"bf16\" holds more"
-                    ),
-                    _ => write!(f, "beyond {largest:e}, the most that {name} holds"),
+                    StoreType::F16 => write!(f, "beyond {}", store.largest())?,
+                    _ => write!(f, "beyond {:e}", store.largest())?,
                 }
+                write!(f, ", the most that {} holds", store.name())?;
+                store
             }
+            Wrong::TooSmall(store) => {
+                let (least, name) = (store.least(), store.name());
+                write!(f, "up to {least:e} and not 0, but all 0 in {name}")?;
+                store
+            }
+        };
+        match (store, self.wrong) {
+            (StoreType::F16, Wrong::TooLarge(_)) => f.write_str("; kv-dtype = \"bf16\" holds more"),
+            (StoreType::F16, _) => f.write_str("; kv-dtype = \"bf16\" holds less"),
+            _ => Ok(()),
         }
     }
 }
@@ -107,6 +134,12 @@ mod tests {
             "layer 3, keys of token 11: beyond 65504, the most that f16 holds; kv-dtype = \"bf16\" holds more"
         );
         assert_eq!(of(&[1.0, 2.0, 3.0, -70_000.0], StoreType::BF16), None);
+        let vanishing = of(&[0.0, 0.0, 1.0, 1e-9, 1e-9, -2e-8], StoreType::F16);
+        assert_eq!(
+            vanishing.unwrap().to_string(),
+            "keys of token 12: up to 2.9802322e-8 and not 0, but all 0 in f16; kv-dtype = \"bf16\" holds less"
+        );
+        assert_eq!(of(&[0.0, 1e-9], StoreType::BF16), None);
         let nan = of(&[f32::NAN, 70_000.0], StoreType::F16).unwrap();
         assert_eq!(nan.to_string(), "keys of token 10: not finite");
         let rows = Fault::of_rows("logits", &[f32::MAX, f32::NEG_INFINITY], 1, 4);

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use super::blocks::blocks;
+use super::blocks::{STEP_BLOCK, blocks};
 use super::codewords::Joining;
 use super::fault::Fault;
 use super::footprint::Bytes;
@@ -120,7 +120,7 @@ pub trait Form: Debug + Send + Sync {
     ) {
         let d = self.dim();
         with_scratch(|Scratch { rows, factors, .. }| {
-            for block in blocks(span) {
+            for block in blocks(span, STEP_BLOCK) {
                 let (rows, factors) = (room(rows, block.len() * d), room(factors, block.len()));
                 self.rows(head, block.clone(), rows, factors, None);
                 scale_rows(rows, factors);
@@ -190,7 +190,7 @@ pub(super) fn scores_by_rows(
 ) {
     let d = form.dim();
     with_scratch(|Scratch { rows, factors, .. }| {
-        for block in blocks(span) {
+        for block in blocks(span, STEP_BLOCK) {
             let (rows, factors) = (room(rows, block.len() * d), room(factors, block.len()));
             form.rows(head, block.clone(), rows, factors, joining.as_deref_mut());
             score_rows(queries, rows, factors, block, scores, stride);

@@ -16,12 +16,12 @@ mod run;
 mod scratch;
 mod whole;
 
-pub use blocks::blocks;
+pub use blocks::{SEQUENCE_BLOCK, STEP_BLOCK, blocks};
 pub use cache::Cache;
 pub use coded::{Coded, CodedRows};
 pub use codewords::{Codewords, Joining};
 pub use entries::{Entries, places, union};
-pub use fault::Fault;
+pub use fault::{Fault, Wrong};
 pub use footprint::{Bytes, Content, Footprint};
 pub use form::{Form, Side, score_rows};
 pub use indices::Indices;

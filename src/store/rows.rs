@@ -39,6 +39,16 @@ impl StoreType {
         }
     }
 
+    /// The greatest magnitude that rounds to 0 in this type.
+    pub fn least(self) -> f32 {
+        match self {
+            // Half of the smallest: a tie, which rounds to the even neighbour, 0.
+            Self::F16 => f16::MIN_POSITIVE_SUBNORMAL.to_f32() / 2.0,
+            Self::BF16 => bf16::MIN_POSITIVE_SUBNORMAL.to_f32() / 2.0,
+            Self::F32 => 0.0,
+        }
+    }
+
     /// The largest finite number of this type.
     pub fn largest(self) -> f32 {
         match self {
@@ -254,6 +264,9 @@ mod tests {
             let held = Rows::from_f32(1, store, &[limit.next_down(), -store.largest()]).to_f32();
             assert_eq!(held, [store.largest(), -store.largest()]);
             assert!(Rows::from_f32(1, store, &[limit]).to_f32()[0].is_infinite());
+            let least = store.least();
+            let held = Rows::from_f32(1, store, &[-least, least.next_up()]).to_f32();
+            assert!(held[0] == 0.0 && held[1] > 0.0, "{held:?}");
         }
     }
 }

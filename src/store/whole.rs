@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::blocks::blocks;
+use super::blocks::{STEP_BLOCK, blocks};
 use super::codewords::Joining;
 use super::fault::Fault;
 use super::footprint::{Bytes, Content};
@@ -67,7 +67,7 @@ impl Form for Whole {
         stride: usize,
     ) {
         with_scratch(|Scratch { rows, .. }| {
-            for block in blocks(span) {
+            for block in blocks(span, STEP_BLOCK) {
                 let rows = self.0[head].block(block.clone(), rows);
                 let queries = queries.chunks_exact(self.dim());
                 for (query, scores) in queries.zip(scores.chunks_exact_mut(stride)) {
@@ -87,7 +87,7 @@ impl Form for Whole {
     ) {
         let d = self.dim();
         with_scratch(|Scratch { rows, .. }| {
-            for block in blocks(span) {
+            for block in blocks(span, STEP_BLOCK) {
                 let shape = [sums.len() / d, block.len(), d];
                 let left = Left {
                     data: &weights[block.start..],

@@ -56,6 +56,20 @@ fn templates_render_as_in_jinja() {
     assert!(others.is_empty(), "{}", others.join("\n"));
 }
 
+/// As Jinja 3.1 renders it.
+#[test]
+fn helpers_that_remember_are_those_of_jinja() {
+    let template = "{% set c = cycler('a','b','c') %}{{ c.current }}{{ c.next() }}{{ c.current }}{{ c.next() }}\
+        {{ c.next() }}{{ c.next() }}|{{ c.current }}{{ c.reset() }}{{ c.current }}{{ c.next() }}|\
+        {% set j = joiner(sep=';') %}{{ j() }}x{{ j() }}y{{ j() }}|{% set k = joiner() %}{{ k() }}x{{ k() }}";
+    assert_eq!(
+        rendered(template, &json!([])).unwrap(),
+        "aabbca|bNoneaa|x;y;|x, "
+    );
+    let error = rendered("{{ cycler('a').last() }}", &json!([])).unwrap_err();
+    assert!(error.to_string().contains("last"), "{error}");
+}
+
 #[test]
 fn what_would_render_otherwise_is_refused_by_name() {
     let mut others = Vec::new();

@@ -93,5 +93,11 @@ fn names_split_as_they_do_elsewhere() {
         (&[][..], &[1][..])
     );
     assert_eq!(tokenizer.stop_ids(), [1]);
+    let left_out = "tokenizer.ggml.eot_token_id is 70000, which none of";
+    let notes = tokenizer.notes();
+    assert!(
+        notes.iter().any(|note| note.contains(left_out)),
+        "{notes:?}"
+    );
     assert_eq!(tokenizer.render_chat(&[], true).unwrap(), "<|bos|>");
 }

@@ -6,6 +6,7 @@ use std::io::Read;
 use candle_core::quantized::gguf_file::{Value, write};
 use spindle::source::{DEFAULT_MODEL, SourceOptions, resolve};
 
+use crate::common::small;
 use crate::world::World;
 
 fn refused(world: &World, model: &str, says: &[&str]) {
@@ -125,6 +126,137 @@ fn damaged_gguf() {
     let mut made = File::create(world.path("zero.gguf")).unwrap();
     write(&mut made, &[("general.alignment", &Value::U32(0))], &[]).unwrap();
     refused(&world, "zero.gguf", &["zero.gguf", "general.alignment"]);
+}
+
+/// The metadata of a tokenizer by llama.cpp's types, with and without a backtrace in candle's errors.
+#[test]
+fn keys_of_a_gguf_tokenizer_that_are_wrong() {
+    let world = World::new();
+    let texts = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| Value::String((*text).into()));
+        Value::Array(texts.collect())
+    };
+    let text = || Value::String("false".into());
+    for (tokenizer, key, value, says) in [
+        (
+            "llama",
+            "add_bos_token",
+            text(),
+            " is `false`, expected true or false",
+        ),
+        (
+            "llama",
+            "add_bos_token",
+            Value::U8(0),
+            " is 0, expected true or false",
+        ),
+        (
+            "llama",
+            "add_space_prefix",
+            Value::U8(0),
+            " is 0, expected true or false",
+        ),
+        (
+            "llama",
+            "bos_token_id",
+            Value::U32(99_999),
+            " is 99999, expected the id of one of",
+        ),
+        (
+            "gpt2",
+            "eot_token_id",
+            text(),
+            " is `false`, expected the id of a token",
+        ),
+        (
+            "llama",
+            "token_type",
+            texts(&["1"]),
+            "[0] is `1`, expected an array of whole numbers",
+        ),
+        (
+            "llama",
+            "scores",
+            Value::Array(vec![Value::F32(f32::NAN)]),
+            "[0] is NaN, expected an array of finite",
+        ),
+        (
+            "llama",
+            "scores",
+            Value::Array(vec![Value::F64(0.5)]),
+            "[0] is 0.5, of type f64",
+        ),
+        (
+            "gpt2",
+            "tokens",
+            Value::Array(vec![Value::I32(3)]),
+            "[0] is 3, expected an array of texts",
+        ),
+        (
+            "gpt2",
+            "merges",
+            Value::Array(vec![Value::I32(3)]),
+            "[0] is 3, expected an array of texts",
+        ),
+        (
+            "gpt2",
+            "tokens",
+            Value::U32(3),
+            " is 3, expected an array of texts",
+        ),
+        ("gpt2", "pre", Value::U32(3), " is 3, expected a text"),
+        ("gpt2", "model", Value::U32(3), " is 3, expected a text"),
+    ] {
+        let key = format!("tokenizer.ggml.{key}");
+        world.write("wrong.gguf", small::gguf(tokenizer, &[(&key, value)]));
+        let says = ["wrong.gguf", &format!("{key}{says}")];
+        refused(&world, "wrong.gguf", &says);
+    }
+    let template = [("tokenizer.chat_template", Value::U32(3))];
+    world.write("wrong.gguf", small::gguf("gpt2", &template));
+    refused(
+        &world,
+        "wrong.gguf",
+        &["tokenizer.chat_template is 3, expected a text"],
+    );
+}
+
+/// A description is parsed into values that take many times the memory of its text.
+#[test]
+fn descriptions_that_are_too_long() {
+    let world = World::new();
+    let long = format!("{{\"a\":[{}0]}}", "0,".repeat(5 << 20));
+    for name in [
+        "config.json",
+        "generation_config.json",
+        "tokenizer_config.json",
+        "added_tokens.json",
+    ] {
+        let name = format!("model/{name}");
+        let old = world.path(&name).exists().then(|| world.read(&name));
+        world.write(&name, &long);
+        refused(
+            &world,
+            "model",
+            &[&name, "10485769 bytes, expected at most 8388608"],
+        );
+        match old {
+            Some(old) => world.write(&name, old),
+            None => fs::remove_file(world.path(&name)).unwrap(),
+        }
+    }
+    world.write("long.toml", &long);
+    world.refused(&["eval", "long.toml"], &["long.toml: 10485769 bytes"]);
+    let templates = [
+        "eval",
+        "longbench",
+        "--model",
+        "model",
+        "--templates",
+        "long.json",
+    ];
+    world.write("long.json", &long);
+    world.refused(&templates, &["long.json: 10485769 bytes"]);
 }
 
 #[test]

@@ -165,10 +165,46 @@ fn folders_without_rows_have_no_figures_and_no_report() {
         );
         world.refused(
             &[verb, "out"],
-            &["records.csv:1", "`experimnt`", "`experiment`"],
+            &["records.csv:1: column 1 is `experimnt`", "does not know"],
         );
         world.write("out/records.csv", &text);
     }
     fs::remove_file(world.path("out/layers.csv")).unwrap();
     world.refused(&["figures", "out"], &["layers.csv"]);
+}
+
+#[test]
+fn a_report_without_a_run_says_what_it_does_not_know() {
+    let world = World::new();
+    world.good(&short_run("out"));
+    let table = world.good(&["report", "out"]);
+    let unknown = "out/run.json: which templates were used and which samples left out is not known";
+    world.write("out/run.json", "{");
+    for says in [&["out/run.json: EOF", unknown][..], &[unknown]] {
+        let done = world.run(&["report", "out"]);
+        assert_eq!((done.code, &done.stdout), (0, &table), "{done:?}");
+        for text in says {
+            assert!(done.stderr.contains(text), "no {text} in {done:?}");
+        }
+        if world.path("out/run.json").exists() {
+            fs::remove_file(world.path("out/run.json")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn more_tasks_than_can_be_drawn_are_refused() {
+    let world = World::new();
+    world.good(&short_run("out"));
+    let text = world.read("out/records.csv");
+    let mut lines = text.lines();
+    let (header, row) = (lines.next().unwrap(), lines.next().unwrap());
+    assert!(row.contains(",needle,"), "{row}");
+    let rows = (0..501).map(|i| row.replacen(",needle,", &format!(",task-{i},"), 1) + "\n");
+    world.write(
+        "out/records.csv",
+        format!("{header}\n{}", rows.collect::<String>()),
+    );
+    let says = ["out/records.csv: 501 tasks and setups, expected at most 500"];
+    world.refused(&["figures", "out"], &says);
 }

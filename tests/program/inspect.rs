@@ -338,6 +338,19 @@ fn prompts_and_sizes_that_do_not_fit_the_model_are_refused() {
         &["essay.txt", "--method", "spindle:retention=0.001"],
         &["method spindle", "retention = 0.001", "reaches"],
     );
+    let mut config: Value =
+        serde_json::from_str(&world.read("model/tokenizer_config.json")).unwrap();
+    config["chat_template"] = "{% for m in messages %}{{ m.role }}{% endfor %}".into();
+    let old = world.read("model/tokenizer_config.json");
+    world.write("model/tokenizer_config.json", config.to_string());
+    late(
+        &["essay.txt", "--chat"],
+        &[
+            "model/tokenizer_config.json",
+            "does not show what the user says",
+        ],
+    );
+    world.write("model/tokenizer_config.json", old);
     for args in [&["--chat"][..], &["essay.txt", "--length", "500"]] {
         let done = world.run(&inspect(args));
         assert_eq!(done.code, 2, "{done:?}");

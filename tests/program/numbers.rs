@@ -86,6 +86,24 @@ fn keys_beyond_f16_end_their_sample_and_bf16_runs() {
     assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
 }
 
+/// The same function, with values that f16 makes 0: every cache would equal the full one.
+#[test]
+fn values_that_f16_makes_zero_end_their_sample_and_bf16_runs() {
+    let world = World::new();
+    let projection = |name: &str| format!("model.layers.1.self_attn.{name}_proj.weight");
+    change(&world, &projection("v"), |_, x| x * 2f32.powi(-40));
+    change(&world, &projection("o"), |_, x| x * 2f32.powi(40));
+    assert_eq!(world.run(&few("f16", &[])).code, 1);
+    for record in world.records("f16") {
+        assert_eq!(
+            record.error,
+            "prefill: layer 1, values of token 0: up to 2.9802322e-8 and not 0, but all 0 in f16; kv-dtype = \"bf16\" \
+             holds less"
+        );
+    }
+    world.good(&few("bf16", &["--kv-dtype", "bf16"]));
+}
+
 /// What contradicts is found before the run, whatever the prompt.
 #[test]
 fn settings_that_are_not_heeded_are_refused() {
@@ -408,6 +426,21 @@ fn numbers_that_no_run_comes_to_are_refused_with_line_and_column() {
     ] {
         absurd("records", column, value);
     }
+    // The lines of a file that another program has written with CR and LF.
+    let text = world.read("out/records.csv");
+    let mut lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let at = lines[0]
+        .iter()
+        .position(|column| *column == "score")
+        .unwrap();
+    let last = lines.len();
+    lines[last - 1][at] = "NaN";
+    let lines: String = lines.iter().map(|cells| cells.join(",") + "\r\n").collect();
+    world.write("out/records.csv", lines);
+    let place = format!("out/records.csv:{last}: score is `NaN`");
+    world.refused(&["report", "out"], &[&place]);
+    world.write("out/records.csv", &text);
+
     for (column, value) in [
         ("layer", "99999999"),
         ("r1", "inf"),
@@ -415,6 +448,19 @@ fn numbers_that_no_run_comes_to_are_refused_with_line_and_column() {
         ("cosine_min_k", "7"),
     ] {
         absurd("layers", column, value);
+    }
+    let text = world.read("out/layers.csv");
+    let mut lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let at = lines[0]
+        .iter()
+        .position(|column| *column == "bytes_entries")
+        .unwrap();
+    for value in ["NaN", "-1", "x", ""] {
+        lines[1][at] = value;
+        let lines: String = lines.iter().map(|cells| cells.join(",") + "\n").collect();
+        world.write("out/layers.csv", lines);
+        let says = format!("out/layers.csv:2: bytes_entries is `{value}`, expected a whole number");
+        world.refused(&["figures", "out"], &[&says]);
     }
 }
 

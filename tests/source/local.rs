@@ -247,11 +247,11 @@ fn an_index_names_files_of_its_own_folder_alone() {
     write_all(dir, &[("config.json", ""), ("tokenizer.json", "")]);
     let spec = dir.display().to_string();
     for (index, says) in [
-        ("", "not JSON"),
+        ("", "not an index"),
         ("{}", "no `weight_map`"),
         (
             r#"{"weight_map": {"a": 7}}"#,
-            "weight_map.a is 7, expected a file name",
+            "weight_map.a: invalid type: integer `7`, expected a text",
         ),
         (
             r#"{"weight_map": {"a": "/etc/passwd"}}"#,

@@ -21,7 +21,7 @@ pub use k_means::spherical_k_means;
 pub use leader::leader;
 pub use similarity::similarity_graphs;
 
-use crate::kernel::dot;
+use crate::kernel::{dot, norm};
 
 /// Codewords, and which of them stands for each vector.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +158,7 @@ impl Codebook {
                 .for_each(|(s, &x)| *s += weight as f32 * x);
         }
         for (vector, sum) in vectors.chunks_exact_mut(d).zip(sums.chunks_exact(d)) {
-            let norm = dot(sum, sum).sqrt();
+            let norm = norm(sum);
             if norm > 0.0 {
                 vector.iter_mut().zip(sum).for_each(|(v, &s)| *v = s / norm);
             }

@@ -2,7 +2,7 @@
 
 use super::Score;
 use crate::compress::view::LayerView;
-use crate::kernel::dot;
+use crate::kernel::norm;
 
 /// The smaller the norm of its key, the better.
 #[derive(Debug)]
@@ -25,9 +25,7 @@ pub fn key_norms(keys: &[f32], head_dim: usize) -> Vec<f32> {
         keys.len().is_multiple_of(head_dim),
         "keys are [len, {head_dim}]"
     );
-    keys.chunks_exact(head_dim)
-        .map(|key| dot(key, key).sqrt())
-        .collect()
+    keys.chunks_exact(head_dim).map(norm).collect()
 }
 
 #[cfg(test)]

@@ -94,14 +94,18 @@ impl Head {
 
     /// Levels are those of the scale as it is stored.
     fn push(&mut self, vector: &[f32]) {
-        let largest = vector.iter().fold(0f32, |most, x| most.max(x.abs()));
-        self.scales.push(&[largest / LEVELS]);
+        self.scales.push(&[scale(vector)]);
         let mut scale = [0.0];
         self.scales.read(self.scales.len() - 1, &mut scale);
         let inverse = if scale[0] > 0.0 { 1.0 / scale[0] } else { 0.0 };
         let level = |x: &f32| (x * inverse).round_ties_even().clamp(-LEVELS, LEVELS) as i8;
         self.levels.extend(vector.iter().map(level));
     }
+}
+
+/// What one level of a vector's elements stands for.
+fn scale(vector: &[f32]) -> f32 {
+    vector.iter().fold(0f32, |most, x| most.max(x.abs())) / LEVELS
 }
 
 #[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
@@ -170,7 +174,14 @@ impl Form for Int8 {
     }
 
     fn fault(&self, side: Side, rows: &[f32], width: usize) -> Option<Fault> {
-        Fault::of_stored(side.name(), rows, width, 0, self.heads[0].scales.store())
+        let what = match side {
+            Side::Keys => "scales of keys",
+            Side::Values => "scales of values",
+        };
+        let scales: Vec<f32> = rows.chunks_exact(self.dim).map(scale).collect();
+        let store = self.heads[0].scales.store();
+        Fault::of_rows(side.name(), rows, width, 0)
+            .or_else(|| Fault::of_stored(what, &scales, width / self.dim, 0, store))
     }
 
     fn fork(&self) -> Box<dyn Form> {

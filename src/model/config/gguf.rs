@@ -243,6 +243,14 @@ impl Keys<'_> {
             ));
         }
         let mut divisors = self.gguf.vector(ROPE_DIVISORS)?;
+        let is_wrong = |divisor: &f32| !(divisor.is_finite() && *divisor > 0.0);
+        if let Some(at) = divisors.iter().position(is_wrong) {
+            return Err(bad_input!(
+                "{}: tensor {ROPE_DIVISORS}: element {at} is {}, expected a positive number",
+                self.gguf.name(),
+                divisors[at]
+            ));
+        }
         let factor = factor.unwrap_or(1.0) as f32;
         divisors.iter_mut().for_each(|divisor| *divisor *= factor);
         Ok(Some(RopeScaling::Divisors(divisors)))

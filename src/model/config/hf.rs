@@ -265,7 +265,12 @@ impl<'a> Keys<'a> {
                 (window.filter(|_| on), first.unwrap_or(MAX_WINDOW_LAYERS))
             }
         };
-        match self.layer_types(layers)? {
+        let types = match architecture {
+            // MistralModel gives every layer the window, whatever layer_types says.
+            Architecture::Llama | Architecture::Mistral => None,
+            Architecture::Qwen2 | Architecture::Qwen3 => self.layer_types(layers)?,
+        };
+        match types {
             None => Ok(window.filter(|_| first < layers)),
             Some(sliding) => match (sliding.iter().position(|slides| *slides), window) {
                 (None, _) => Ok(None),

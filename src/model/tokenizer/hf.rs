@@ -159,7 +159,7 @@ fn templates(files: &TokenizerFiles, of_tokenizer: &Object) -> Result<Vec<NamedT
         let read = |(name, path): (String, &std::path::PathBuf)| {
             Ok(NamedTemplate {
                 name,
-                source: files::read_text(path)?,
+                source: files::read_description(path)?,
                 origin: path.display().to_string(),
             })
         };

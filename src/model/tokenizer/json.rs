@@ -22,7 +22,7 @@ impl Object {
     /// [`BadInput`](crate::error::BadInput) for a file that holds no JSON object.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
-        let value: Value = typed::json(files::read_text(path)?.as_bytes())
+        let value: Value = typed::json(files::read_description(path)?.as_bytes())
             .map_err(|error| bad_input!("{file}: not JSON: {error}"))?;
         match value {
             Value::Object(_) => Ok(Self { file, value }),

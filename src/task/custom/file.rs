@@ -80,7 +80,7 @@ impl TaskFile {
     /// [`BadInput`](crate::error::BadInput) for a file that cannot be read, a key that is not known or is missing, or a
     /// value out of range.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = files::read_text(path)?;
+        let text = files::read_description(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, folder, &path.display().to_string())
     }

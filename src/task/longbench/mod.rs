@@ -23,7 +23,7 @@ use crate::model::tokenizer::ModelTokenizer;
 
 pub use definition::{Definition, names};
 pub use metric::Metric;
-pub use spec::{OWN_WORDS, is_task, kinds};
+pub use spec::{OWN_WORDS, is_task, kinds, published_average};
 pub use template::Template;
 
 /// Most tokens of the first answer that are scored under teacher forcing.

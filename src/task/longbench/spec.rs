@@ -98,12 +98,30 @@ pub fn kinds() -> Vec<TaskKind> {
 
 /// Whether `name` is that of a task in records: a dataset's, or one of a dataset's buckets.
 pub fn is_task(name: &str) -> bool {
-    let bucket = |(bucket, _): &(&str, usize)| name.strip_suffix(&format!("{BY_LENGTH}-{bucket}"));
+    super::names().contains(&parts(name).0)
+}
+
+/// The dataset of a task, and which part of LongBench-E the task is, if it is one.
+fn parts(name: &str) -> (&str, Option<&'static str>) {
+    let bucket = |&(bucket, _): &(&'static str, usize)| {
+        let dataset = name.strip_suffix(&format!("{BY_LENGTH}-{bucket}"))?;
+        Some((dataset, Some(bucket)))
+    };
     let by_length = BUCKETS.iter().find_map(bucket);
-    let dataset = by_length
-        .or_else(|| name.strip_suffix(BY_LENGTH))
-        .unwrap_or(name);
-    super::names().contains(&dataset)
+    by_length.unwrap_or_else(|| match name.strip_suffix(BY_LENGTH) {
+        Some(dataset) => (dataset, Some("")),
+        None => (name, None),
+    })
+}
+
+/// What the published average over tasks each by its own metric is called that the task `name` is part of: LongBench's, or
+/// that of one length of LongBench-E. None for other tasks, and with another metric than the published one.
+pub fn published_average(name: &str, metric: &str) -> Option<String> {
+    let (dataset, part) = parts(name);
+    let definition = Definition::built_in(dataset).ok().flatten()?;
+    let is_published = definition.metric.name(Rules::default()) == metric;
+    let of = part.map_or("LongBench".into(), |part| format!("LongBench-E {part}"));
+    is_published.then(|| of.trim_end().to_owned())
 }
 
 fn parse(name: &str, table: toml::Table) -> Result<Box<dyn TaskSpec>> {
@@ -245,6 +263,24 @@ mod tests {
         }
         for name in ["needle", "qasper_e-0-5k", "qasper_f", "multifieldqa", "_e"] {
             assert!(!is_task(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_published_average_is_over_one_length_by_published_metrics() {
+        for (name, metric, expected) in [
+            ("qasper", "qa_f1", Some("LongBench")),
+            ("qasper_e-0-4k", "qa_f1", Some("LongBench-E 0-4k")),
+            ("qasper_e", "qa_f1", Some("LongBench-E")),
+            ("trec", "classification", Some("LongBench")),
+            ("trec", "classification-fixed", None),
+            ("needle", "qa_f1", None),
+        ] {
+            assert_eq!(
+                published_average(name, metric).as_deref(),
+                expected,
+                "{name} {metric}"
+            );
         }
     }
 }

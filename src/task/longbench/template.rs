@@ -110,7 +110,7 @@ impl Template {
     /// [`BadInput`](crate::error::BadInput) if the file is not in it, has no such template, or one that does not parse.
     pub fn from_file(path: &Path, dataset: &str) -> Result<Self> {
         let name = path.display();
-        let text = files::read_text(path)?;
+        let text = files::read_description(path)?;
         let templates: serde_json::Map<String, serde_json::Value> = typed::json(text.as_bytes())
             .map_err(|error| {
                 bad_input!("{name}: {error}, expected an object of dataset names and templates")

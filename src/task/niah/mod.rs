@@ -17,12 +17,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use self::plant::{FullStops, plant};
+use self::plant::{FullStops, moved_far, plant};
 use self::protocol::{BUFFER, Protocol};
 use super::{Sample, Task, prompt};
 use crate::bad_input;
 use crate::dataset::haystack::Haystack;
 use crate::model::tokenizer::ModelTokenizer;
+use crate::terminal;
 
 /// A protocol's samples for one model.
 pub struct Niah {
@@ -76,7 +77,28 @@ impl Niah {
         {
             task.build(*length, depths[0])?;
         }
+        if let Some(&longest) = lengths.iter().max() {
+            task.note_moved(longest, &depths);
+        }
         Ok(task)
+    }
+
+    /// Says where needles do not stand where they are said to, because of a haystack with few full stops.
+    fn note_moved(&self, length: usize, depths: &[f64]) {
+        let cut = self.haystack.cut(self.room(length).unwrap_or(0));
+        if let Some((depth, place)) = moved_far(&cut, depths, &self.full_stops) {
+            terminal::note(&format!(
+                "{}: length={length};depth={depth}: the needle stands at {place:.0} %, after the last full stop of the \
+                 haystack before there; so may others",
+                self.protocol.name()
+            ));
+        }
+    }
+
+    /// Tokens of haystack in a prompt; none where the needles leave no room.
+    fn room(&self, length: usize) -> Option<usize> {
+        let planted: usize = self.needles.iter().map(Vec::len).sum();
+        length.checked_sub(BUFFER + planted)
     }
 
     fn build(&self, length: usize, depth: f64) -> Result<Sample> {
@@ -85,12 +107,12 @@ impl Niah {
             tokenizer,
             ..
         } = self;
-        let planted: usize = self.needles.iter().map(Vec::len).sum();
-        let Some(room) = length.checked_sub(BUFFER + planted) else {
+        let Some(room) = self.room(length) else {
             return Err(bad_input!(
                 "{}: length {length} is too short, expected more than the {BUFFER} tokens kept free and the \
-                 needles' {planted}",
-                protocol.name()
+                 needles' {}",
+                protocol.name(),
+                self.needles.iter().map(Vec::len).sum::<usize>()
             ));
         };
         if room > self.max_context {

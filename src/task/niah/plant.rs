@@ -48,24 +48,15 @@ pub(super) fn plant(
     depth: f64,
     full_stops: &FullStops,
 ) -> Vec<u32> {
-    let Cut { tokens, ends } = haystack;
-    let mut stops = full_stops.ends(&tokens);
-    if !stops.contains(&true) {
-        for end in ends {
-            stops[end - 1] = true;
-        }
-    }
-    let mut planted = tokens;
+    let mut stops = stops(&haystack, full_stops);
+    let mut planted = haystack.tokens;
     let step = (100.0 - depth) / needles.len() as f64;
     for (i, needle) in needles.iter().enumerate() {
         let at = if depth >= 100.0 {
             planted.len()
         } else {
             // Needles planted before count, as in the reference.
-            let share = (depth + step * i as f64) / 100.0;
-            let at = (planted.len() as f64 * share) as usize;
-            let stop = stops[..at].iter().rposition(|stop| *stop);
-            stop.map_or(0, |stop| stop + 1)
+            place(&stops, depth + step * i as f64)
         };
         planted.splice(at..at, needle.iter().copied());
         stops.splice(at..at, full_stops.ends(needle));
@@ -73,9 +64,43 @@ pub(super) fn plant(
     planted
 }
 
+/// For each token of a haystack, whether a needle may follow it.
+fn stops(haystack: &Cut, full_stops: &FullStops) -> Vec<bool> {
+    let mut stops = full_stops.ends(&haystack.tokens);
+    if !stops.contains(&true) {
+        for end in &haystack.ends {
+            stops[end - 1] = true;
+        }
+    }
+    stops
+}
+
+/// Tokens before what is planted at `depth` percent among `stops`.
+fn place(stops: &[bool], depth: f64) -> usize {
+    let at = (stops.len() as f64 * (depth / 100.0)) as usize;
+    let stop = stops[..at].iter().rposition(|stop| *stop);
+    stop.map_or(0, |stop| stop + 1)
+}
+
+/// The first of `depths`, in percent, whose needle [`plant`] moves back by more than a tenth of the haystack, and the
+/// percentage where it then stands.
+pub(super) fn moved_far(
+    haystack: &Cut,
+    depths: &[f64],
+    full_stops: &FullStops,
+) -> Option<(f64, f64)> {
+    let stops = stops(haystack, full_stops);
+    let inner = depths.iter().filter(|depth| **depth < 100.0);
+    let mut found = inner.map(|&depth| {
+        let place = place(&stops, depth);
+        (depth, 100.0 * place as f64 / stops.len().max(1) as f64)
+    });
+    found.find(|(depth, place)| depth - place > 10.0)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Cut, FullStops, plant};
+    use super::{Cut, FullStops, moved_far, plant};
 
     /// 0 is the full stop, and so are 5 and 6 together; 9 and 8 are needles.
     fn planted_in(tokens: &[u32], ends: &[usize], needles: &[&[u32]], depth: f64) -> Vec<u32> {
@@ -134,6 +159,24 @@ mod tests {
             planted_in(&tokens, &[], &[&[9, 0], &[8]], 70.0),
             [1, 5, 1, 5, 6, 9, 0, 8, 2, 6, 2]
         );
+    }
+
+    #[test]
+    fn a_needle_that_moves_far_is_told() {
+        let full_stops = FullStops(vec![vec![0]]);
+        let told = |tokens: &[u32], depths: &[f64]| {
+            let (tokens, ends) = (tokens.to_vec(), vec![2, 10]);
+            moved_far(&Cut { tokens, ends }, depths, &full_stops)
+        };
+        assert_eq!(
+            told(&[1, 0, 1, 1, 1, 1, 1, 1, 1, 1], &[20.0, 25.0, 80.0, 90.0]),
+            Some((80.0, 20.0))
+        );
+        assert_eq!(
+            told(&[1, 0, 1, 1, 1, 0, 1, 0, 1, 0], &[20.0, 60.0, 90.0, 100.0]),
+            None
+        );
+        assert_eq!(told(&[1; 10], &[50.0]), Some((50.0, 20.0)));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use crate::compress::learning::{Learner, Learning, Vectors};
 use crate::compress::method::At;
 use crate::compress::score::key_norms;
 use crate::compress::writer::write::{Measured, SideView, WriterPlan, Written};
-use crate::store::{Bytes, Coded, CodedRows, Codewords, Content, Fault, Indices, Rows, Side};
+use crate::store::{
+    Bytes, Coded, CodedRows, Codewords, Content, Fault, Indices, Rows, Side, Wrong,
+};
 
 /// How far thresholds are from 1, in multiples of the settings', at which all vectors are measured in one pass when a
 /// size is solved for.
@@ -208,7 +210,7 @@ fn check_norms(source: &SideView<'_>) -> Result<(), Fault> {
                 },
                 token,
                 // Keys before RoPE that the type cannot hold are infinite by now.
-                too_narrow: Some(store),
+                wrong: Wrong::TooLarge(store),
             });
         }
     }

@@ -37,6 +37,7 @@ const LLAMA: Rules = &[
 
 const MISTRAL: Rules = &[
     ("attention_bias", Only(False)),
+    ("layer_types", Ignored(Absent)),
     ("max_window_layers", Harmless),
     ("mlp_bias", Only(False)),
     ("use_sliding_window", Ignored(Absent)),

@@ -59,7 +59,7 @@ fn which_layers_slide() {
         (
             "mistral",
             json!({"layer_types": types("full_attention")}),
-            None,
+            Some(100),
         ),
         (
             "mistral",

@@ -97,7 +97,9 @@ fn read(source: impl Read, length: u64, name: &str) -> Result<Content> {
         None => DEFAULT_ALIGNMENT,
         Some(value) => match value.to_u64() {
             Ok(alignment) if alignment.is_power_of_two() && alignment <= 1 << 20 => alignment,
-            _ => return Err(reader.wrong("general.alignment is no power of two")),
+            _ => return Err(reader.wrong(
+                "general.alignment is not what it must be, expected a power of two, up to 1048576",
+            )),
         },
     };
     Ok(Content {
