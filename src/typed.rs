@@ -10,7 +10,7 @@ use serde_path_to_error::Error;
 
 /// What is wrong with a text of JSON.
 #[derive(Debug)]
-pub struct Fault {
+pub struct Malformed {
     /// The key, what was found and what was expected, in words.
     pub what: String,
     /// Line of the mistake, from 1.
@@ -19,7 +19,7 @@ pub struct Fault {
     pub column: usize,
 }
 
-impl Display for Fault {
+impl Display for Malformed {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         write!(
             f,
@@ -33,7 +33,7 @@ impl Display for Fault {
 ///
 /// # Errors
 /// What is wrong, and where.
-pub(crate) fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
+pub(crate) fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Malformed> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let fault = |error: &serde_json::Error, key: Option<String>| {
         let said = error.to_string();
@@ -41,7 +41,7 @@ pub(crate) fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
         let what = words(said.strip_suffix(&place).unwrap_or(&said));
         // A text that ends early is wrong as a whole.
         let key = key.filter(|_| !error.is_eof());
-        Fault {
+        Malformed {
             what: with_key(key, what),
             line: error.line(),
             column: error.column(),

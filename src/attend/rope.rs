@@ -42,11 +42,11 @@ pub struct Rope {
     max_len: usize,
     /// `head_dim / 2` of them, scaling applied.
     frequencies: Vec<f32>,
-    blocks: Vec<OnceLock<Block>>,
+    blocks: Vec<OnceLock<Tables>>,
 }
 
 /// Cosines and sines of the positions from `start` on, `[positions, head_dim / 2]` each.
-struct Block {
+struct Tables {
     start: usize,
     cos: Vec<f32>,
     sin: Vec<f32>,
@@ -76,7 +76,7 @@ impl Rope {
         // Positions that lie together in a block are rotated together.
         for positions in positions.chunk_by(|a, b| index(*a as usize) == index(*b as usize)) {
             let (together, rest) = rows.split_at_mut(positions.len() * width);
-            let Block { start, cos, sin } = self.block(positions[0] as usize);
+            let Tables { start, cos, sin } = self.block(positions[0] as usize);
             rotate_all(together, cos, sin, positions, *start, width / 2);
             rows = rest;
         }
@@ -100,17 +100,17 @@ impl Rope {
     }
 
     /// The block that `position` lies in.
-    fn block(&self, position: usize) -> &Block {
+    fn block(&self, position: usize) -> &Tables {
         let index = index(position);
         self.blocks[index].get_or_init(|| {
             let positions = span(index);
             let end = positions.end.min(self.max_len);
-            Block::new(positions.start..end, &self.frequencies)
+            Tables::new(positions.start..end, &self.frequencies)
         })
     }
 }
 
-impl Block {
+impl Tables {
     fn new(positions: Range<usize>, frequencies: &[f32]) -> Self {
         let start = positions.start;
         let elements = positions.len() * frequencies.len();

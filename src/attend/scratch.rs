@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::store::lend;
 
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(super) struct AttentionScratch {
     /// A block of keys in f32.
     pub keys: Vec<f32>,
     /// A block of values in f32.
@@ -27,10 +27,10 @@ pub(super) struct Scratch {
 }
 
 thread_local! {
-    static SCRATCH: Cell<Scratch> = Cell::default();
+    static SCRATCH: Cell<AttentionScratch> = Cell::default();
 }
 
 /// Lends this thread's scratch of attention, see [`lend`].
-pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
+pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut AttentionScratch) -> T) -> T {
     lend(&SCRATCH, use_it)
 }

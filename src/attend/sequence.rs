@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::keys::Stored;
 use super::rule::{Pass, Rule};
-use super::scratch::{Scratch, with_scratch};
+use super::scratch::{AttentionScratch, with_scratch};
 use super::softmax::Attending;
 use crate::store::{LayerStore, Rotate, Run, SEQUENCE_BLOCK, blocks, room};
 
@@ -48,13 +48,13 @@ pub(super) fn attend(
     let (count, heads) = (queries.len(), queries.rows.len() / (queries.len() * d));
     let group = heads / kv_heads;
     let draws = drawn.is_some();
-    let tasks: Vec<Task<'_>> = (0..kv_heads)
+    let tasks: Vec<QueryBlock<'_>> = (0..kv_heads)
         .flat_map(|kv_head| {
             (0..count)
                 .step_by(TOKENS)
                 .map(move |first| (kv_head, first))
         })
-        .map(|(kv_head, first)| Task {
+        .map(|(kv_head, first)| QueryBlock {
             rule,
             layer,
             queries,
@@ -85,7 +85,7 @@ pub(super) fn attend(
 }
 
 /// Some tokens of the query heads of one KV head.
-struct Task<'a> {
+struct QueryBlock<'a> {
     rule: &'a Rule,
     layer: &'a LayerStore,
     queries: Queries<'a>,
@@ -94,7 +94,7 @@ struct Task<'a> {
     tokens: Range<usize>,
 }
 
-impl Task<'_> {
+impl QueryBlock<'_> {
     /// What the heads put out, per query head in turn `[tokens, head_dim]`, and the attention that each entry draws,
     /// `[group, entries]`, where it is asked for.
     fn run(&self, draws: bool) -> (Vec<f32>, Vec<f32>) {
@@ -190,7 +190,7 @@ impl Task<'_> {
             .map(|t| visible(t).end)
             .max()
             .unwrap_or(0);
-        with_scratch(|Scratch { keys, values, .. }| {
+        with_scratch(|AttentionScratch { keys, values, .. }| {
             for block in blocks(0..last, SEQUENCE_BLOCK) {
                 let start = block.start;
                 let keys = read_keys(stored, listed, block.clone(), keys);

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::keys::Stored;
 use super::rule::{Pass, Rule};
-use super::scratch::{Scratch, with_scratch};
+use super::scratch::{AttentionScratch, with_scratch};
 use super::softmax::Attending;
 use super::tokens::Tokens;
 use crate::kernel::{Left, add_weighted};
@@ -152,9 +152,9 @@ impl Step<'_> {
         stride: usize,
         mut joining: Option<&mut Joining>,
         attending: &Attending,
-        scratch: &mut Scratch,
+        scratch: &mut AttentionScratch,
     ) {
-        let Scratch {
+        let AttentionScratch {
             keys,
             factors,
             positions,
@@ -188,9 +188,9 @@ impl Step<'_> {
         stored: &Stored<'_>,
         len: usize,
         attending: &mut Attending,
-        scratch: &mut Scratch,
+        scratch: &mut AttentionScratch,
     ) {
-        let Scratch {
+        let AttentionScratch {
             scores,
             seen,
             seen_scores,
@@ -225,9 +225,9 @@ impl Step<'_> {
         [held, stride]: [usize; 2],
         joining: Option<&mut Joining>,
         d: usize,
-        scratch: &mut Scratch,
+        scratch: &mut AttentionScratch,
     ) {
-        let Scratch {
+        let AttentionScratch {
             scores, sums, out, ..
         } = scratch;
         let members = self.members.len();
@@ -241,8 +241,15 @@ impl Step<'_> {
     }
 
     /// Adds the value of the newest entry, `held`.
-    fn add_newest(&self, part: &Part, head: usize, held: usize, d: usize, scratch: &mut Scratch) {
-        let Scratch {
+    fn add_newest(
+        &self,
+        part: &Part,
+        head: usize,
+        held: usize,
+        d: usize,
+        scratch: &mut AttentionScratch,
+    ) {
+        let AttentionScratch {
             values,
             factors,
             scores,

@@ -14,11 +14,11 @@ pub struct Documents {
     /// Texts of the documents: paragraphs of SQuAD, or titles with their sentences of HotpotQA.
     pub documents: Vec<String>,
     /// The questions. One that the file says has no answer is left out.
-    pub questions: Vec<Question>,
+    pub questions: Vec<DocumentQuestion>,
 }
 
 /// A question with its right answers and its documents, which are indices into [`Documents::documents`].
-pub struct Question {
+pub struct DocumentQuestion {
     /// The question as the file has it.
     pub text: String,
     /// Any of them is right; at least one.
@@ -87,7 +87,7 @@ pub fn read_squad(path: &Path) -> Result<Documents> {
         for paragraph in &article.paragraphs {
             let own = places[paragraph.context.as_str()];
             for question in paragraph.qas.iter().filter(|q| !q.is_impossible) {
-                questions.push(Question {
+                questions.push(DocumentQuestion {
                     text: question.question.clone(),
                     answers: question.answers.iter().map(|a| a.text.clone()).collect(),
                     own: vec![own],
@@ -120,7 +120,7 @@ pub fn read_hotpotqa(path: &Path) -> Result<Documents> {
     let places = places(&documents);
     let question = |(question, own): (HotpotQuestion, &Vec<String>)| {
         let own: BTreeSet<usize> = own.iter().map(|text| places[text.as_str()]).collect();
-        Question {
+        DocumentQuestion {
             text: question.question,
             answers: vec![question.answer],
             own: own.into_iter().collect(),
@@ -147,7 +147,11 @@ fn places<'a>(documents: &BTreeSet<&'a str>) -> HashMap<&'a str, usize> {
     documents.iter().copied().zip(0..).collect()
 }
 
-fn checked(documents: BTreeSet<&str>, questions: Vec<Question>, path: &Path) -> Result<Documents> {
+fn checked(
+    documents: BTreeSet<&str>,
+    questions: Vec<DocumentQuestion>,
+    path: &Path,
+) -> Result<Documents> {
     let named = path.display();
     if questions.is_empty() {
         return Err(bad_input!("{named}: no question that can be answered"));

@@ -11,7 +11,7 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
-use self::json::{Found, Object};
+use self::json::{Found, TextObject};
 use crate::{bad_input, files, memory, terminal};
 
 /// The project's own texts.
@@ -193,17 +193,17 @@ fn text_files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// The texts of a JSON file, or why it holds none: it begins with something else.
 fn read_json(path: &Path) -> Result<Result<Vec<String>, String>> {
     let content = files::read_text(path)?;
-    let mut values = serde_json::Deserializer::from_str(&content).into_iter::<Object>();
+    let mut values = serde_json::Deserializer::from_str(&content).into_iter::<TextObject>();
     let mut texts = Vec::new();
     while let Some(found) = values.next() {
         let mut line = None;
         let problem = match found {
-            Ok(Object(Some(Found::Text(text)))) => {
+            Ok(TextObject(Some(Found::Text(text)))) => {
                 texts.push(unix_lines(text));
                 continue;
             }
-            Ok(Object(Some(Found::Other))) => "\"text\" is no text".to_string(),
-            Ok(Object(None)) => "an object without \"text\"".into(),
+            Ok(TextObject(Some(Found::Other))) => "\"text\" is no text".to_string(),
+            Ok(TextObject(None)) => "an object without \"text\"".into(),
             Err(error) => {
                 line = Some(error.line());
                 let said = error.to_string();

@@ -7,7 +7,7 @@ use crate::model::decoder::Model;
 use crate::store::Cache;
 
 /// Where an answer ends.
-pub struct Limits {
+pub struct AnswerLimits {
     /// Tokens that end it and are not part of it.
     pub stops: Vec<u32>,
     /// Tokens before which no stop is heeded: the most likely other token is taken instead.
@@ -16,7 +16,7 @@ pub struct Limits {
     pub max_new_tokens: usize,
 }
 
-impl Limits {
+impl AnswerLimits {
     /// Exactly `count` tokens; no token ends the answer.
     pub fn tokens(count: usize) -> Self {
         Self {
@@ -35,7 +35,7 @@ pub fn decode(
     model: &Model,
     caches: &mut [&mut Cache],
     first: &Tensor,
-    limits: &Limits,
+    limits: &AnswerLimits,
 ) -> candle_core::Result<Vec<Vec<u32>>> {
     // Greedy: the seed is never used.
     let mut greedy = LogitsProcessor::from_sampling(0, Sampling::ArgMax);

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use decode::{Limits, decode};
+pub use decode::{AnswerLimits, decode};
 pub use forced::{extend, forced};
 
 use anyhow::Context;

@@ -60,8 +60,8 @@ impl Panels {
         self.k
     }
 
-    fn all(&self) -> Part<'_> {
-        Part {
+    fn all(&self) -> PanelSpan<'_> {
+        PanelSpan {
             rows: self.rows,
             k: self.k,
             data: &self.data,
@@ -72,14 +72,14 @@ impl Panels {
     ///
     /// # Panics
     /// When it does not, or when there are no such rows.
-    pub fn part(&self, range: Range<usize>) -> Part<'_> {
+    pub fn part(&self, range: Range<usize>) -> PanelSpan<'_> {
         assert!(
             range.start.is_multiple_of(LANES) && range.end <= self.rows,
             "rows {range:?} of {} in panels of {LANES}",
             self.rows
         );
         let panels = range.start / LANES..range.end.div_ceil(LANES);
-        Part {
+        PanelSpan {
             rows: range.len(),
             k: self.k,
             data: &self.data[panels.start * LANES * self.k..panels.end * LANES * self.k],
@@ -126,13 +126,13 @@ impl Panels {
 
 /// Some rows of such a matrix.
 #[derive(Clone, Copy)]
-pub struct Part<'p> {
+pub struct PanelSpan<'p> {
     rows: usize,
     k: usize,
     data: &'p [f32],
 }
 
-impl Part<'_> {
+impl PanelSpan<'_> {
     /// `out = a b^T` on the calling thread: `a` is `[m, k]`, `out` `[m, rows]`.
     ///
     /// # Panics

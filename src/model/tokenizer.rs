@@ -24,7 +24,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use tokenizers::{Encoding, Tokenizer};
 
-use self::definition::Definition;
+use self::definition::FoundTokenizer;
 use self::trial::Watch;
 use super::chat::{ChatOptions, ChatTemplate, Message, choose};
 use super::config::list_some;
@@ -96,8 +96,8 @@ impl ModelTokenizer {
         Self::complete(definition, chat)
     }
 
-    fn complete(definition: Definition, chat: &ChatOptions) -> Result<Self> {
-        let Definition {
+    fn complete(definition: FoundTokenizer, chat: &ChatOptions) -> Result<Self> {
+        let FoundTokenizer {
             tokenizer,
             file,
             patterns,

@@ -77,7 +77,7 @@ pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
         if let Some(figure) = accuracy::Accuracy::new(block, &name) {
             paths.extend(figure::save(&figure, &dir)?);
         }
-        for figure in needle::Needle::each_method(block, &name) {
+        for figure in needle::NeedleFigure::each_method(block, &name) {
             paths.extend(figure::save(&figure, &dir)?);
         }
         if let Some(figure) = bytes::figure(block, &layers, &name) {

@@ -19,7 +19,7 @@ const VALUE_ROOM: (i32, i32) = (58, 30);
 const NARROW: i32 = 16;
 
 /// One method: a panel for each of its settings.
-pub(super) struct Needle {
+pub(super) struct NeedleFigure {
     name: String,
     title: String,
     subtitle: String,
@@ -27,7 +27,7 @@ pub(super) struct Needle {
     layout: Layout,
 }
 
-impl Needle {
+impl NeedleFigure {
     /// A figure for each method of a block whose samples have length and depth.
     pub(super) fn each_method(block: &Block, name: &str) -> Vec<Self> {
         let mut methods: Vec<&str> = block.cells.iter().map(|cell| cell.method).collect();
@@ -89,7 +89,7 @@ fn measured(cell: &CellRecords, grid: &Grid) -> String {
     parts.join(", ")
 }
 
-impl Figure for Needle {
+impl Figure for NeedleFigure {
     fn stem(&self) -> String {
         format!("needle-{}", self.name)
     }

@@ -11,19 +11,19 @@ const MOST: u64 = 1 << 50;
 const LAYERS: u64 = 1 << 16;
 
 /// A column's numbers: from, to.
-type Range = (f64, f64);
+type Bounds = (f64, f64);
 /// By how much rounding may take a number out of its range.
 const ROUNDING: f64 = 1e-5;
 
 /// A share or a score.
-const SHARE: Range = (0.0, 1.0);
-const COSINE: Range = (-1.0, 1.0);
+const SHARE: Bounds = (0.0, 1.0);
+const COSINE: Bounds = (-1.0, 1.0);
 /// A ratio of bytes or counts: entries stored for each query head make it more than 1.
-const RATIO: Range = (0.0, 1e4);
+const RATIO: Bounds = (0.0, 1e4);
 /// Nats per token.
-const NATS: Range = (0.0, 1e6);
+const NATS: Bounds = (0.0, 1e6);
 /// Milliseconds: thirty years.
-const TIME: Range = (0.0, 1e12);
+const TIME: Bounds = (0.0, 1e12);
 
 /// A row whose numbers can be checked.
 pub trait Checked {
@@ -91,7 +91,7 @@ impl Checked for LayerRecord {
     }
 }
 
-fn number(&(column, value, (from, to)): &(&str, Option<f64>, Range)) -> Result<(), String> {
+fn number(&(column, value, (from, to)): &(&str, Option<f64>, Bounds)) -> Result<(), String> {
     match value {
         Some(value) if !(from - ROUNDING..=to + ROUNDING).contains(&value) => {
             Err(refusal(column, &shown(value), &from, &to))

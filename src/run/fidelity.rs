@@ -6,7 +6,7 @@ use anyhow::{Error, Result};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::generate::{Limits, decode, extend, forced, whole_cache};
+use crate::generate::{AnswerLimits, decode, extend, forced, whole_cache};
 use crate::model::decoder::Model;
 use crate::model::observe::Prefilled;
 use crate::store::Cache;
@@ -52,14 +52,14 @@ impl FullCache {
         prefilled: &Prefilled,
         rest: &[u32],
         sample: &Sample,
-        limits: &Limits,
+        limits: &AnswerLimits,
     ) -> Result<Self> {
         let (mut cache, mut first) = (whole_cache(prefilled), vec![prefilled.logits.clone()]);
         let mut caches = [&mut cache];
         if !rest.is_empty() {
             first = extend(model, &mut caches, rest)?;
         }
-        let limits = Limits {
+        let limits = AnswerLimits {
             stops: limits.stops.clone(),
             min_new_tokens: limits.min_new_tokens.min(MOST_GREEDY_TOKENS),
             max_new_tokens: limits.max_new_tokens.min(MOST_GREEDY_TOKENS),

@@ -9,7 +9,7 @@ use super::fidelity::{Fidelity, FullCache, mean_nll};
 use crate::compress::draws;
 use crate::experiment::{CompressAt, Experiment, ExperimentFile};
 use crate::generate::{
-    Cell, CellCache, LayerFacts, Limits, compress_each, decode, extend, forced, in_order,
+    AnswerLimits, Cell, CellCache, LayerFacts, compress_each, decode, extend, forced, in_order,
     milliseconds,
 };
 use crate::load::Loaded;
@@ -93,7 +93,7 @@ impl SampleRun<'_> {
             model.prefill_after(earlier, &compressed, observe, store)
         })?;
         let prefill_ms = milliseconds(start);
-        let limits = Limits {
+        let limits = AnswerLimits {
             stops: [loaded.tokenizer.stop_ids(), &sample.stops].concat(),
             min_new_tokens: sample.min_new_tokens,
             max_new_tokens: sample.max_new_tokens,
@@ -136,7 +136,7 @@ struct Common<'a> {
     /// Tokens of the prompt that were not compressed.
     rest: &'a [u32],
     /// Where an answer ends.
-    limits: Limits,
+    limits: AnswerLimits,
     full: Option<FullCache>,
     bytes_dense: u64,
     prefill_ms: f64,

@@ -21,7 +21,7 @@ use crate::bad_input;
 use crate::terminal;
 use http::Http;
 use id::is_commit;
-use place::Place;
+use place::HubSettings;
 use remote::{Remote, is_unreachable};
 use store::Store;
 
@@ -47,7 +47,7 @@ struct Hub<'a> {
 
 impl<'a> Hub<'a> {
     fn new(id: &'a HubId, options: &SourceOptions) -> Result<Self> {
-        let place = Place::new(options)?;
+        let place = HubSettings::new(options)?;
         Ok(Self {
             id,
             offline: options.offline,
@@ -123,8 +123,8 @@ fn cached(spec: &str, hub: &Hub) -> Result<ModelFiles> {
     let commit = hub.cached_commit(spec)?;
     let snapshot = hub.store.snapshot(&commit);
     let kind = match choose(spec, hub.id, &hub.store.files(&commit)?)? {
-        Choice::Folder => folder::inspect(&snapshot)?,
-        Choice::Gguf(file) => gguf::inspect(&snapshot.join(file))?,
+        Wanted::Folder => folder::inspect(&snapshot)?,
+        Wanted::Gguf(file) => gguf::inspect(&snapshot.join(file))?,
     };
     hub.kept.check(&kind.files()).context(FETCH_AGAIN)?;
     Ok(ModelFiles {
@@ -136,7 +136,7 @@ fn cached(spec: &str, hub: &Hub) -> Result<ModelFiles> {
 
 fn download(spec: &str, remote: &Remote, hub: &Hub) -> Result<ModelFiles> {
     let kind = match choose(spec, hub.id, &remote.names())? {
-        Choice::Gguf(file) => {
+        Wanted::Gguf(file) => {
             let mut first = None;
             for part in gguf::parts(&file) {
                 let path = remote.fetch_weights(&part)?;
@@ -144,7 +144,7 @@ fn download(spec: &str, remote: &Remote, hub: &Hub) -> Result<ModelFiles> {
             }
             gguf::inspect(&first.context("a GGUF file has a part")?)?
         }
-        Choice::Folder => {
+        Wanted::Folder => {
             for name in folder::small_files(&remote.names()) {
                 remote.fetch(name)?;
             }
@@ -166,12 +166,12 @@ fn download(spec: &str, remote: &Remote, hub: &Hub) -> Result<ModelFiles> {
 }
 
 /// What to take from a repository.
-enum Choice {
+enum Wanted {
     Folder,
     Gguf(String),
 }
 
-fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
+fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Wanted> {
     let has = |name: &str| names.iter().any(|other| other == name);
     let mut ggufs: Vec<_> = names
         .iter()
@@ -185,7 +185,7 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
     };
     if let Some(file) = &id.file {
         if has(file) {
-            return Ok(Choice::Gguf(file.clone()));
+            return Ok(Wanted::Gguf(file.clone()));
         }
         return Err(bad_input!(
             "model `{spec}`: no {file}; .gguf files there: {}",
@@ -195,11 +195,11 @@ fn choose(spec: &str, id: &HubId, names: &[String]) -> Result<Choice> {
     let weights = has(folder::WEIGHTS) || has(folder::INDEX);
     let tokenizer = folder::has_tokenizer(has);
     if has(folder::CONFIG) && tokenizer && weights {
-        return Ok(Choice::Folder);
+        return Ok(Wanted::Folder);
     }
     match ggufs.as_slice() {
         // All of them parts of one.
-        [first, ..] if gguf::parts(first) == ggufs => Ok(Choice::Gguf(first.clone())),
+        [first, ..] if gguf::parts(first) == ggufs => Ok(Wanted::Gguf(first.clone())),
         [] => {
             let missing = [
                 (has(folder::CONFIG), folder::CONFIG),

@@ -14,7 +14,7 @@ use spindle::compress::size::Size;
 use spindle::compress::solve;
 use spindle::compress::view::LayerView;
 use spindle::error::exit_code;
-use spindle::generate::{Cell, CellCache, Limits, compress, decode};
+use spindle::generate::{AnswerLimits, Cell, CellCache, compress, decode};
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::model::tokenizer::ModelTokenizer;
@@ -163,7 +163,7 @@ fn greedy(model: &Model, caches: &mut [CellCache], count: usize) -> Vec<Vec<u32>
     let rows: Vec<Vec<f32>> = caches.iter().map(|made| made.logits.clone()).collect();
     let first = Tensor::new(rows, &Device::Cpu).unwrap();
     let mut batch: Vec<_> = caches.iter_mut().map(|made| &mut made.cache).collect();
-    decode(model, &mut batch, &first, &Limits::tokens(count)).unwrap()
+    decode(model, &mut batch, &first, &AnswerLimits::tokens(count)).unwrap()
 }
 
 /// Entries that each query head sees, layer by layer.

@@ -11,7 +11,7 @@ use crate::common::tiny::{self, Family, Tiny};
 use spindle::attend::{Host, Pass};
 use spindle::compress::methods::METHODS;
 use spindle::compress::settings::Value;
-use spindle::generate::{Cell, Limits, compress, decode, extend, forced, whole_cache};
+use spindle::generate::{AnswerLimits, Cell, compress, decode, extend, forced, whole_cache};
 use spindle::model::decoder::Model;
 use spindle::model::observe::{Observe, Prefilled};
 use spindle::store::{Cache, Geometry, LayerStore, Rotate, Rows, Run, StoreType};
@@ -74,10 +74,10 @@ fn one_cells_fault_leaves_the_others_of_its_batch_alone() {
 
     let mut alone = good();
     let one = first.narrow(0, 0, 1).unwrap();
-    let answer = decode(&model, &mut [&mut alone], &one, &Limits::tokens(12)).unwrap();
+    let answer = decode(&model, &mut [&mut alone], &one, &AnswerLimits::tokens(12)).unwrap();
     let (mut before, mut bad, mut after) = (good(), broken(&prefilled), good());
     let mut batch = [&mut before, &mut bad, &mut after];
-    let answers = decode(&model, &mut batch, &first, &Limits::tokens(12)).unwrap();
+    let answers = decode(&model, &mut batch, &first, &AnswerLimits::tokens(12)).unwrap();
     assert_eq!((&answers[0], &answers[2]), (&answer[0], &answer[0]));
     assert_eq!((&before.fault, &after.fault), (&None, &None));
     let fault = bad.fault.unwrap();
@@ -119,7 +119,7 @@ fn logits_that_are_not_finite_end_a_cell_at_their_token() {
         &model,
         &mut [&mut bad, &mut good],
         &first,
-        &Limits::tokens(3),
+        &AnswerLimits::tokens(3),
     );
     assert_eq!(answers.unwrap().concat().len(), 3);
     assert_eq!(

@@ -4,7 +4,7 @@
 use crate::common::default_model;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
-use spindle::generate::{Limits, decode, whole_cache};
+use spindle::generate::{AnswerLimits, decode, whole_cache};
 use spindle::model::observe::Observe;
 use spindle::store::StoreType;
 
@@ -78,7 +78,13 @@ fn compare(store: StoreType) -> (f64, Vec<(Prompt, Vec<u32>)>) {
         let mut cache = whole_cache(&prefilled);
         let first = Tensor::from_slice(logits.as_slice(), (1, logits.len()), &Device::Cpu).unwrap();
         let count = prompt.greedy.len();
-        let mut answer = decode(model, &mut [&mut cache], &first, &Limits::tokens(count)).unwrap();
+        let mut answer = decode(
+            model,
+            &mut [&mut cache],
+            &first,
+            &AnswerLimits::tokens(count),
+        )
+        .unwrap();
         answers.push((prompt, answer.remove(0)));
     }
     println!("{}: largest difference {worst:e}", store.name());

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{LongBenchRecord, Records};
 use crate::bad_input;
 use crate::files::BYTE_ORDER_MARK;
-use crate::typed::{self, Fault};
+use crate::typed::{self, Malformed};
 
 /// Bytes of a line, at most: the longest official one has less than 1 MB, and a context of a million tokens about 5.
 const LONGEST: usize = 32 << 20;
@@ -99,7 +99,7 @@ impl LongBenchRecord {
 }
 
 /// What is wrong with a line of JSON, and where in it.
-pub fn reason(fault: &Fault) -> String {
+pub fn reason(fault: &Malformed) -> String {
     // It counts lines from the start of this one.
     format!("{}, at column {}", fault.what, fault.column)
 }

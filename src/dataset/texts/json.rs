@@ -16,9 +16,9 @@ pub(super) enum Found {
 
 /// An object's `text`; the last of several, none where it has none.
 #[derive(Debug)]
-pub(super) struct Object(pub(super) Option<Found>);
+pub(super) struct TextObject(pub(super) Option<Found>);
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for TextObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ObjectVisitor)
     }
@@ -33,13 +33,13 @@ impl<'de> Deserialize<'de> for Found {
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Object;
+    type Value = TextObject;
 
     fn expecting(&self, f: &mut Formatter) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextObject, A::Error> {
         let mut found = None;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
@@ -47,7 +47,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(Object(found))
+        Ok(TextObject(found))
     }
 }
 

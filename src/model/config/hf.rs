@@ -70,7 +70,7 @@ impl DecoderConfig {
             Architecture::Mistral | Architecture::Qwen2 => false,
         };
         let mlp_bias = architecture == Architecture::Llama && keys.flag("mlp_bias")?;
-        let Rope {
+        let RopeSettings {
             theta,
             scaling,
             mut notes,
@@ -112,7 +112,7 @@ impl DecoderConfig {
 }
 
 /// What the RoPE settings come to.
-struct Rope {
+struct RopeSettings {
     theta: f64,
     scaling: Option<RopeScaling>,
     notes: Vec<String>,
@@ -148,7 +148,7 @@ impl<'a> Keys<'a> {
     }
 
     /// The RoPE settings. Where both spellings stand, transformers takes `rope_scaling`, the older one.
-    fn rope(&self) -> Result<Rope> {
+    fn rope(&self) -> Result<RopeSettings> {
         let filled = |rope: &Keys<'_>| !rope.map.is_empty();
         let section = |key, section| -> Result<_> {
             let rope = self.inner(key, section)?.filter(filled);
@@ -158,7 +158,7 @@ impl<'a> Keys<'a> {
         let older = section("rope_scaling", "rope_scaling.")?;
         let top = self.optional_number("rope_theta")?;
         let Some(rope) = older.or(newer) else {
-            return Ok(Rope {
+            return Ok(RopeSettings {
                 theta: top.unwrap_or(DEFAULT_THETA),
                 scaling: None,
                 notes: Vec::new(),
@@ -186,7 +186,7 @@ impl<'a> Keys<'a> {
                 self.file
             ));
         }
-        Ok(Rope {
+        Ok(RopeSettings {
             theta,
             scaling,
             notes,

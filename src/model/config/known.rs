@@ -19,7 +19,7 @@ pub(super) use hf::{rope_rule as hf_rope_rule, rule as hf_rule};
 
 /// What is to be done about a key that is not read.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rule {
+pub(super) enum KeyRule {
     /// No forward pass depends on it.
     Harmless,
     /// The model that it describes is not computed: refused, unless it has the value that changes nothing.
@@ -45,9 +45,9 @@ pub(super) enum Neutral {
 }
 
 /// A list of keys and their rules.
-type Rules = &'static [(&'static str, Rule)];
+type KeyRules = &'static [(&'static str, KeyRule)];
 
-fn find(rules: Rules, key: &str) -> Option<Rule> {
+fn find(rules: KeyRules, key: &str) -> Option<KeyRule> {
     let known = rules.iter().find(|(name, _)| *name == key);
     known.map(|(_, rule)| *rule)
 }
@@ -94,23 +94,23 @@ impl fmt::Display for Neutral {
 /// [`BadInput`](crate::error::BadInput) naming the first key that would change the result.
 pub(super) fn settle<'a>(
     file: &str,
-    keys: impl Iterator<Item = (String, Option<Rule>, &'a Value)>,
+    keys: impl Iterator<Item = (String, Option<KeyRule>, &'a Value)>,
 ) -> Result<Vec<String>> {
     let (mut notes, mut greedy, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for (key, rule, value) in keys {
         match rule {
-            Some(Rule::Harmless) => {}
-            Some(Rule::Only(neutral)) if !neutral.is(value) => {
+            Some(KeyRule::Harmless) => {}
+            Some(KeyRule::Only(neutral)) if !neutral.is(value) => {
                 return Err(bad_input!(
                     "{file}: {key} is {}, expected {neutral}: it would change the result, and is not supported",
                     short(value)
                 ));
             }
-            Some(Rule::Ignored(neutral)) if !neutral.is(value) => notes.push(format!(
+            Some(KeyRule::Ignored(neutral)) if !neutral.is(value) => notes.push(format!(
                 "{file}: {key} is {}, which the reference does not apply to this family either",
                 short(value)
             )),
-            Some(Rule::Greedy(neutral)) if !neutral.is(value) => {
+            Some(KeyRule::Greedy(neutral)) if !neutral.is(value) => {
                 greedy.push(format!("{key} is {}", short(value)));
             }
             Some(_) => {}

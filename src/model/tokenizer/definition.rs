@@ -9,7 +9,7 @@ use tokenizers::Tokenizer;
 use crate::model::chat::NamedTemplate;
 
 /// What a model's files say, before it is completed to a [`ModelTokenizer`](super::ModelTokenizer).
-pub(super) struct Definition {
+pub(super) struct FoundTokenizer {
     pub tokenizer: Tokenizer,
     /// The file that the tokenizer was read from.
     pub file: String,

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use tokenizers::Tokenizer;
 use tokenizers::models::bpe::Vocab;
 
-use super::definition::{Definition, digest};
+use super::definition::{FoundTokenizer, digest};
 use super::ends::Token;
 use super::sentencepiece::{CONTROL, Pieces, UNKNOWN, USER_DEFINED};
 use super::{byte_level, ends, merges, pre, sentencepiece};
@@ -32,7 +32,7 @@ const SPECIAL: [(&str, &str, Option<u32>); 7] = [
 /// Keys of tokens that end an answer, beside EOS.
 const ENDS: [&str; 2] = ["eot_token_id", "eom_token_id"];
 
-pub(super) fn load(path: &Path) -> Result<Definition> {
+pub(super) fn load(path: &Path) -> Result<FoundTokenizer> {
     let file = path.display().to_string();
     let reading = || format!("cannot read {file}");
     let metadata = Metadata(gguf_metadata(path)?);
@@ -64,7 +64,7 @@ pub(super) fn load(path: &Path) -> Result<Definition> {
         )),
     };
     let tokenizer = tokenizer.with_context(reading)?;
-    Ok(Definition {
+    Ok(FoundTokenizer {
         sha256: digest(&tokenizer)?,
         tokenizer,
         patterns: Vec::new(),

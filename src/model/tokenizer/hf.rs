@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
-use super::definition::{Definition, digest};
+use super::definition::{FoundTokenizer, digest};
 use super::json::Object;
 use super::prefix::Space;
 use super::vocabulary::Vocabulary;
@@ -24,7 +24,7 @@ pub(super) fn load(
     config: &Path,
     generation_config: Option<&Path>,
     files: &TokenizerFiles,
-) -> Result<Definition> {
+) -> Result<FoundTokenizer> {
     let model = Object::read(config)?;
     let generation = Object::optional(generation_config)?;
     let of_tokenizer = Object::optional(files.config.as_deref())?;
@@ -71,7 +71,7 @@ pub(super) fn load(
         Some(bytes) => format!("{:x}", Sha256::digest(bytes)),
         None => digest(&tokenizer)?,
     };
-    Ok(Definition {
+    Ok(FoundTokenizer {
         tokenizer,
         file,
         patterns,

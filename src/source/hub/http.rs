@@ -10,7 +10,7 @@ use reqwest::{Client, Response, Url};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
-use super::place::Place;
+use super::place::HubSettings;
 
 /// For a connection to stand.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -42,11 +42,11 @@ pub(super) enum Failure {
 pub(super) struct Http {
     runtime: Runtime,
     client: Client,
-    pub place: Place,
+    pub place: HubSettings,
 }
 
 impl Http {
-    pub(super) fn new(place: Place) -> Result<Self> {
+    pub(super) fn new(place: HubSettings) -> Result<Self> {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         Ok(Self {
             runtime: Builder::new_current_thread()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// One file of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct HubFile {
     /// Its path in the repository, parts divided by slashes.
     pub path: String,
     /// Size of the file in bytes.
@@ -40,14 +40,14 @@ struct Large {
 ///
 /// # Errors
 /// What is not as expected: text that is no listing, a path that leads out of the repository, a hash that is none.
-pub(super) fn read(text: &[u8]) -> Result<Vec<Entry>, String> {
+pub(super) fn read(text: &[u8]) -> Result<Vec<HubFile>, String> {
     let listed: Vec<Listed> =
         typed::json(text).map_err(|error| format!("a list of files: {error}"))?;
     let files = listed.into_iter().filter(|listed| listed.kind == "file");
     files.map(entry).collect()
 }
 
-fn entry(listed: Listed) -> Result<Entry, String> {
+fn entry(listed: Listed) -> Result<HubFile, String> {
     let Listed {
         path,
         size,
@@ -67,7 +67,7 @@ fn entry(listed: Listed) -> Result<Entry, String> {
     };
     // A hub that is not the public one may have no hash to name here: the content then names itself.
     let git = oid.filter(|oid| is_hash(oid, 40));
-    Ok(Entry {
+    Ok(HubFile {
         blob: sha256.clone().or(git),
         path,
         size,
@@ -112,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    fn of(path: &str) -> Result<Vec<Entry>, String> {
+    fn of(path: &str) -> Result<Vec<HubFile>, String> {
         read(
             serde_json::json!([{"type": "file", "path": path, "size": 3, "oid": "0"}])
                 .to_string()

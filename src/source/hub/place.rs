@@ -16,7 +16,7 @@ use crate::source::{SourceOptions, environment};
 const ENDPOINT: &str = "https://huggingface.co";
 
 /// The settings of a hub, from options and environment.
-pub(super) struct Place {
+pub(super) struct HubSettings {
     pub endpoint: Url,
     /// The value of the `Authorization` header.
     pub authorization: Option<HeaderValue>,
@@ -27,7 +27,7 @@ pub(super) struct Place {
 }
 
 /// The address, for messages: without a password in it.
-impl Display for Place {
+impl Display for HubSettings {
     fn fmt(&self, f: &mut Formatter) -> std::fmt::Result {
         let port = self.endpoint.port().map(|port| format!(":{port}"));
         let host = self.endpoint.host_str().unwrap_or_default();
@@ -37,7 +37,7 @@ impl Display for Place {
     }
 }
 
-impl Place {
+impl HubSettings {
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for an address that is not http(s), a token that no header can hold, or no
     /// folder to keep files in.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::http::{Failure, Http};
 use super::id::HubId;
-use super::listing::{self, Entry};
+use super::listing::{self, HubFile};
 use super::store::Store;
 use crate::bad_input;
 use crate::source::kept::Kept;
@@ -28,7 +28,7 @@ pub(super) struct Remote<'a> {
     /// The commit that the id's revision names now.
     pub commit: String,
     /// Every file.
-    files: Vec<Entry>,
+    files: Vec<HubFile>,
 }
 
 impl<'a> Remote<'a> {
@@ -89,7 +89,7 @@ impl<'a> Remote<'a> {
 
     /// As [`fetch`](Self::fetch), of a file that decides the results: says so if the hub lists no SHA-256 of it.
     pub(super) fn fetch_weights(&self, name: &str) -> Result<PathBuf> {
-        let listed = |entry: &&Entry| entry.path == name && entry.sha256.is_none();
+        let listed = |entry: &&HubFile| entry.path == name && entry.sha256.is_none();
         if self.files.iter().any(|entry| listed(&entry)) {
             let place = &self.http.place;
             terminal::note(&format!(
@@ -143,7 +143,7 @@ impl<'a> Remote<'a> {
     }
 
     /// The file, from what the cache holds for another commit or from the hub.
-    fn obtain(&self, entry: &Entry) -> Result<PathBuf> {
+    fn obtain(&self, entry: &HubFile) -> Result<PathBuf> {
         if let Some(blob) = &entry.blob
             && self.store.blob(blob)?.is_file()
         {
@@ -156,8 +156,8 @@ impl<'a> Remote<'a> {
         self.download(entry)
     }
 
-    fn download(&self, entry: &Entry) -> Result<PathBuf> {
-        let Entry { path, size, .. } = entry;
+    fn download(&self, entry: &HubFile) -> Result<PathBuf> {
+        let HubFile { path, size, .. } = entry;
         let mut incoming = self.store.receive(*size)?;
         let bar = FileBar::new(path, *size);
         let parts = ["resolve", self.commit.as_str()];
@@ -180,7 +180,7 @@ impl<'a> Remote<'a> {
     }
 
     /// What is wrong with a cached file, if anything.
-    fn damage(&self, path: &Path, entry: &Entry) -> Result<Option<String>> {
+    fn damage(&self, path: &Path, entry: &HubFile) -> Result<Option<String>> {
         let metadata = path.metadata();
         let metadata = metadata.with_context(|| format!("cannot read {}", path.display()))?;
         if metadata.len() != entry.size {

@@ -15,12 +15,12 @@ use crate::{bad_input, files};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Context,
     Input,
@@ -33,8 +33,8 @@ impl TryFrom<String> for Template {
 
     fn try_from(text: String) -> Result<Self> {
         Self::parse(&text, "{context} or {input}", &|slot| match slot {
-            "context" => Some(Part::Context),
-            "input" => Some(Part::Input),
+            "context" => Some(TemplatePart::Context),
+            "input" => Some(TemplatePart::Input),
             _ => None,
         })
     }
@@ -49,8 +49,8 @@ impl Template {
     pub fn of_fields(text: &str, context: &str) -> Result<Self> {
         Self::parse(text, "{field}", &|slot| match slot {
             _ if slot.is_empty() || slot.contains(['{', '\n']) => None,
-            _ if slot == context => Some(Part::Context),
-            _ => Some(Part::Other(slot.into())),
+            _ if slot == context => Some(TemplatePart::Context),
+            _ => Some(TemplatePart::Other(slot.into())),
         })
         .map_err(|error| match text.contains(&format!("{{{context}}}")) {
             true => error,
@@ -61,12 +61,16 @@ impl Template {
     /// Names of the slots that are filled with a record's others.
     pub fn others(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Other(name) => Some(name.as_str()),
+            TemplatePart::Other(name) => Some(name.as_str()),
             _ => None,
         })
     }
 
-    fn parse(text: &str, slots: &str, part_of: &dyn Fn(&str) -> Option<Part>) -> Result<Self> {
+    fn parse(
+        text: &str,
+        slots: &str,
+        part_of: &dyn Fn(&str) -> Option<TemplatePart>,
+    ) -> Result<Self> {
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -92,12 +96,12 @@ impl Template {
                     "template: `{found}`: expected {slots}, or a brace twice"
                 ));
             };
-            parts.push(Part::Text(std::mem::take(&mut plain)));
+            parts.push(TemplatePart::Text(std::mem::take(&mut plain)));
             parts.push(part);
             rest = after;
         }
-        parts.push(Part::Text(plain + rest));
-        if !parts.contains(&Part::Context) {
+        parts.push(TemplatePart::Text(plain + rest));
+        if !parts.contains(&TemplatePart::Context) {
             return Err(bad_input!("template: no {{context}} in it"));
         }
         let sha256 = format!("{:x}", Sha256::digest(text.as_bytes()));
@@ -127,17 +131,20 @@ impl Template {
     /// The prompt of a record, and the byte at which its question starts: the first slot after the context, else
     /// whatever follows it.
     pub fn fill(&self, record: &LongBenchRecord) -> (String, usize) {
-        let after_context = self.parts.iter().rposition(|part| *part == Part::Context);
+        let after_context = self
+            .parts
+            .iter()
+            .rposition(|part| *part == TemplatePart::Context);
         let after_context = after_context.map_or(0, |at| at + 1);
         let slot = self.parts[after_context..]
             .iter()
-            .position(|part| !matches!(part, Part::Text(_)));
+            .position(|part| !matches!(part, TemplatePart::Text(_)));
         let question = after_context + slot.unwrap_or(0);
-        let text_of = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Context => record.context.clone(),
-            Part::Input => record.input.clone(),
-            Part::Other(name) => record.others.get(name).cloned().unwrap_or_default(),
+        let text_of = |part: &TemplatePart| match part {
+            TemplatePart::Text(text) => text.clone(),
+            TemplatePart::Context => record.context.clone(),
+            TemplatePart::Input => record.input.clone(),
+            TemplatePart::Other(name) => record.others.get(name).cloned().unwrap_or_default(),
         };
         let (before, rest) = self.parts.split_at(question);
         let before: String = before.iter().map(text_of).collect();

@@ -8,7 +8,7 @@ use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
 
 use super::draft::{Draft, Draw, Generator};
-use super::words::Value;
+use super::words::NeedleText;
 use crate::dataset::essay::Essay;
 
 /// A line of haystack that says nothing.
@@ -30,8 +30,8 @@ pub enum Haystack {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NiahConfig {
     pub haystack: Haystack,
-    pub key: Value,
-    pub value: Value,
+    pub key: NeedleText,
+    pub value: NeedleText,
     /// Keys that are planted.
     pub keys: usize,
     /// Values of each key.
@@ -43,8 +43,8 @@ pub struct NiahConfig {
 /// One word key with one number in an essay, unless a task says otherwise.
 const BASE: NiahConfig = NiahConfig {
     haystack: Haystack::Essay,
-    key: Value::Words,
-    value: Value::Numbers,
+    key: NeedleText::Words,
+    value: NeedleText::Numbers,
     keys: 1,
     values: 1,
     queries: 1,
@@ -55,7 +55,7 @@ pub(super) const SINGLE_1: NiahConfig = NiahConfig {
 };
 pub(super) const SINGLE_2: NiahConfig = BASE;
 pub(super) const SINGLE_3: NiahConfig = NiahConfig {
-    value: Value::Uuids,
+    value: NeedleText::Uuids,
     ..BASE
 };
 pub(super) const MULTIKEY_1: NiahConfig = NiahConfig { keys: 4, ..BASE };
@@ -65,8 +65,8 @@ pub(super) const MULTIKEY_2: NiahConfig = NiahConfig {
 };
 pub(super) const MULTIKEY_3: NiahConfig = NiahConfig {
     haystack: Haystack::Needles,
-    key: Value::Uuids,
-    value: Value::Uuids,
+    key: NeedleText::Uuids,
+    value: NeedleText::Uuids,
     ..BASE
 };
 pub(super) const MULTIVALUE: NiahConfig = NiahConfig { values: 4, ..BASE };

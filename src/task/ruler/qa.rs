@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::draft::{Draft, Draw, Generator, Metric};
-use crate::dataset::documents::{Documents, Question};
+use crate::dataset::documents::{DocumentQuestion, Documents};
 use crate::task::metric::string_match;
 
 pub(super) struct Qa {
@@ -36,7 +36,7 @@ impl Generator for Qa {
             questions,
         } = &*self.data;
         let question = &questions[(seed % questions.len() as u64) as usize];
-        let Question { own, related, .. } = question;
+        let DocumentQuestion { own, related, .. } = question;
         let missing = units.saturating_sub(own.len());
         let mut chosen = own.clone();
         if missing <= related.len() {

@@ -26,7 +26,7 @@ pub(super) static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 /// The kinds of text that a needle's key or value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
+pub enum NeedleText {
     /// An adjective and a noun with a hyphen.
     Words,
     /// Seven digits.
@@ -35,7 +35,7 @@ pub enum Value {
     Uuids,
 }
 
-impl Value {
+impl NeedleText {
     pub fn plural(self) -> &'static str {
         match self {
             Self::Words => "words",
@@ -117,7 +117,7 @@ mod tests {
     fn a_value_is_drawn_once() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut taken = BTreeSet::new();
-        for value in [Value::Numbers, Value::Uuids, Value::Words] {
+        for value in [NeedleText::Numbers, NeedleText::Uuids, NeedleText::Words] {
             let drawn: Vec<String> = (0..100).map(|_| value.draw(&mut rng, &mut taken)).collect();
             assert!(drawn.iter().all(|drawn| taken.contains(drawn)));
         }

@@ -1,18 +1,18 @@
 //! Keys that say how an answer is made from a model's logits, in `generation_config.json` and in a `config.json` of older
 //! versions, as the `GenerationConfig` of transformers 5 and 4 knows them.
 
+use super::KeyRule::{Greedy, Harmless};
 use super::Neutral::{Absent, False, Null, One, Zero};
-use super::Rule::{Greedy, Harmless};
-use super::{Rule, Rules, find};
+use super::{KeyRule, KeyRules, find};
 
 /// The rule for a key; `sampled`: whether tokens are drawn, which some keys are about.
-pub(in crate::model::config) fn rule(key: &str, sampled: bool) -> Option<Rule> {
+pub(in crate::model::config) fn rule(key: &str, sampled: bool) -> Option<KeyRule> {
     let drawing = find(DRAWING, key).map(|rule| if sampled { rule } else { Harmless });
     find(CHOOSING, key).or(drawing)
 }
 
 /// What changes which token is taken, of a greedy decoding too; or that it is none.
-const CHOOSING: Rules = &[
+const CHOOSING: KeyRules = &[
     ("bad_words_ids", Greedy(Absent)),
     ("begin_suppress_tokens", Greedy(Absent)),
     ("constraints", Greedy(Absent)),
@@ -85,7 +85,7 @@ const CHOOSING: Rules = &[
 ];
 
 /// What changes how a token is drawn, and nothing where none is.
-const DRAWING: Rules = &[
+const DRAWING: KeyRules = &[
     ("epsilon_cutoff", Greedy(Zero)),
     ("eta_cutoff", Greedy(Zero)),
     ("min_p", Greedy(Zero)),

@@ -1,15 +1,15 @@
 //! Keys of GGUF metadata, as llama.cpp's `gguf-py/gguf/constants.py` and `llama-arch.cpp` know them.
 
+use super::KeyRule::{Greedy, Harmless, Ignored, Only};
 use super::Neutral::{Absent, False, One, Text, True, Zero};
-use super::Rule::{Greedy, Harmless, Ignored, Only};
-use super::{Rule, Rules, find};
+use super::{KeyRule, KeyRules, find};
 use crate::model::config::Architecture;
 
 /// Keys that begin so say nothing about the forward pass.
 const ELSEWHERE: [&str; 4] = ["general.", "quantize.", "split.", "tokenizer."];
 
 /// The rule for a key of a file of this architecture.
-pub(in crate::model::config) fn rule(architecture: Architecture, key: &str) -> Option<Rule> {
+pub(in crate::model::config) fn rule(architecture: Architecture, key: &str) -> Option<KeyRule> {
     let own = key
         .strip_prefix(architecture.name())
         .and_then(|rest| rest.strip_prefix('.'));
@@ -25,7 +25,7 @@ pub(in crate::model::config) fn rule(architecture: Architecture, key: &str) -> O
 }
 
 /// Below the architecture's name, of every architecture that is read.
-const EVERY: Rules = &[
+const EVERY: KeyRules = &[
     ("attention.layer_norm_epsilon", Harmless),
     ("pooling_type", Harmless),
     ("rope.scaling.finetuned", Harmless),

@@ -1,8 +1,8 @@
 //! Keys of a Hugging Face `config.json`, as the configuration classes of transformers 5 and 4 know them.
 
+use super::KeyRule::{Harmless, Ignored, Only};
 use super::Neutral::{Absent, False, One, True, Zero};
-use super::Rule::{Harmless, Ignored, Only};
-use super::{Rule, Rules, find, generation};
+use super::{KeyRule, KeyRules, find, generation};
 use crate::model::config::Architecture;
 
 /// The rule for a key at the top of the file; `sampled`: whether it asks for tokens to be drawn.
@@ -10,7 +10,7 @@ pub(in crate::model::config) fn rule(
     architecture: Architecture,
     key: &str,
     sampled: bool,
-) -> Option<Rule> {
+) -> Option<KeyRule> {
     let family = match architecture {
         Architecture::Llama => LLAMA,
         Architecture::Mistral => MISTRAL,
@@ -23,19 +23,19 @@ pub(in crate::model::config) fn rule(
 }
 
 /// The rule for a key of `rope_parameters` or `rope_scaling`.
-pub(in crate::model::config) fn rope_rule(key: &str) -> Option<Rule> {
+pub(in crate::model::config) fn rope_rule(key: &str) -> Option<KeyRule> {
     find(ROPE, key)
 }
 
 /// Llama's attention is full in every layer, whatever its configuration says of windows.
-const LLAMA: Rules = &[
+const LLAMA: KeyRules = &[
     ("layer_types", Ignored(Absent)),
     ("max_window_layers", Harmless),
     ("sliding_window", Ignored(Absent)),
     ("use_sliding_window", Ignored(False)),
 ];
 
-const MISTRAL: Rules = &[
+const MISTRAL: KeyRules = &[
     ("attention_bias", Only(False)),
     ("layer_types", Ignored(Absent)),
     ("max_window_layers", Harmless),
@@ -44,12 +44,12 @@ const MISTRAL: Rules = &[
 ];
 
 /// Its projections of queries, keys and values have biases and that of the output has none, whatever is said.
-const QWEN2: Rules = &[("attention_bias", Harmless), ("mlp_bias", Only(False))];
+const QWEN2: KeyRules = &[("attention_bias", Harmless), ("mlp_bias", Only(False))];
 
-const QWEN3: Rules = &[("mlp_bias", Only(False))];
+const QWEN3: KeyRules = &[("mlp_bias", Only(False))];
 
 /// Of every family.
-const EVERY: Rules = &[
+const EVERY: KeyRules = &[
     // Of transformers and of other programs: about files and training.
     ("_attn_implementation", Harmless),
     ("_attn_implementation_autoset", Harmless),
@@ -156,7 +156,7 @@ const EVERY: Rules = &[
 ];
 
 /// Of the RoPE settings, where the kind of scaling does not read them.
-const ROPE: Rules = &[
+const ROPE: KeyRules = &[
     ("attention_factor", Only(One)),
     ("beta_fast", Harmless),
     ("beta_slow", Harmless),
