@@ -48,6 +48,13 @@ pub(super) fn eval(args: &RunArgs) -> Result<i32> {
     if args.profile {
         profile::report().lines().for_each(tell);
     }
+    if finished.out_of_reach > 0 {
+        tell(&format!(
+            "{} cells out of reach: no cache of theirs is as small as asked for on that prompt; the error column of \
+             records.csv says which can be",
+            finished.out_of_reach
+        ));
+    }
     if finished.failed > 0 {
         tell(&format!(
             "{} cells failed: see the error column of records.csv",

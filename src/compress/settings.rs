@@ -102,6 +102,8 @@ impl MethodInfo {
             if !info.accepts.admits(value) {
                 let present = former::present_word(name, &value.to_string());
                 let renamed = present.map(|word| format!(", it is called {word} now"));
+                let renamed =
+                    renamed.or_else(|| Some(format!(", was {} meant?", share_of(info, value)?)));
                 return Err(bad_input!(
                     "{origin}: method {}: {name} = {value}: expected {}{}",
                     self.name,
@@ -224,11 +226,23 @@ impl Settings {
             .settings
             .iter()
             .filter_map(|info| match (info.about, self.get(info.name)) {
-                (About::Size(size), Some(Value::Number(number))) => {
-                    Some((info.name, size(*number)))
+                (About::Size(size), Some(value)) => {
+                    Some((info.name, size(info.accepts.number(value)?)))
                 }
                 _ => None,
             })
+    }
+}
+
+/// The share that a percentage in its place may mean: 30 is 0.3.
+fn share_of(info: &SettingInfo, value: &Value) -> Option<f64> {
+    match (info.accepts, value) {
+        (Accepts::Number { above, up_to }, Value::Number(percent))
+            if above == 0.0 && up_to == 1.0 && *percent > 1.0 && *percent <= 100.0 =>
+        {
+            Some(percent / 100.0)
+        }
+        _ => None,
     }
 }
 

@@ -1,16 +1,17 @@
 //! How small a method is asked to make a cache.
 
-use anyhow::Result;
-
 use super::method::At;
-use super::solve::{BytesCurve, solve};
-use crate::bad_input;
+use super::solve::{BytesCurve, OutOfReach, Solved, solve};
 
 /// Of `retention` and a method's own knobs, the one that is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Size {
     /// Measured bytes over those of the dense cache.
     Retention(f64),
+    /// Bytes held, once the prompt has been compressed.
+    Bytes(f64),
+    /// The same over the prompt's tokens.
+    BytesPerToken(f64),
     /// Entries per query head and layer, on average, at most: all of a prompt that has no more.
     Budget(usize),
     /// The share of the prompt's entries that each query head keeps, on average: the setting `share`.
@@ -20,30 +21,35 @@ pub enum Size {
 }
 
 impl Size {
-    /// Where on the knob's range this size is on a prompt of `len` tokens, whose cache is as large as the curve says. `least`: the
-    /// fewest entries that the method keeps on it, see [`Method::least`](super::method::Method::least).
+    /// Where on the knob's range this size is on a prompt of `len` tokens, whose cache is as large as the curve says.
+    /// `least`: the fewest entries that the method keeps on it, see [`Method::least`](super::method::Method::least).
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) for a retention or a share that the method cannot reach, naming those it can.
+    /// A size that even the method's smallest cache is above.
     pub fn knob(
         self,
         curve: &BytesCurve<'_>,
         len: usize,
         least: usize,
         bytes_dense: u64,
-    ) -> Result<At> {
+    ) -> Result<Solved, OutOfReach> {
         match self {
             Self::Retention(target) => solve(curve, target, bytes_dense),
-            Self::Budget(entries) => Ok(At::Value((entries as f64 / len as f64).min(1.0))),
-            Self::Share(share) if ((share * len as f64).round() as usize) < least => {
-                Err(bad_input!(
-                    "share = {share}: {share} of this prompt's {len} entries are fewer than the {least} that are always \
-                     kept, expected {:.3} to 1",
-                    least as f64 / len as f64
-                ))
+            Self::Bytes(bytes) => solve(curve, bytes / bytes_dense as f64, bytes_dense),
+            Self::BytesPerToken(bytes) => {
+                let bytes = (bytes * len as f64).floor();
+                solve(curve, bytes / bytes_dense as f64, bytes_dense)
             }
-            Self::Share(share) => Ok(At::Value(share)),
-            Self::Knob(knob) => Ok(At::Value(knob)),
+            Self::Budget(entries) => Ok(At::Value((entries as f64 / len as f64).min(1.0)).into()),
+            Self::Share(share) if ((share * len as f64).round() as usize) < least => {
+                Err(OutOfReach {
+                    what: "share ",
+                    smallest: least as f64 / len as f64,
+                    largest: 1.0,
+                })
+            }
+            Self::Share(share) => Ok(At::Value(share).into()),
+            Self::Knob(knob) => Ok(At::Value(knob).into()),
         }
     }
 }
@@ -54,7 +60,7 @@ mod tests {
     use crate::compress::method::Knob;
 
     #[test]
-    fn a_share_below_what_is_always_kept_is_refused_with_both_numbers() {
+    fn a_share_below_what_is_always_kept_is_out_of_reach() {
         let knob = Knob {
             name: "share",
             smallest: 0.0,
@@ -64,11 +70,8 @@ mod tests {
         let curve = BytesCurve::new(knob, &|_| 0);
         let of = |size: Size| size.knob(&curve, 300, 8, 1);
         let text = of(Size::Share(0.01)).unwrap_err().to_string();
-        assert_eq!(
-            text,
-            "share = 0.01: 0.01 of this prompt's 300 entries are fewer than the 8 that are always kept, \
-             expected 0.027 to 1"
-        );
+        assert_eq!(text, "out of reach: share 0.027 to 1.000");
+        let of = |size: Size| of(size).map(|solved| solved.at);
         assert_eq!(of(Size::Share(0.027)).unwrap(), At::Value(0.027));
         assert_eq!(of(Size::Budget(30)).unwrap(), At::Value(0.1));
         assert_eq!(of(Size::Budget(1000)).unwrap(), At::Value(1.0));

@@ -6,19 +6,48 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::method::{At, Knob, Plan};
-use crate::bad_input;
 use crate::store::Footprint;
 
-/// A target is met when retention is within this of it.
-const TOLERANCE: f64 = 0.002;
-/// What is accepted where a knob moves in steps too coarse for [`TOLERANCE`].
-const ACCEPTED: f64 = 0.01;
-/// A method's smallest cache is taken for a target that it misses by no more than this share of it.
-const SHARE: f64 = 0.1;
+/// A size at most this far below its target meets it.
+pub const WITHIN: f64 = 0.01;
+/// How far below the target the search aims, and how near to there it ends.
+const AIM: f64 = 0.001;
+const NEAR: f64 = 0.002;
 /// Times the range is halved before false position: five targets of a sweep share most of these steps.
 const HALVINGS: usize = 4;
-/// False-position steps before the nearest is taken.
-const STEPS: usize = 24;
+/// Steps of false position, and then of halving, before the largest size found below the target is taken.
+const STEPS: [usize; 2] = [12, 24];
+
+/// A place on a knob's range whose size is no larger than asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Solved {
+    /// The place.
+    pub at: At,
+    /// Whether its size is further than [`WITHIN`] below the target, and no larger one below the target was found.
+    pub saturated: bool,
+}
+
+impl From<At> for Solved {
+    fn from(at: At) -> Self {
+        let saturated = false;
+        Self { at, saturated }
+    }
+}
+
+/// Even a method's smallest cache is larger than asked for on this prompt.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}{what}{smallest:.3} to {largest:.3}", OUT_OF_REACH)]
+pub struct OutOfReach {
+    /// What the numbers are, with a space after it; empty for retention.
+    pub what: &'static str,
+    /// The least that can be asked for.
+    pub smallest: f64,
+    /// The most.
+    pub largest: f64,
+}
+
+/// What the text of an [`OutOfReach`] begins with.
+pub const OUT_OF_REACH: &str = "out of reach: ";
 
 /// Bytes of all layers at a place on the knob's range.
 pub fn footprint(plans: &[Box<dyn Plan + '_>], at: At) -> Footprint {
@@ -49,88 +78,113 @@ impl<'a> BytesCurve<'a> {
     }
 }
 
-/// Where on the knob's range the bytes are `target` of `bytes_dense`; bytes need only rise on the whole. First between two of
-/// the range's cheap values, or where it has none by halving it, at knobs that all targets have in common; then by
-/// false position (Illinois). Which knobs are tried depends on the target alone, not on what else was solved for.
+/// Where on the knob's range the bytes are at most `target` of `bytes_dense`, and as many as a search finds: bytes need
+/// only rise on the whole. First between two of the range's cheap values, or where it has none by halving it, at knobs
+/// that all targets have in common; then by false position (Illinois), and by halving where that does not end. Which knobs
+/// are tried depends on the target alone, not on what else was solved for.
 ///
 /// # Errors
-/// A target outside the reachable range, naming the range.
-pub fn solve(curve: &BytesCurve<'_>, target: f64, bytes_dense: u64) -> anyhow::Result<At> {
+/// A target below the smallest size.
+pub fn solve(curve: &BytesCurve<'_>, target: f64, bytes_dense: u64) -> Result<Solved, OutOfReach> {
     let knob = curve.knob;
     let retention = |at: At| curve.bytes(at) as f64 / bytes_dense as f64;
-    let (mut low, mut high) = (knob.smallest, knob.largest);
     let ends = knob.ends();
     let [smallest, largest] = ends.map(retention);
-    let (mut below, mut above) = (smallest - target, largest - target);
-    if below > ACCEPTED.min(SHARE * target) || above < -ACCEPTED {
-        return Err(bad_input!(
-            "retention = {target}: this method reaches {smallest:.3} to {largest:.3} on this prompt \
-             (its {} from {} to {})",
-            knob.name,
-            knob.smallest,
-            knob.largest
-        ));
+    if smallest > target {
+        return Err(OutOfReach {
+            what: "",
+            smallest,
+            largest,
+        });
     }
-    let mut best = if below.abs() < above.abs() {
-        (below.abs(), ends[0])
-    } else {
-        (above.abs(), ends[1])
+    let mut search = Search {
+        target,
+        best: (smallest, ends[0]),
+        low: (knob.smallest, smallest - (target - AIM)),
+        high: (knob.largest, largest - (target - AIM)),
     };
-    let nearer = |a: (f64, At), b: (f64, At)| if b.0 < a.0 { b } else { a };
+    search.note(largest, ends[1]);
     for i in 1..knob.cheap.len() {
         let places = [At::Cheap(i - 1), At::Cheap(i)];
-        let [first, second] = places.map(|at| retention(at) - target);
-        if first < 0.0 && second >= 0.0 {
-            (low, high) = (knob.cheap[i - 1], knob.cheap[i]);
-            (below, above) = (first, second);
-            best = nearer(best, (first.abs(), places[0]));
-            best = nearer(best, (second.abs(), places[1]));
+        let [first, second] = places.map(retention);
+        if first < target - AIM && second >= target - AIM {
+            search.low = (knob.cheap[i - 1], first - (target - AIM));
+            search.high = (knob.cheap[i], second - (target - AIM));
+            search.note(first, places[0]);
+            search.note(second, places[1]);
             break;
         }
     }
+    let halve = |search: &mut Search| {
+        let middle = f64::midpoint(search.low.0, search.high.0);
+        search.step(middle, retention(At::Value(middle)));
+    };
     for _ in 0..if knob.cheap.is_empty() { HALVINGS } else { 0 } {
-        let middle = (low + high) / 2.0;
-        let error = retention(At::Value(middle)) - target;
-        best = nearer(best, (error.abs(), At::Value(middle)));
-        if error < 0.0 {
-            (low, below) = (middle, error);
-        } else {
-            (high, above) = (middle, error);
-        }
+        halve(&mut search);
     }
     let mut last_moved_low = None;
-    for _ in 0..STEPS {
-        if best.0 <= TOLERANCE || below >= 0.0 || above <= 0.0 {
+    for _ in 0..STEPS[0] {
+        if search.is_over() {
             break;
         }
+        let ((low, below), (high, above)) = (search.low, search.high);
         let at = low + (high - low) * (-below) / (above - below);
-        let error = retention(At::Value(at)) - target;
-        best = nearer(best, (error.abs(), At::Value(at)));
-        let moves_low = error < 0.0;
-        if moves_low {
-            (low, below) = (at, error);
-        } else {
-            (high, above) = (at, error);
-        }
+        let moves_low = search.step(at, retention(At::Value(at)));
         // The end that stays twice counts half, so that both ends close in.
         if last_moved_low == Some(moves_low) {
-            if moves_low {
-                above /= 2.0
-            } else {
-                below /= 2.0
+            match moves_low {
+                true => search.high.1 /= 2.0,
+                false => search.low.1 /= 2.0,
             }
         }
         last_moved_low = Some(moves_low);
     }
-    if best.0 > ACCEPTED {
-        return Err(bad_input!(
-            "retention = {target}: this method reaches {smallest:.3} to {largest:.3} on this prompt, but in steps \
-             (its {}); the nearest misses by {:.3}",
-            knob.name,
-            best.0
-        ));
+    for _ in 0..STEPS[1] {
+        if search.is_over() {
+            break;
+        }
+        halve(&mut search);
     }
-    Ok(best.1)
+    let (found, at) = search.best;
+    Ok(Solved {
+        at,
+        saturated: found < target - WITHIN,
+    })
+}
+
+/// What is known of where a target is met.
+struct Search {
+    target: f64,
+    /// The largest size found that is not above the target, and where.
+    best: (f64, At),
+    /// Knobs between which sizes go from below what is aimed at to above it, and by how much their sizes miss it.
+    low: (f64, f64),
+    high: (f64, f64),
+}
+
+impl Search {
+    fn note(&mut self, retention: f64, at: At) {
+        if retention <= self.target && retention > self.best.0 {
+            self.best = (retention, at);
+        }
+    }
+
+    /// Takes the size at a knob into account. Returns whether it is the new lower end.
+    fn step(&mut self, knob: f64, retention: f64) -> bool {
+        self.note(retention, At::Value(knob));
+        let error = retention - (self.target - AIM);
+        let is_below = error < 0.0;
+        match is_below {
+            true => self.low = (knob, error),
+            false => self.high = (knob, error),
+        }
+        is_below
+    }
+
+    /// Whether the best is near enough, or nothing lies between the ends.
+    fn is_over(&self) -> bool {
+        self.best.0 >= self.target - AIM - NEAR || self.low.1 >= 0.0 || self.high.1 <= 0.0
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +211,7 @@ mod tests {
     proptest! {
         /// Curved either way, in steps, and with a kink: what false position meets in practice.
         #[test]
-        fn a_target_within_reach_is_met(power in 0.2f64..8.0, steps in 200u32..3000, kink in 0.0f64..1.0, floor in 0.0f64..0.3, target in 0.05f64..1.0) {
+        fn a_target_is_met_from_below(power in 0.2f64..8.0, steps in 200u32..3000, kink in 0.0f64..1.0, floor in 0.0f64..0.3, target in 0.05f64..1.0) {
             let bytes = |knob: f64| {
                 let stepped = (knob * f64::from(steps)).floor() / f64::from(steps);
                 let curved = stepped.powf(power);
@@ -166,8 +220,36 @@ mod tests {
             let at = |step: u32| bytes(f64::from(step) / f64::from(steps) + 1e-9) as f64 / DENSE as f64;
             let coarsest = (0..steps).map(|step| at(step + 1) - at(step)).fold(0.0, f64::max);
             match solve(&BytesCurve::new(KNOB, &|at| bytes(value(at))), target, DENSE) {
-                Ok(at) => prop_assert!((bytes(value(at)) as f64 / DENSE as f64 - target).abs() <= ACCEPTED),
-                Err(_) => prop_assert!(target < floor || coarsest > 2.0 * ACCEPTED, "steps of {coarsest}"),
+                Ok(Solved { at, saturated }) => {
+                    let found = bytes(value(at)) as f64 / DENSE as f64;
+                    prop_assert!(found <= target, "{found}");
+                    prop_assert_eq!(saturated, found < target - WITHIN);
+                    prop_assert!(!saturated || coarsest > WITHIN, "{} in steps of {}", found, coarsest);
+                }
+                Err(range) => prop_assert!(target < floor && (range.smallest - floor).abs() < 1e-5),
+            }
+        }
+
+        /// Where sizes come in steps, the largest that is not above the target is found, wherever it lies.
+        #[test]
+        fn of_steps_the_largest_below_the_target_is_taken(mut sizes in prop::collection::vec(0.0f64..1.0, 1..9), edges in prop::collection::vec(0.001f64..0.999, 8), target in 0.0f64..1.2) {
+            sizes.sort_by(f64::total_cmp);
+            let mut edges = edges[..sizes.len() - 1].to_vec();
+            edges.sort_by(f64::total_cmp);
+            prop_assume!(edges.windows(2).all(|pair| pair[1] - pair[0] > 1e-5));
+            let bytes = |knob: f64| held(sizes[edges.iter().filter(|edge| **edge <= knob).count()]);
+            let right = sizes.iter().map(|size| held(*size) as f64 / DENSE as f64).filter(|size| *size <= target);
+            let right = right.fold(None, |most: Option<f64>, size| Some(most.map_or(size, |most| most.max(size))));
+            let found = solve(&BytesCurve::new(KNOB, &|at| bytes(value(at))), target, DENSE);
+            match (found, right) {
+                (Err(_), None) => {}
+                (Ok(Solved { at, saturated }), Some(right)) => {
+                    let found = bytes(value(at)) as f64 / DENSE as f64;
+                    let near = found <= target && found >= target - AIM - NEAR;
+                    prop_assert!(found == right || near, "{} for {}", found, right);
+                    prop_assert_eq!(saturated, found < target - WITHIN);
+                }
+                (found, right) => prop_assert!(false, "{:?} for {:?}", found, right),
             }
         }
     }
@@ -198,25 +280,21 @@ mod tests {
 
     #[test]
     fn what_is_out_of_reach_names_the_range() {
-        let error = solve(
-            &BytesCurve::new(KNOB, &|at| held(0.2 + 0.5 * value(at))),
-            0.15,
-            DENSE,
-        )
-        .unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("reaches 0.200 to 0.700"), "{text}");
-        assert!(text.contains("its share from 0 to 1"), "{text}");
-        assert_eq!(crate::error::exit_code(&error), 2);
+        let curve = BytesCurve::new(KNOB, &|at| held(0.2 + 0.5 * value(at)));
+        let error = solve(&curve, 0.199, DENSE).unwrap_err();
+        assert_eq!(error.to_string(), "out of reach: 0.200 to 0.700");
+        let all = solve(&curve, 0.9, DENSE).unwrap();
+        assert_eq!((value(all.at), all.saturated), (1.0, true));
+        let all = solve(&curve, 0.7, DENSE).unwrap();
+        assert_eq!((value(all.at), all.saturated), (1.0, false));
+        let least = solve(&curve, 0.2, DENSE).unwrap();
+        assert_eq!((value(least.at), least.saturated), (0.0, false));
     }
 
     #[test]
-    fn a_target_between_two_steps_names_the_range_and_by_how_much_it_is_missed() {
+    fn a_target_between_two_steps_takes_the_lower() {
         let bytes = |at: At| held(if value(at) < 0.5 { 0.1 } else { 0.5 });
-        let text = solve(&BytesCurve::new(KNOB, &bytes), 0.25, DENSE)
-            .unwrap_err()
-            .to_string();
-        assert!(text.contains("reaches 0.100 to 0.500"), "{text}");
-        assert!(text.contains("misses by 0.150"), "{text}");
+        let found = solve(&BytesCurve::new(KNOB, &bytes), 0.25, DENSE).unwrap();
+        assert!(value(found.at) < 0.5 && found.saturated);
     }
 }

@@ -20,7 +20,7 @@ use crate::compress::method::{At, Compressed, Knob, Method, Plan};
 use crate::compress::methods::Made;
 use crate::compress::settings::{MethodInfo, Settings};
 use crate::compress::size::Size;
-use crate::compress::solve::{BytesCurve, footprint};
+use crate::compress::solve::{BytesCurve, Solved, footprint};
 use crate::compress::view::LayerView;
 use crate::model::decoder::{Model, PrunedLayer};
 use crate::model::observe::{Observe, Prefilled};
@@ -94,20 +94,25 @@ impl Cell {
         plans: &[Box<dyn Plan + '_>],
         curve: Option<&BytesCurve<'_>>,
     ) -> anyhow::Result<Layers> {
-        let knob = |size: Size, least| match curve {
-            Some(curve) => size.knob(curve, prefilled.len, least, prefilled.bytes_dense()),
+        let solved = |size: Size, least| match curve {
+            Some(curve) => Ok(size.knob(curve, prefilled.len, least, prefilled.bytes_dense())?),
             None => anyhow::bail!("{} has no knob", self.info.name),
         };
         match &self.made {
             Made::Full => Ok(whole(prefilled)),
             Made::Compress(method, size) => {
-                let at = knob(*size, method.least(prefilled.len))?;
+                let Solved { at, saturated } = solved(*size, method.least(prefilled.len))?;
                 let layers = plans.par_iter().map(|plan| plan.build(at));
-                let layers = first_fault(layers.collect());
-                Ok((layers.map_err(compression)?, prefilled.logits.clone()))
+                let compressed = first_fault(layers.collect()).map_err(compression)?;
+                Ok(Layers {
+                    compressed,
+                    logits: prefilled.logits.clone(),
+                    saturated,
+                })
             }
             Made::Prune(method, size) => {
-                let knob = knob(*size, 0)?.value(&method.knob());
+                let Solved { at, saturated } = solved(*size, 0)?;
+                let knob = at.value(&method.knob());
                 let lengths = method.lengths(knob, prefilled.len, prefilled.geometry.layers);
                 let keep = |layer: &PrunedLayer<'_>, count: usize| method.keep(layer, count);
                 let (tokens, store) = (&prefilled.tokens, prefilled.store);
@@ -118,7 +123,11 @@ impl Cell {
                     .layers
                     .into_iter()
                     .map(|kv| uncompressed(prefilled, kv));
-                Ok((layers.collect(), pruned.logits))
+                Ok(Layers {
+                    compressed: layers.collect(),
+                    logits: pruned.logits,
+                    saturated,
+                })
             }
         }
     }
@@ -133,6 +142,8 @@ pub struct CellCache {
     pub logits: Vec<f32>,
     /// Facts for the records, for each layer.
     pub layers: Vec<LayerFacts>,
+    /// Whether its size is more than a point below what was asked for: the nearest that was found.
+    pub saturated: bool,
     /// Bytes of what was alive when compression ended: the dense cache, keys before RoPE where the method reads them,
     /// and the cache made. Scores, graphs and the like are not cache and not counted. A method that prunes in its own
     /// prefill never holds more than what it ends with.
@@ -274,13 +285,23 @@ fn first_fault<T>(layers: Vec<Result<T, Fault>>) -> Result<Vec<T>, Fault> {
     layers.into_iter().collect()
 }
 
-/// The layers of one cell's cache, and the logits after the prompt.
-type Layers = (Vec<Compressed>, Vec<f32>);
+/// The layers of one cell's cache.
+struct Layers {
+    compressed: Vec<Compressed>,
+    /// The logits after the prompt, `[vocab]`.
+    logits: Vec<f32>,
+    /// See [`Solved::saturated`].
+    saturated: bool,
+}
 
 fn whole(prefilled: &Prefilled) -> Layers {
     let layers = prefilled.layers.iter();
     let layers = layers.map(|layer| uncompressed(prefilled, layer.kv.clone()));
-    (layers.collect(), prefilled.logits.clone())
+    Layers {
+        compressed: layers.collect(),
+        logits: prefilled.logits.clone(),
+        saturated: false,
+    }
 }
 
 fn uncompressed(prefilled: &Prefilled, kv: Arc<Run>) -> Compressed {
@@ -291,12 +312,12 @@ fn uncompressed(prefilled: &Prefilled, kv: Arc<Run>) -> Compressed {
     }
 }
 
-fn assemble(
-    prefilled: &Prefilled,
-    cell: &Cell,
-    (compressed, logits): Layers,
-    compress_ms: f64,
-) -> CellCache {
+fn assemble(prefilled: &Prefilled, cell: &Cell, layers: Layers, compress_ms: f64) -> CellCache {
+    let Layers {
+        compressed,
+        logits,
+        saturated,
+    } = layers;
     let held = compressed.iter().map(|layer| layer.store.footprint());
     let held = held.sum::<Footprint>().bytes.total();
     let bytes_peak = match cell.made {
@@ -324,6 +345,7 @@ fn assemble(
         cache: Cache::new(stores, prefilled.len),
         logits,
         layers,
+        saturated,
         bytes_peak,
         compress_ms,
     }
@@ -331,8 +353,10 @@ fn assemble(
 
 /// The cache that holds a prefill's prompt whole.
 pub fn whole_cache(prefilled: &Prefilled) -> Cache {
-    let (layers, _) = whole(prefilled);
-    let stores = layers.into_iter().map(|layer| layer.store);
+    let stores = whole(prefilled)
+        .compressed
+        .into_iter()
+        .map(|layer| layer.store);
     Cache::new(stores.collect(), prefilled.len)
 }
 

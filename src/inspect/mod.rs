@@ -11,7 +11,7 @@ mod similarity;
 mod table;
 mod window;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Error, Result, bail};
 use serde::Serialize;
 
 pub(crate) use attention::AttentionMap;
@@ -21,6 +21,8 @@ pub(crate) use similarity::{Similar, VectorKind};
 pub(crate) use table::table;
 pub(crate) use window::WINDOW;
 
+use crate::bad_input;
+use crate::compress::solve::OutOfReach;
 use crate::generate::{Cell, compress};
 use crate::load::Loaded;
 use crate::model::observe::{Observe, Prefilled};
@@ -98,6 +100,15 @@ pub(crate) fn inspect(
     })
 }
 
+/// An error with its cell. A size that cannot be reached on the one prompt is bad input.
+fn of_cell(cell: &Cell, error: Error) -> Error {
+    let name = cell.info.name;
+    match error.downcast_ref::<OutOfReach>() {
+        Some(range) => bad_input!("method {name}: {}: {range}", cell.settings.canonical()),
+        None => error.context(format!("method {name}")),
+    }
+}
+
 /// What each cell makes of the prefill.
 fn methods(loaded: &Loaded, prefilled: &Prefilled, cells: &[Cell]) -> Result<Vec<MethodFacts>> {
     let full = output::of_dense(prefilled);
@@ -106,7 +117,7 @@ fn methods(loaded: &Loaded, prefilled: &Prefilled, cells: &[Cell]) -> Result<Vec
         .iter()
         .zip(made)
         .map(|(cell, made)| {
-            let made = made.with_context(|| format!("method {}", cell.info.name))?;
+            let made = made.map_err(|error| of_cell(cell, error))?;
             let errors = output::errors(&made.cache, prefilled, &full);
             if let Some(layer) = errors.iter().position(|error| !error.is_finite()) {
                 bail!(

@@ -56,7 +56,7 @@ pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
     }
     let finished: HashSet<_> = records
         .iter()
-        .filter(|r| r.is_finished())
+        .filter(|r| r.has_result())
         .map(Record::reference)
         .collect();
     let mut layers = read_layers(results_dir)?;

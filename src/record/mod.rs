@@ -14,6 +14,7 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
+use crate::compress::solve::OUT_OF_REACH;
 use crate::store::Bytes;
 
 pub use check::Checked;
@@ -107,6 +108,9 @@ pub struct Record {
     pub kl_greedy: Option<f64>,
     /// As `agreement`, over that answer.
     pub agreement_greedy: Option<f64>,
+    /// Whether the size is more than a point of retention below what was asked for, because it comes in steps or has an
+    /// end: the largest below it that was found.
+    pub saturated: Option<bool>,
 }
 
 /// One layer of one sample's compressed cache: a row of `layers.csv`, columns in this order.
@@ -215,9 +219,19 @@ impl Record {
         }
     }
 
-    /// Whether this row holds a result. A row with an error does not, and is tried again.
-    pub fn is_finished(&self) -> bool {
+    /// Whether this row holds a result.
+    pub fn has_result(&self) -> bool {
         self.error.is_empty()
+    }
+
+    /// Whether the method cannot make the cache as small as asked for on this prompt.
+    pub fn is_out_of_reach(&self) -> bool {
+        self.error.starts_with(OUT_OF_REACH)
+    }
+
+    /// Whether there is nothing more to do about this row. Another error is of the moment, and tried again.
+    pub fn is_finished(&self) -> bool {
+        self.has_result() || self.is_out_of_reach()
     }
 }
 

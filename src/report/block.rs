@@ -170,7 +170,7 @@ impl<'a> CellRecords<'a> {
     pub fn scored(&self) -> impl Iterator<Item = (&'a Record, f64)> {
         self.records
             .iter()
-            .filter(|r| r.is_finished())
+            .filter(|r| r.has_result())
             .filter_map(|&r| Some((r, r.score?)))
     }
 
@@ -191,7 +191,7 @@ impl<'a> CellRecords<'a> {
 
     /// How many records hold a score, or else a likelihood: that of a sample that has no answer to score.
     pub fn results(&self) -> usize {
-        let finished = self.records.iter().filter(|r| r.is_finished());
+        let finished = self.records.iter().filter(|r| r.has_result());
         finished
             .filter(|r| r.score.is_some() || r.nll.is_some())
             .count()
@@ -210,6 +210,17 @@ impl<'a> CellRecords<'a> {
         self.records.iter().filter(|r| !r.is_finished()).count()
     }
 
+    /// How many prompts the method cannot make a cache as small as asked for on.
+    pub fn out_of_reach(&self) -> usize {
+        self.records.iter().filter(|r| r.is_out_of_reach()).count()
+    }
+
+    /// How many results are more than a point below the size asked for.
+    pub fn saturated(&self) -> usize {
+        let is_saturated = |r: &&&Record| r.has_result() && r.saturated == Some(true);
+        self.records.iter().filter(is_saturated).count()
+    }
+
     /// What `column` has less what it has in `baseline`, for each sample of which both have it.
     pub fn differences(
         &self,
@@ -226,7 +237,7 @@ impl<'a> CellRecords<'a> {
         &self,
         column: impl Fn(&Record) -> Option<f64>,
     ) -> impl Iterator<Item = (&'a str, f64)> {
-        let finished = self.records.iter().filter(|r| r.is_finished());
+        let finished = self.records.iter().filter(|r| r.has_result());
         finished.filter_map(move |&r| Some((r.sample.as_str(), column(r)?)))
     }
 }

@@ -39,6 +39,10 @@ pub struct Row {
     pub cut: Option<usize>,
     /// Samples that ended with an error.
     pub failed: usize,
+    /// Samples on which the method cannot make the cache as small as asked for; in no mean.
+    pub out_of_reach: usize,
+    /// Samples whose cache is more than a point smaller than asked for; in the means, at its own retention.
+    pub saturated: usize,
 }
 
 /// Means over samples of what says how close to the full cache the next-token distributions are.
@@ -96,6 +100,8 @@ impl Row {
                 .map(|(_, cell)| cell.cut())
                 .sum::<Option<usize>>(),
             failed: tasks.iter().map(|(_, cell)| cell.failed()).sum(),
+            out_of_reach: tasks.iter().map(|(_, cell)| cell.out_of_reach()).sum(),
+            saturated: tasks.iter().map(|(_, cell)| cell.saturated()).sum(),
         }
     }
 
@@ -111,7 +117,11 @@ impl Row {
             "difference [95 %]",
             "cut",
             "failed",
+            "out of reach",
+            "saturated",
         ];
+        // Columns that no row has anything in are left out.
+        let some = |count: usize| table::or_empty((count > 0).then(|| count.to_string()));
         let texts = |row: &Self| {
             vec![
                 row.method.clone(),
@@ -127,6 +137,8 @@ impl Row {
                 table::or_empty(row.difference.as_ref().map(|d| d.text(row.n, 1))),
                 table::or_empty(row.cut.map(|cut| cut.to_string())),
                 row.failed.to_string(),
+                some(row.out_of_reach),
+                some(row.saturated),
             ]
         };
         Table::new(&headers, rows.iter().map(texts).collect())

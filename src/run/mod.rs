@@ -35,6 +35,8 @@ pub(crate) struct Finished {
     pub folder: PathBuf,
     /// Cells that ended with an error.
     pub failed: usize,
+    /// Cells that the method cannot make as small as asked for.
+    pub out_of_reach: usize,
     /// Whether the user stopped it; the same command goes on with it.
     pub interrupted: bool,
 }
@@ -80,6 +82,7 @@ pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finis
     }
     Ok(Finished {
         failed: runner.failed,
+        out_of_reach: runner.out_of_reach,
         folder,
         interrupted,
     })

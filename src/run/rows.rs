@@ -76,6 +76,7 @@ pub(super) fn rows(
         decode_ms: Some(outcome.decode_ms),
         bytes_peak: Some(outcome.bytes_peak),
         bytes_end: Some(outcome.bytes_end),
+        saturated: Some(outcome.saturated),
         ..identity
     };
     let wrong = std::iter::once(record.check()).chain(layers.iter().map(Checked::check));

@@ -40,6 +40,8 @@ pub(super) struct Runner<'a> {
     earlier: Option<Prefilled>,
     /// Cells that ended with an error.
     pub failed: usize,
+    /// Cells that the method cannot make as small as asked for.
+    pub out_of_reach: usize,
 }
 
 impl<'a> Runner<'a> {
@@ -68,6 +70,7 @@ impl<'a> Runner<'a> {
             progress: progress(samples.sum(), folder),
             earlier: None,
             failed: 0,
+            out_of_reach: 0,
         })
     }
 
@@ -188,12 +191,15 @@ impl<'a> Runner<'a> {
 
     /// Writes a row for each cell that ended with an error.
     fn record_failed(&mut self, error: &Error, cells: &[&Cell], of_sample: &Record) -> Result<()> {
-        self.failed += cells.len();
         for cell in cells {
             let record = Record {
                 error: message(error),
                 ..of_cell(of_sample, cell)
             };
+            match record.is_out_of_reach() {
+                true => self.out_of_reach += 1,
+                false => self.failed += 1,
+            }
             self.records.append(&record, &[])?;
         }
         Ok(())

@@ -23,6 +23,8 @@ pub(super) struct Outcome {
     pub layers: Vec<LayerFacts>,
     pub held: Footprint,
     pub bytes_dense: u64,
+    /// See [`CellCache::saturated`].
+    pub saturated: bool,
     /// See [`CellCache::bytes_peak`].
     pub bytes_peak: u64,
     /// Held when the answer ended.
@@ -213,6 +215,7 @@ impl Common<'_> {
             held: cell.layers.iter().map(|layer| layer.footprint).sum(),
             layers: cell.layers,
             bytes_dense: self.bytes_dense,
+            saturated: cell.saturated,
             bytes_peak: cell.bytes_peak,
             bytes_end: cell.cache.footprint().bytes.total(),
             seen: cell.cache.seen,

@@ -96,7 +96,7 @@ fn kept(name: &str, given: &Given, budget: usize, view: LayerView<'_>) -> Vec<Ve
     method
         .plan(view)
         .unwrap()
-        .build(knob)
+        .build(knob.at)
         .unwrap()
         .kept
         .unwrap()

@@ -123,7 +123,7 @@ fn compressed(name: &str, given: &[(&str, Value)], layer: usize) -> LayerStore {
             draws: 0,
         })
         .unwrap()
-        .build(knob)
+        .build(knob.at)
         .unwrap()
         .store
 }

@@ -137,7 +137,7 @@ impl Golden {
                 1,
             )
             .unwrap();
-        plan.build(knob).unwrap().kept.unwrap()
+        plan.build(knob.at).unwrap().kept.unwrap()
     }
 
     /// One row per KV head, for each of its query heads.

@@ -191,7 +191,7 @@ fn equals_unfolding(
             draws: 0,
         })
         .unwrap()
-        .build(knob)
+        .build(knob.at)
         .unwrap();
     let kept = built.kept.unwrap();
     let [theta_k, theta_v] = ["theta-k", "theta-v"].map(|name| match settings.get(name) {

@@ -191,18 +191,21 @@ fn sizes_out_of_a_prompts_reach_name_the_range() {
     let world = World::new();
     world.write("q.txt", "The cat sat on the mat. What sat on the mat?");
     for (method, says) in [
-        ("streaming-llm:retention=0.005", "reaches 0.091 to 1.000"),
-        ("knorm:retention=0.005", "reaches 0.023 to 1.000"),
-        ("random:retention=0.005", "reaches 0.023 to 1.000"),
-        ("tova:retention=0.005", "reaches 0.023 to 1.000"),
-        // Less than a percentage point below, and a seventh of what is asked for.
-        ("tova:retention=0.02", "reaches 0.023 to 1.000"),
-        ("h2o:retention=0.005", "reaches 0.045 to 2.000"),
-        ("cam:retention=0.005", "reaches 0.023 to 1.000"),
-        ("snapkv:retention=0.005", "reaches 1.455 to 2.000"),
+        (
+            "streaming-llm:retention=0.005",
+            "out of reach: 0.091 to 1.000",
+        ),
+        ("knorm:retention=0.005", "out of reach: 0.023 to 1.000"),
+        ("random:retention=0.005", "out of reach: 0.023 to 1.000"),
+        ("tova:retention=0.005", "out of reach: 0.023 to 1.000"),
+        // Less than a percentage point above what is asked for.
+        ("tova:retention=0.02", "out of reach: 0.023 to 1.000"),
+        ("h2o:retention=0.005", "out of reach: 0.045 to 2.000"),
+        ("cam:retention=0.005", "out of reach: 0.023 to 1.000"),
+        ("snapkv:retention=0.005", "out of reach: 1.455 to 2.000"),
         (
             "spindle-evict:share=0.1",
-            "share = 0.1: 0.1 of this prompt's 44 entries are fewer than the 8 that are always kept, expected 0.182 to 1",
+            "share=0.1: out of reach: share 0.182 to 1.000",
         ),
     ] {
         let args = [
@@ -217,12 +220,15 @@ fn sizes_out_of_a_prompts_reach_name_the_range() {
         "streaming-llm:budget=4",
     ];
     let done = world.run(&few("out", &flags));
-    assert_eq!(done.code, 1, "{done:?}");
+    assert_eq!(done.code, 0, "{done:?}");
     let records = world.records("out");
     let [full, spindle, streaming] = &records[..] else {
         panic!("{records:?}")
     };
-    assert!(spindle.error.starts_with("share = 0.001: "), "{spindle:?}");
+    assert!(
+        spindle.error.starts_with("out of reach: share 0.0"),
+        "{spindle:?}"
+    );
     assert_eq!((full.error.as_str(), streaming.error.as_str()), ("", ""));
     assert_eq!(streaming.entries, Some(4 * 3 * 2));
 }

@@ -49,6 +49,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Zhang et al. 2024, ICML (OpenReview LCTmppB165)",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             MERGE_BUDGET,

@@ -35,6 +35,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Zhang et al. 2023, arXiv 2306.14048",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             RECENT,

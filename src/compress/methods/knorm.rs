@@ -14,6 +14,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Devoto et al. 2024, arXiv 2406.11430",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             parts::KEYS_AS,

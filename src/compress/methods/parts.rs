@@ -22,7 +22,23 @@ pub(super) const RETENTION: SettingInfo = SettingInfo {
         up_to: 1.0,
     },
     default: None,
-    help: "bytes held over bytes of the dense cache; the size is solved for it",
+    help: "bytes held over bytes of the dense cache, at most",
+};
+
+pub(super) const SIZE: SettingInfo = SettingInfo {
+    name: "size",
+    about: About::Size(Size::Bytes),
+    accepts: Accepts::Bytes,
+    default: None,
+    help: "bytes held at most",
+};
+
+pub(super) const SIZE_PER_TOKEN: SettingInfo = SettingInfo {
+    name: "size-per-token",
+    about: About::Size(Size::BytesPerToken),
+    accepts: Accepts::Bytes,
+    default: None,
+    help: "bytes held over the prompt's tokens, at most",
 };
 
 pub(super) const BUDGET: SettingInfo = SettingInfo {

@@ -94,6 +94,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Yang et al. 2024, arXiv 2405.12532",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             DECAY,
             RECENT_RATIO,
             MIN_CONTEXT,

@@ -47,6 +47,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Cai et al. 2024, arXiv 2406.02069",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             parts::window(8),

@@ -20,6 +20,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             parts::SEED,

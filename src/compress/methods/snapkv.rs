@@ -13,6 +13,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Li et al. 2024, arXiv 2404.14469",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             parts::window(32),

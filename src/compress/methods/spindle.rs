@@ -42,6 +42,8 @@ pub(super) const SPINDLE: Entry = Entry {
         source: SOURCE,
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::SHARE,
             parts::window(8),
             parts::NORMALISATION,
@@ -84,6 +86,8 @@ pub(super) const EVICT: Entry = Entry {
         source: SOURCE,
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::SHARE,
             parts::window(8),
             parts::NORMALISATION,
@@ -111,6 +115,8 @@ pub(super) const CODE: Entry = Entry {
         source: SOURCE,
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             THETA_SCALE,
             THETA_K,
             THETA_V,

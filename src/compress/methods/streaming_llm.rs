@@ -32,6 +32,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Xiao et al. 2023, arXiv 2309.17453",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             SINKS,

@@ -19,6 +19,8 @@ pub(super) const ENTRY: Entry = Entry {
         source: "Oren et al. 2024, arXiv 2401.06104",
         settings: &[
             parts::RETENTION,
+            parts::SIZE,
+            parts::SIZE_PER_TOKEN,
             parts::BUDGET,
             parts::SHARE,
             parts::KEYS_AS,

@@ -40,6 +40,8 @@ pub enum Accepts {
         /// The largest number accepted.
         to: u32,
     },
+    /// A number of bytes, or a text such as `20MB` or `1.5 MiB`.
+    Bytes,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// True or false.
@@ -52,6 +54,15 @@ impl Accepts {
         Self::Choice(T::VARIANTS)
     }
 
+    /// The number that a value is; none for a text, but of bytes.
+    pub(super) fn number(self, value: &Value) -> Option<f64> {
+        match (self, value) {
+            (_, Value::Number(number)) => Some(*number),
+            (Self::Bytes, Value::Text(text)) => bytes(text),
+            _ => None,
+        }
+    }
+
     pub(super) fn admits(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Number { above, up_to }, Value::Number(x)) => *x > above && *x <= up_to,
@@ -60,6 +71,7 @@ impl Accepts {
             }
             (Self::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Self::Flag, Value::Flag(_)) => true,
+            (Self::Bytes, value) => self.number(value).is_some_and(|bytes| bytes >= 1.0),
             _ => false,
         }
     }
@@ -72,8 +84,33 @@ impl std::fmt::Display for Accepts {
             Self::Integer { from, to } => write!(f, "a whole number from {from} to {to}"),
             Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Self::Flag => f.write_str("true or false"),
+            Self::Bytes => write!(
+                f,
+                "bytes: a number, or a text with {}",
+                UNITS.map(|(unit, _)| unit).join(", ")
+            ),
         }
     }
+}
+
+/// Units of bytes.
+const UNITS: [(&str, f64); 7] = [
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("KiB", 1024.0),
+    ("MiB", 1024.0 * 1024.0),
+    ("GiB", 1024.0 * 1024.0 * 1024.0),
+];
+
+/// A number of bytes, at most what a number counts exactly: `20MB`, `1.5 MiB`.
+fn bytes(text: &str) -> Option<f64> {
+    let end = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(end);
+    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let bytes = number.trim().parse::<f64>().ok()? * factor;
+    (bytes.is_finite() && bytes <= 2f64.powi(53)).then_some(bytes)
 }
 
 /// A default, in a form that constants can hold.

@@ -198,11 +198,26 @@ fn no_number_of_a_method_ends_in_anything_but_a_result_or_a_line() {
                     "1e300".into(),
                     "nan".into(),
                 ],
+                Accepts::Bytes => [
+                    "1B",
+                    "0",
+                    "1e300GB",
+                    "-1MB",
+                    "0.001kB",
+                    "1e-9",
+                    "20 TB",
+                    "MB",
+                    "9007199254740993",
+                    "64KiB",
+                ]
+                .map(String::from)
+                .to_vec(),
                 Accepts::Choice(_) | Accepts::Flag => continue,
             };
             let sized = info.settings.iter().any(|other| other.name == "retention");
             for number in numbers {
-                let size = if sized && setting.name != "retention" {
+                let is_size = ["retention", "size", "size-per-token"].contains(&setting.name);
+                let size = if sized && !is_size {
                     "retention=0.5;"
                 } else {
                     ""
