@@ -96,8 +96,9 @@ fn attend(
     let fault = layer.fault(rows, width);
     let fault = fault.map(|fault| at(fault, new.positions));
     let output = match new.pass {
-        Pass::Step => step::attend(rule, layer, new),
-        Pass::Sequence => {
+        Pass::Step if drawn.is_none() => step::attend(rule, layer, new),
+        // What entries draw from a step is known once its softmax is, which a sequence's second pass waits for.
+        Pass::Step | Pass::Sequence => {
             layer.append(rows, new.positions);
             let queries = Queries {
                 rows: new.queries,

@@ -68,10 +68,10 @@ impl Stored<'_> {
         entry: impl Fn(usize) -> usize,
         position: usize,
     ) -> usize {
-        let Some(window) = self.rule.window else {
+        if self.rule.window.is_none() {
             return 0;
-        };
-        let first = (position + 1).saturating_sub(window);
+        }
+        let first = self.rule.first_seen(position);
         let (mut low, mut high) = (0, count);
         while low < high {
             let middle = usize::midpoint(low, high);

@@ -1,5 +1,6 @@
 //! How a layer attends, and how its tokens come.
 
+use std::f32::consts::LOG2_E;
 use std::sync::Arc;
 
 use super::rope::Rope;
@@ -26,6 +27,22 @@ impl Rule {
             window: None,
             rope,
         }
+    }
+
+    /// Bounds scores, which are multiplied by `log2 e`, by the soft cap.
+    pub(crate) fn cap(&self, scores: &mut [f32]) {
+        if let Some(cap) = self.softcap {
+            let cap = cap * LOG2_E;
+            scores.iter_mut().for_each(|s| *s = cap * (*s / cap).tanh());
+        }
+    }
+
+    /// The first position that a token at `position` sees through the window.
+    pub(crate) fn first_seen(&self, position: usize) -> usize {
+        let beyond = self
+            .window
+            .map(|window| (position + 1).saturating_sub(window));
+        beyond.unwrap_or(0)
     }
 }
 

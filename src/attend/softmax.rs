@@ -20,8 +20,7 @@ pub(super) struct Attending {
     stride: usize,
     /// Per query head in turn `[tokens, dim]`, scaled by the rule's scale and `log2 e`.
     queries: Vec<f32>,
-    /// The soft cap of scores, in powers of two.
-    softcap: Option<f32>,
+    rule: Rule,
     /// The queries of a sequence in panels, `[panels, dim, LANES]`; none for single tokens.
     panels: Vec<f32>,
     state: Softmax,
@@ -57,7 +56,7 @@ impl Attending {
             stride,
             queries,
             panels,
-            softcap: rule.softcap.map(|cap| cap * LOG2_E),
+            rule: rule.clone(),
             state: Softmax::new(rows, dim),
             scores: Vec::new(),
         }
@@ -139,7 +138,7 @@ impl Attending {
             add: false,
         };
         product(keys, n, d, queries, 1, &mut scores);
-        cap(self.softcap, &mut self.scores);
+        self.rule.cap(&mut self.scores);
     }
 
     /// Attends one token of some query heads to all of a block.
@@ -169,7 +168,7 @@ impl Attending {
     /// see) into weights against the running maximum, rescaling what was summed before. The caller adds the weighted
     /// values.
     pub(super) fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
-        cap(self.softcap, scores);
+        self.rule.cap(scores);
         weigh(
             scores,
             member * self.stride + token,
@@ -213,7 +212,7 @@ impl Attending {
                     let mut scores = vec![0.0; seen.len()];
                     let keys = &keys[seen.start * d..seen.end * d];
                     dots(self.query(member, first + lane), keys, &mut scores);
-                    cap(self.softcap, &mut scores);
+                    self.rule.cap(&mut scores);
                     add_weights(&scores, log_sum, &mut sums[seen]);
                 }
                 continue;
@@ -239,13 +238,6 @@ impl Attending {
 fn clamp(span: Range<usize>, n: usize) -> Range<usize> {
     let end = span.end.min(n);
     span.start.min(end)..end
-}
-
-/// Bounds scores by a soft cap: `cap * tanh(score / cap)`.
-fn cap(softcap: Option<f32>, scores: &mut [f32]) {
-    if let Some(cap) = softcap {
-        scores.iter_mut().for_each(|s| *s = cap * (*s / cap).tanh());
-    }
 }
 
 /// Rows `[members * tokens, dim]` in panels `[members * stride / LANES, dim, LANES]`, the gaps filled with zeros.

@@ -146,4 +146,21 @@ mod tests {
         // One byte of index is half an element of f16.
         assert_eq!(unfolded.ratio, 2.0 * 0.1875 * 65.5 / 64.0);
     }
+
+    #[test]
+    fn scales_of_the_other_side_are_not_charged_to_the_codebook() {
+        let one_side = Footprint {
+            codewords_v: 0,
+            coded: 60,
+            bytes: bytes(&[(Content::Indices, 60), (Content::Magnitudes, 60 * 2)]),
+            ..coded()
+        };
+        let scaled = Footprint {
+            bytes: one_side.bytes
+                + bytes(&[(Content::Entries, 60 * 64), (Content::Scales, 60 * 2)]),
+            ..one_side
+        };
+        assert_eq!(ratio(one_side).r3, Some((64.0 + 0.5 + 1.0) / 64.0));
+        assert_eq!(ratio(scaled), ratio(one_side));
+    }
 }

@@ -45,11 +45,12 @@ impl SettingInfo {
         matches!(self.about, About::Size(_))
     }
 
-    /// Whether `text`, of a row, is its default, which earlier versions may have had another word for.
+    /// Whether `text`, of a row, is its default, which earlier versions may have had another word for. What has no default
+    /// never is.
     pub fn is_default_in_results(&self, text: &str) -> bool {
         let default = self.default.map(|default| default.value().to_string());
         let present = former::present_word(self.name, text).unwrap_or(text);
-        default.is_none_or(|default| default == present)
+        default.is_some_and(|default| default == present)
     }
 
     fn is_default(&self, value: &Value) -> bool {

@@ -7,14 +7,15 @@ use plotters::prelude::*;
 
 use super::figure::Figure;
 use super::panels::{self, Caption, Layout};
-use super::style::{self, Area, GRID, HEADER, INK, LABEL, MARGIN, MUTED, PALETTE};
+use super::style::{self, Area, GRID, HEADER, INK, LABEL, MARGIN, MUTED};
 use crate::store::Content;
 
 const FRAME_HEIGHT: i32 = 300;
 /// Height of the legend above the panels.
 const LEGEND: i32 = 64;
 /// The color of each content, in the order of [`Content::ALL`].
-const COLORS: [RGBColor; Content::ALL.len()] = PALETTE;
+const COLORS: [RGBColor; 8] = style::LONG_PALETTE;
+const _: () = assert!(Content::ALL.len() <= COLORS.len());
 /// Where the dense cache stands on the axis, percent.
 const DENSE: f64 = 100.0;
 
@@ -133,7 +134,7 @@ impl Stacks {
     where
         DB::ErrorType: 'static,
     {
-        let slot = area.dim_in_pixel().0 as i32 / COLORS.len() as i32;
+        let slot = area.dim_in_pixel().0 as i32 / Content::ALL.len() as i32;
         for ((i, content), color) in (0..).zip(Content::ALL).zip(COLORS) {
             let x = i * slot;
             area.draw(&Rectangle::new([(x, 6), (x + 28, 34)], color.filled()))?;

@@ -43,6 +43,18 @@ pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(86, 180, 233),
 ];
 
+/// [`PALETTE`] and two more, for areas: as lines these would hardly be seen.
+pub(super) const LONG_PALETTE: [RGBColor; 8] = [
+    PALETTE[0],
+    PALETTE[1],
+    PALETTE[2],
+    PALETTE[3],
+    PALETTE[4],
+    PALETTE[5],
+    RGBColor(240, 228, 66),
+    RGBColor(153, 153, 153),
+];
+
 /// Score 0, 0.5 and 1 in the published needle figures (red, yellow, green).
 pub(super) const HEAT: [RGBColor; 3] = [
     RGBColor(240, 73, 110),

@@ -140,6 +140,13 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_default_is_at_none() {
+        let told = Told::new("h2o", "retention=0.4;recent=16");
+        assert!(!told.is_default("recent", "16"));
+        assert!(told.is_default("store", "query-head"));
+    }
+
+    #[test]
     fn thresholds_tell_the_size_where_nothing_else_does() {
         let tells = |method, settings| Told::new(method, settings).tells_size("theta-k");
         assert!(tells("spindle-code", "theta-k=0.9"));

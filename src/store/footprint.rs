@@ -16,12 +16,14 @@ pub enum Content {
     Codewords,
     /// For each coded vector, the number of its codeword.
     Indices,
-    /// For each vector that is coded with a magnitude or stored as `int8`, its norm or scale.
+    /// For each vector that is coded with a magnitude, its norm.
     Magnitudes,
     /// Positions of entries whose keys are rotated when they are read.
     Positions,
     /// For each query head, which entries of its KV head it attends to, where those of a group differ.
     Lists,
+    /// What the elements of a vector in few bits are multiplied by.
+    Scales,
 }
 
 impl Content {

@@ -190,6 +190,23 @@ impl Run {
             .expect("values that are stored whole")
     }
 
+    /// The same entries with other values, a matrix for each head.
+    ///
+    /// # Panics
+    /// When heads are stored together.
+    pub fn with_values(&self, values: Vec<Rows>) -> Self {
+        assert_eq!(values.len(), self.parts.len(), "parts of one head each");
+        let parts = self.parts.iter().zip(values).map(|(part, values)| Part {
+            keys: part.keys.fork(),
+            values: Box::new(Whole(vec![values])),
+            entries: part.entries.clone(),
+        });
+        Self {
+            parts: parts.collect(),
+            rotate: self.rotate,
+        }
+    }
+
     /// Another one like it, that goes on by itself.
     pub fn fork(&self) -> Self {
         Self {

@@ -7,6 +7,7 @@ mod caches;
 mod chat_golden;
 mod company;
 mod compress_golden;
+mod compressed_layers;
 mod configurations;
 mod conformance;
 mod custom;

@@ -13,13 +13,14 @@ const FIGURES: [&str; 5] = [
     "pairs-values",
     "spindle",
 ];
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "entries",
     "codewords",
     "indices",
     "magnitudes",
     "positions",
     "lists",
+    "scales",
 ];
 /// Of the tiny model.
 const LAYERS: usize = 3;

@@ -25,7 +25,7 @@ use crate::compress::score::Earliest;
 use crate::compress::settings::{About, Accepts, DefaultValue, MethodInfo, SettingInfo};
 use crate::compress::view::LayerView;
 use crate::model::observe::Observe;
-use crate::store::{Fault, Footprint, LayerStore, Rows, Run};
+use crate::store::{Fault, Footprint, LayerStore, Rows};
 
 const MERGE_BUDGET: SettingInfo = SettingInfo {
     name: "merge-budget",
@@ -159,10 +159,9 @@ impl Plan for CamPlan<'_> {
         let all = 0..layer.len() as u32;
         let dropped: Vec<u32> = all.filter(|p| kept[0].binary_search(p).is_err()).collect();
         let heads = 0..layer.geometry().kv_heads;
-        let keys = heads.clone().map(|kv_head| run.keys(kv_head).clone());
         let values = heads.map(|kv_head| Ok(self.merged(kv_head, &dropped)?.gather(&kept[0])));
         let values = values.collect::<Result<_, _>>()?;
-        let merged = Arc::new(Run::whole(keys.collect(), values, run.rotate));
+        let merged = Arc::new(run.with_values(values));
         Ok(Compressed {
             store: LayerStore::of_prompt(merged, layer.geometry(), layer.store(), store.selecting),
             kept: Some(kept),

@@ -183,7 +183,8 @@ impl Pruning for PyramidInfer {
                 }
             }
             let keys = &keys[head / layer.geometry.group()];
-            add_attention(layer.rule, &queries, keys, weight, &mut scores);
+            let position = |key: usize| layer.positions[key];
+            add_attention(layer.rule, &queries, keys, position, weight, &mut scores);
         }
         if let Some(fault) = Fault::of_scores(&scores, scores.len()) {
             return Err(fault.in_layer(layer.layer));

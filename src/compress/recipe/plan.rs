@@ -30,6 +30,8 @@ pub(super) struct RecipePlan<'a> {
 struct Writing<'a> {
     writers: [&'a dyn Writer; 2],
     plans: [Box<dyn WriterPlan + 'a>; 2],
+    /// Whether the layer's attention has a window.
+    is_windowed: bool,
 }
 
 impl<'a> Writing<'a> {
@@ -41,6 +43,7 @@ impl<'a> Writing<'a> {
                 writers[1].plan(SideView::new(layer, Side::Values, rotate))?,
             ],
             writers,
+            is_windowed: layer.rule().window.is_some(),
         })
     }
 
@@ -48,8 +51,9 @@ impl<'a> Writing<'a> {
         self.writers[0].rotate()
     }
 
+    /// Whether each entry's position is stored: its key is rotated when it is read, or a window goes by it.
     fn has_positions(&self) -> bool {
-        self.rotate() == Rotate::ByPosition
+        self.rotate() == Rotate::ByPosition || self.is_windowed
     }
 
     /// Heads that are written together.

@@ -60,7 +60,7 @@ pub fn window_attention(
         .chunks_exact(window * head_dim)
         .zip(scores.chunks_exact_mut(before))
     {
-        add_attention(rule, head, &keys, |_| 1.0, sums);
+        add_attention(rule, head, &keys, |key| key, |_| 1.0, sums);
         match normalisation {
             Normalisation::Sum => {}
             Normalisation::Mean => sums.iter_mut().for_each(|s| *s /= window as f32),
@@ -131,6 +131,7 @@ mod tests {
 
     /// The definition, in f64, one element at a time.
     fn plain(
+        rule: &Rule,
         queries: &[f32],
         keys: &[f32],
         s: WindowShape,
@@ -144,15 +145,18 @@ mod tests {
                 let query = &queries[(g * s.window + q) * s.head_dim..][..s.head_dim];
                 let logit = |a: usize| -> f64 {
                     let key = &keys[a * s.head_dim..][..s.head_dim];
-                    query
-                        .iter()
-                        .zip(key)
-                        .map(|(x, y)| *x as f64 * *y as f64)
-                        .sum::<f64>()
-                        / (s.head_dim as f64).sqrt()
+                    let products = query.iter().zip(key).map(|(x, y)| *x as f64 * *y as f64);
+                    let score = products.sum::<f64>() / (s.head_dim as f64).sqrt();
+                    rule.softcap.map_or(score, |cap| {
+                        f64::from(cap) * (score / f64::from(cap)).tanh()
+                    })
                 };
-                let total: f64 = (0..=before + q).map(|a| logit(a).exp()).sum();
-                (0..before).for_each(|a| out[g * before + a] += logit(a).exp() / total);
+                let position = before + q;
+                let first = rule
+                    .window
+                    .map_or(0, |window| (position + 1).saturating_sub(window));
+                let total: f64 = (first..=position).map(|a| logit(a).exp()).sum();
+                (first..before).for_each(|a| out[g * before + a] += logit(a).exp() / total);
             }
         }
         for (i, value) in out.iter_mut().enumerate() {
@@ -176,9 +180,12 @@ mod tests {
             let queries = draw(group * window * head_dim);
             let keys = draw((before + window) * head_dim);
             for normalisation in [Normalisation::Sum, Normalisation::Mean, Normalisation::Literal] {
-                let got = window_attention(&rule(head_dim), &queries, &keys, shape, normalisation);
-                for (g, w) in got.iter().zip(plain(&queries, &keys, shape, normalisation)) {
-                    prop_assert!((*g as f64 - w).abs() < 1e-5 * w.max(1e-3), "{g} {w}");
+                for (softcap, sliding) in [(None, None), (Some(1.5), None), (None, Some(12)), (Some(0.7), Some(30))] {
+                    let rule = Rule { softcap, window: sliding, ..rule(head_dim) };
+                    let got = window_attention(&rule, &queries, &keys, shape, normalisation);
+                    for (g, w) in got.iter().zip(plain(&rule, &queries, &keys, shape, normalisation)) {
+                        prop_assert!((*g as f64 - w).abs() < 1e-5 * w.max(1e-3), "{g} {w}");
+                    }
                 }
             }
         }

@@ -23,6 +23,14 @@ pub(super) struct Int8Writer;
 
 impl Writer for Int8Writer {
     fn plan<'a>(&'a self, source: SideView<'a>) -> Result<Box<dyn WriterPlan + 'a>, Fault> {
+        for rows in &source.heads {
+            let vectors = rows.to_f32();
+            let scales: Vec<f32> = vectors.chunks_exact(rows.dim()).map(scale).collect();
+            let store = source.layer.store();
+            if let Some(fault) = Fault::of_stored(scales_of(source.side), &scales, 1, 0, store) {
+                return Err(fault.in_layer(source.layer.layer));
+            }
+        }
         Ok(Box::new(Int8Plan(source)))
     }
 
@@ -43,7 +51,7 @@ impl WriterPlan for Int8Plan<'_> {
         Measured {
             codewords: None,
             bytes: Bytes::of(Content::Entries, (count * rows.dim()) as u64)
-                + Bytes::of(Content::Magnitudes, scale.bytes_of(count)),
+                + Bytes::of(Content::Scales, scale.bytes_of(count)),
         }
     }
 
@@ -103,6 +111,13 @@ impl Head {
     }
 }
 
+fn scales_of(side: Side) -> &'static str {
+    match side {
+        Side::Keys => "scales of keys",
+        Side::Values => "scales of values",
+    }
+}
+
 /// What one level of a vector's elements stands for.
 fn scale(vector: &[f32]) -> f32 {
     vector.iter().fold(0f32, |most, x| most.max(x.abs())) / LEVELS
@@ -127,7 +142,7 @@ impl Form for Int8 {
     fn bytes(&self) -> Bytes {
         let levels = self.heads.iter().map(|head| head.levels.len() as u64);
         let scales = self.heads.iter().map(|head| head.scales.bytes());
-        Bytes::of(Content::Entries, levels.sum()) + Bytes::of(Content::Magnitudes, scales.sum())
+        Bytes::of(Content::Entries, levels.sum()) + Bytes::of(Content::Scales, scales.sum())
     }
 
     fn read(&self, head: usize, entries: &[u32], out: &mut [f32]) {
@@ -174,10 +189,7 @@ impl Form for Int8 {
     }
 
     fn fault(&self, side: Side, rows: &[f32], width: usize) -> Option<Fault> {
-        let what = match side {
-            Side::Keys => "scales of keys",
-            Side::Values => "scales of values",
-        };
+        let what = scales_of(side);
         let scales: Vec<f32> = rows.chunks_exact(self.dim).map(scale).collect();
         let store = self.heads[0].scales.store();
         Fault::of_rows(side.name(), rows, width, 0)
@@ -223,7 +235,7 @@ mod tests {
     fn extremes_are_held() {
         let (bytes, found) = read(&[127.0, -127.0, 1.0, 0.0], 4, StoreType::F16);
         assert_eq!(found, [127.0, -127.0, 1.0, 0.0]);
-        assert_eq!(bytes[Content::Magnitudes], 2);
+        assert_eq!(bytes[Content::Scales], 2);
         assert_eq!(read(&[0.0; 4], 4, StoreType::F16).1, [0.0; 4]);
         // A scale below what f16 holds stands for nothing at all.
         assert_eq!(read(&[1e-7; 4], 4, StoreType::F16).1, [0.0; 4]);
