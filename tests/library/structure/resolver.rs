@@ -1,5 +1,10 @@
 //! What is seen of small crates.
 
+mod attributes;
+mod globs;
+mod macros;
+mod names;
+
 use std::collections::BTreeMap;
 
 use super::rule::complaints;
@@ -10,16 +15,27 @@ fn uses_of(files: &[(&str, &str)]) -> Uses {
     let files = files
         .iter()
         .map(|&(path, text)| (path.to_string(), text.to_string()));
-    uses(&Tree::read(&BTreeMap::from_iter(files)))
+    uses(Tree::read(&BTreeMap::from_iter(files)))
 }
 
-/// The files that the first module, `a`, uses of a crate that has `b.rs`, with a function `f` and a type `T`, and
-/// `c/mod.rs`, which shows the type `Inner` of its file `c/inner.rs`.
+/// Each file with one that it uses, as `a.rs b.rs`.
+fn pairs(files: &[(&str, &str)]) -> Vec<String> {
+    let uses = uses_of(files);
+    uses.into_keys()
+        .map(|(from, to)| format!("{from} {to}"))
+        .collect()
+}
+
+/// The files that the first module, `a`, uses of a crate that has `b.rs`, with a function `f`, a type `T` and a trait
+/// `Tr`, and `c/mod.rs`, which shows the type `Inner` of its file `c/inner.rs`.
 fn used_by(a: &str) -> Vec<String> {
     let files = [
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", a),
-        ("b.rs", "pub fn f() {} pub struct T;"),
+        (
+            "b.rs",
+            "pub fn f() {} pub struct T; pub trait Tr {} pub mod codec { pub fn serialize() {} }",
+        ),
         (
             "c/mod.rs",
             "mod inner; pub use inner::{Inner, Inner as Shown}; pub const OWN: u8 = 0;",
@@ -31,85 +47,95 @@ fn used_by(a: &str) -> Vec<String> {
     of_a.map(|(_, to)| to).collect()
 }
 
+/// Compares what texts of `a` use with what they should, and names all that differ.
+fn check(texts: &[(&str, &[&str])]) {
+    let mut wrong = Vec::new();
+    for &(text, expected) in texts {
+        let used = used_by(text);
+        if used != expected {
+            wrong.push(format!("{text}\n  uses {used:?}, not {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+const B: &[&str] = &["b.rs"];
+const INNER: &[&str] = &["c/inner.rs"];
+const OWN: &[&str] = &["c/mod.rs"];
+const BOTH: &[&str] = &["c/inner.rs", "c/mod.rs"];
+const NONE: &[&str] = &[];
+
 #[test]
-fn each_way_to_name_an_item_is_seen() {
-    for (text, used) in [
-        // In `use` declarations.
-        ("use crate::b::f;", vec!["b.rs"]),
-        ("use super::b::T;", vec!["b.rs"]),
+fn a_path_in_use_is_seen() {
+    check(&[
+        ("use crate::b::f;", B),
+        ("use super::b::T;", B),
+        ("use self::super::b::T;", B),
+        ("use {crate::b::T};", B),
         (
             "use crate::{b::{self, f}, c::Inner};",
-            vec!["b.rs", "c/inner.rs"],
+            &["b.rs", "c/inner.rs"],
         ),
-        ("use crate::c::Inner as Other;", vec!["c/inner.rs"]),
-        (
-            "use crate::c::{OWN, Shown};",
-            vec!["c/inner.rs", "c/mod.rs"],
-        ),
-        ("fn g() { use crate::b::f; }", vec!["b.rs"]),
-        // In paths, from where an import or a glob leads them.
-        ("fn g() { crate::b::f() }", vec!["b.rs"]),
-        ("use crate::b; fn g() { b::f() }", vec!["b.rs"]),
-        (
-            "use crate::b as other; fn g() -> other::T { loop {} }",
-            vec!["b.rs"],
-        ),
-        (
-            "use crate::{c as b}; fn g() -> u8 { b::OWN }",
-            vec!["c/mod.rs"],
-        ),
-        ("fn g() { use crate::b; b::f() }", vec!["b.rs"]),
-        ("use crate::c::*; struct S(Inner);", vec!["c/inner.rs"]),
-        ("fn g() { use super::b::*; f() }", vec!["b.rs"]),
-        ("mod own { fn g() { super::super::b::f() } }", vec!["b.rs"]),
-        // In types, traits and patterns.
-        ("struct S { t: Vec<crate::b::T> }", vec!["b.rs"]),
+        ("use crate::c::Inner as Other;", INNER),
+        ("use crate::c::{OWN, Shown};", BOTH),
+        ("use crate::b::Tr as _;", B),
+        ("fn g() { use crate::b::f; }", B),
+    ]);
+}
+
+#[test]
+fn a_path_is_seen_wherever_it_stands() {
+    check(&[
+        ("fn g() { crate::b::f() }", B),
+        ("fn g() { self::super::b::f() }", B),
+        ("mod own { fn g() { super::super::b::f() } }", B),
+        ("mod own { mod more { use crate::b::f; } }", B),
+        ("struct S { t: Vec<crate::b::T> }", B),
         (
             "impl Iterator for S { type Item = super::c::Inner; }",
-            vec!["c/inner.rs"],
+            INNER,
         ),
         (
             "fn g(t: Option<u8>) { if let Some(crate::c::OWN) = t {} }",
-            vec!["c/mod.rs"],
+            OWN,
         ),
-        ("type U = <crate::b::T as Iterator>::Item;", vec!["b.rs"]),
+        ("type U = <crate::b::T as Iterator>::Item;", B),
+        ("type U = <Vec<u8> as crate::b::Tr>::Item;", B),
+        ("fn g<X: crate::b::Tr>() {}", B),
+        ("fn g<X>() where X: for<'x> crate::b::Tr {}", B),
+        (
+            "fn g(_: &dyn crate::b::Tr) -> impl crate::c::Shown {}",
+            &["b.rs", "c/inner.rs"],
+        ),
+        ("trait Own: crate::b::Tr {}", B),
+        ("impl crate::b::T {}", B),
+        ("impl crate::b::Tr for S {}", B),
+        ("impl Own for crate::b::T {}", B),
+        ("struct S<const N: u8 = { crate::c::OWN }>;", OWN),
         // What follows an item belongs to it.
-        ("fn g() { crate::c::Inner::new().b() }", vec!["c/inner.rs"]),
-        // In the arguments of macros.
-        ("fn g() { println!(\"{}\", crate::b::f()) }", vec!["b.rs"]),
-        (
-            "use crate::b; fn g() { vec![1, [b::f()].len()] }",
-            vec!["b.rs"],
-        ),
-        (
-            "macro_rules! m { () => { $crate::c::OWN } }",
-            vec!["c/mod.rs"],
-        ),
-        (
-            "use crate::c::*; fn g(n: u8) { assert!((0..OWN).len() > n) }",
-            vec!["c/mod.rs"],
-        ),
-    ] {
-        assert_eq!(used_by(text), used, "{text}");
-    }
+        ("fn g() { crate::c::Inner::new().b() }", INNER),
+    ]);
 }
 
 #[test]
 fn what_names_no_item_of_another_file_is_not() {
     for text in [
         "use crate::b;",
-        "use crate::c::*;",
+        "use crate::*;",
         "use std::b::f; use b::f as g;",
+        "use ::b::f; fn g() { ::b::f() }",
         "fn f() {} fn g() { f() }",
-        "pub(in super::a) fn g() {}",
-        "use crate::c::*; fn g(s: S) { print!(\"{}\", s.OWN) }",
+        "pub(in super::b) fn g() {}",
+        "use crate::b; fn g(s: S) { print!(\"{}\", s.b) }",
+        "/// See [`crate::b::T`].\nfn g() {}",
         "#[cfg(test)] use crate::b::f;",
         "#[cfg(test)] mod tests { use crate::b::f; fn g() { f() } }",
         "#[cfg(test)] mod no_such_file;",
         "#[cfg(test)] fn g() { crate::b::f() }",
+        "fn g() { #[cfg(test)] use crate::b::f; }",
         "impl S { #[cfg(test)] fn g() { crate::b::f() } }",
     ] {
-        assert!(used_by(text).is_empty(), "{text}");
+        assert_eq!(used_by(text), NONE, "{text}");
     }
 }
 
@@ -125,51 +151,21 @@ fn a_re_export_is_no_use_of_what_stands_within_the_module() {
         ("a/y.rs", "pub struct Y(super::super::a::B);"),
         ("b.rs", "pub struct B;"),
     ];
-    let found: Vec<(String, String)> = uses_of(&files).into_keys().collect();
-    let expected = [
-        ("a/mod.rs", "a/y.rs"),
-        ("a/mod.rs", "b.rs"),
-        ("a/x.rs", "a/y.rs"),
-        ("a/y.rs", "b.rs"),
-    ];
     assert_eq!(
-        found,
-        expected.map(|(from, to)| (from.to_string(), to.to_string()))
+        pairs(&files),
+        [
+            "a/mod.rs a/y.rs",
+            "a/mod.rs b.rs",
+            "a/x.rs a/y.rs",
+            "a/y.rs b.rs"
+        ]
     );
-}
-
-#[test]
-fn an_exported_macro_is_of_the_file_that_defines_it() {
-    let files = [
-        ("lib.rs", "mod a; mod error;"),
-        ("a.rs", "use crate::said; fn g() { said!() }"),
-        (
-            "error.rs",
-            "#[macro_export] macro_rules! said { () => { $crate::error::Said } } pub struct Said;",
-        ),
-    ];
-    let uses = uses_of(&files);
-    assert_eq!(uses.len(), 1);
-    assert!(uses.contains_key(&("a.rs".into(), "error.rs".into())));
-}
-
-#[test]
-fn imports_in_a_circle_lead_nowhere() {
-    let files = [
-        ("lib.rs", "mod a; mod b;"),
-        (
-            "a.rs",
-            "pub use crate::b::X; pub use super::b::*; fn g() { X(); y() }",
-        ),
-        ("b.rs", "pub use crate::a::*;"),
-    ];
-    assert!(uses_of(&files).is_empty());
 }
 
 /// What is said of a crate with files `a.rs`, `b/mod.rs`, `b/x.rs` and `b/y.rs`.
 fn said(texts: [&str; 4]) -> Vec<String> {
     let [a, b, x, y] = texts;
-    let b = format!("mod x; mod y; {b}");
+    let b = format!("pub mod x; mod y; {b}");
     let files = [
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", a),

@@ -1,15 +1,25 @@
 //! Which file uses which, and by what path: it leads to the file that defines its first item.
 //!
-//! Not seen are uses without a path (methods and fields, types that are inferred), items that a macro makes, paths in
-//! attributes and in format strings, and a method of a type that stands in another file than the type.
+//! A glob uses all that it brings in. What another crate defines or a macro makes is of the module that has it.
+//!
+//! Not seen are:
+//! - uses without a path: methods and fields, types that are inferred;
+//! - a method of a type that stands in another file than the type;
+//! - names in the body of a macro that are those of the place where it is called;
+//! - what `include!` or a `path` in `cfg_attr` reads.
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Block, ImplItem, Item, ItemMod, ItemUse, Macro, Stmt, Visibility};
+use syn::{Attribute, Block, ImplItem, Item, ItemMod, ItemUse, Macro, Meta, Stmt, Visibility};
 
-use super::tree::{Found, Import, Path, Tree, attributes, for_tests, imports, join};
+use super::imports::{Import, imports};
+use super::module::{BLOCK, OUTSIDE, Path, around, attributes, for_tests};
+use super::paths::Found;
+use super::tokens;
+use super::tree::Tree;
 
 /// A path that leads from one file to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,62 +33,63 @@ pub(super) struct Use {
 pub(super) type Uses = BTreeMap<(String, String), Use>;
 
 /// Every use of a file by another.
-pub(super) fn uses(tree: &Tree) -> Uses {
+pub(super) fn uses(mut tree: Tree) -> Uses {
     let mut found = Uses::new();
-    for (at, module) in &tree.modules {
+    for (at, items) in std::mem::take(&mut tree.files) {
         let mut reader = Reader {
-            tree,
+            file: tree.modules[&at].file.clone(),
+            tree: &mut tree,
             at,
-            file: &module.file,
-            blocks: Vec::new(),
             found: &mut found,
         };
-        module.items.iter().for_each(|item| reader.visit_item(item));
+        items.iter().for_each(|item| reader.visit_item(item));
     }
     found
 }
 
-/// Reads the items of one module.
-struct Reader<'a> {
-    tree: &'a Tree,
-    at: &'a Path,
-    file: &'a str,
-    /// What the blocks around this place import, the innermost last.
-    blocks: Vec<Vec<Import>>,
+/// Reads the items of one file.
+pub(super) struct Reader<'a> {
+    tree: &'a mut Tree,
+    /// The module or block that is being read.
+    at: Path,
+    file: String,
     found: &'a mut Uses,
 }
 
 impl Reader<'_> {
-    fn used(&mut self, idents: &[Ident]) {
-        let Some(first) = idents.first() else { return };
-        let path: Path = idents.iter().map(ToString::to_string).collect();
-        for found in self.resolve(&path) {
-            self.note(&found, &path, first.span());
-        }
+    /// Notes where a path leads.
+    pub(super) fn path(&mut self, path: &syn::Path) {
+        let idents = path.segments.iter().map(|segment| &segment.ident);
+        self.names(path.leading_colon.is_some(), &Vec::from_iter(idents));
     }
 
-    /// The imports of the blocks around come before the module's names.
-    fn resolve(&self, path: &[String]) -> Vec<Found> {
-        for import in self.blocks.iter().rev().flatten() {
-            let path = match &import.name {
-                Some(name) if *name == path[0] => join(&import.path, &path[1..]),
-                None => join(&import.path, path),
-                Some(_) => continue,
-            };
-            let found = self.tree.resolve(self.at, &path);
-            if !found.is_empty() {
-                return found;
+    /// Notes where the names of a path lead. `from_outside`: `::` stands before them.
+    pub(super) fn names(&mut self, from_outside: bool, idents: &[&Ident]) {
+        let Some(first) = idents.first() else { return };
+        let mut path = Path::from_iter(from_outside.then(|| OUTSIDE.to_string()));
+        path.extend(idents.iter().map(|ident| ident.unraw().to_string()));
+        for found in self.tree.resolve(&self.at, &path) {
+            // A module alone is a part of paths: what these lead to counts.
+            if let Found::Item(at) = found {
+                self.note(&at, &path, first.span());
             }
         }
-        self.tree.resolve(self.at, path)
     }
 
-    /// A module alone is a part of paths: what these lead to counts.
-    fn note(&mut self, found: &Found, path: &[String], span: Span) {
-        let Found::Item(at) = found else { return };
+    /// Notes which macro without a path is called.
+    pub(super) fn called(&mut self, name: &Ident) {
+        let path = name.unraw().to_string();
+        for found in self.tree.macros(&self.at, &path) {
+            if let Found::Item(at) = found {
+                self.note(&at, std::slice::from_ref(&path), name.span());
+            }
+        }
+    }
+
+    fn note(&mut self, at: &[String], path: &[String], span: Span) {
         let to = &self.tree.modules[at].file;
-        if to != self.file {
-            let edge = (self.file.to_string(), to.clone());
+        if *to != self.file {
+            let edge = (self.file.clone(), to.clone());
             self.found.entry(edge).or_insert_with(|| Use {
                 path: path.join("::"),
                 line: span.start().line,
@@ -86,41 +97,18 @@ impl Reader<'_> {
         }
     }
 
-    /// Paths in the arguments of a macro, whatever else it makes of them.
-    fn read_tokens(&mut self, tokens: TokenStream) {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let punct = |i: usize, c: char, spacing: Spacing| match tokens.get(i) {
-            Some(TokenTree::Punct(p)) => p.as_char() == c && p.spacing() == spacing,
-            _ => false,
-        };
-        let colons = |i: usize| {
-            punct(i, ':', Spacing::Joint)
-                && matches!(tokens.get(i + 1), Some(TokenTree::Punct(p)) if p.as_char() == ':')
-        };
-        let mut i = 0;
-        while i < tokens.len() {
-            match &tokens[i] {
-                TokenTree::Group(group) => self.read_tokens(group.stream()),
-                TokenTree::Ident(first) => {
-                    let mut idents = vec![first.clone()];
-                    // After one dot stands a field or a method, after two the end of a range.
-                    let of_a_value = i > 0
-                        && punct(i - 1, '.', Spacing::Alone)
-                        && !(i > 1 && punct(i - 2, '.', Spacing::Joint));
-                    while let (true, Some(TokenTree::Ident(next))) =
-                        (colons(i + 1), tokens.get(i + 3))
-                    {
-                        idents.push(next.clone());
-                        i += 3;
-                    }
-                    if !of_a_value {
-                        self.used(&idents);
-                    }
-                }
-                _ => {}
-            }
-            i += 1;
-        }
+    /// Reads what stands in a block with these items.
+    pub(super) fn block(&mut self, items: &[Item], read: impl FnOnce(&mut Self)) {
+        self.within(BLOCK.to_string(), |reader| {
+            reader.tree.add_block(&reader.file, &reader.at, items);
+            read(reader);
+        });
+    }
+
+    fn within(&mut self, name: String, read: impl FnOnce(&mut Self)) {
+        self.at.push(name);
+        read(self);
+        self.at.pop();
     }
 }
 
@@ -142,52 +130,74 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// Every module is read by itself.
-    fn visit_item_mod(&mut self, _: &'ast ItemMod) {}
+    /// A module with a file of its own is read with that.
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        item.attrs.iter().for_each(|of| self.visit_attribute(of));
+        let items = item.content.iter().flat_map(|(_, items)| items);
+        self.within(item.ident.unraw().to_string(), |reader| {
+            items.for_each(|item| reader.visit_item(item));
+        });
+    }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
         let is_private = matches!(item.vis, Visibility::Inherited);
-        for Import { path, name } in imports(&item.tree) {
-            // What a glob brings in counts where it is used.
+        for Import { mut path, name } in imports(item) {
+            let found = match name {
+                Some(_) => self.tree.resolve(&self.at, &path),
+                None => self.tree.brought_in(&self.at, &path),
+            };
             if name.is_none() {
-                continue;
+                path.push("*".into());
             }
-            for found in self.tree.resolve(self.at, &path) {
-                // A module that shows what stands within it does not use it.
-                let within =
-                    |found: &Found| matches!(found, Found::Item(at) if at.starts_with(self.at));
-                if is_private || !within(&found) {
-                    self.note(&found, &path, item.use_token.span);
+            for found in found {
+                let within = |at: &Path| at.starts_with(&around(&self.at));
+                match found {
+                    // A module that shows what stands within it does not use it.
+                    Found::Item(at) if is_private || !within(&at) => {
+                        self.note(&at, &path, item.use_token.span);
+                    }
+                    // One that shows another to others uses it.
+                    Found::Module(at) if !is_private && !within(&at) => {
+                        self.note(&at, &path, item.use_token.span);
+                    }
+                    _ => {}
                 }
             }
         }
     }
 
     fn visit_block(&mut self, block: &'ast Block) {
-        let uses = block.stmts.iter().filter_map(|statement| match statement {
-            Stmt::Item(Item::Use(item)) => Some(imports(&item.tree)),
+        let items = block.stmts.iter().filter_map(|statement| match statement {
+            Stmt::Item(item) => Some(item.clone()),
             _ => None,
         });
-        self.blocks.push(uses.flatten().collect());
-        visit::visit_block(self, block);
-        self.blocks.pop();
+        self.block(&Vec::from_iter(items), |reader| {
+            visit::visit_block(reader, block);
+        });
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        if path.leading_colon.is_none() {
-            let idents = path.segments.iter().map(|segment| segment.ident.clone());
-            self.used(&Vec::from_iter(idents));
-        }
+        self.path(path);
         visit::visit_path(self, path);
     }
 
     fn visit_macro(&mut self, item: &'ast Macro) {
         self.visit_path(&item.path);
-        self.read_tokens(item.tokens.clone());
+        if let Some(name) = item.path.get_ident() {
+            self.called(name);
+        }
+        tokens::read(self, item.tokens.clone());
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        self.visit_path(attribute.path());
+        match &attribute.meta {
+            Meta::List(list) => tokens::read_attribute(self, list.tokens.clone()),
+            Meta::NameValue(meta) => self.visit_expr(&meta.value),
+            Meta::Path(_) => {}
+        }
     }
 
     /// Who may see an item is no use of it.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
-
-    fn visit_attribute(&mut self, _: &'ast Attribute) {}
 }
