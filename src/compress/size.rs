@@ -1,4 +1,4 @@
-//! How small a method is asked to make a cache.
+//! The size that a method is asked for.
 
 use anyhow::Result;
 
@@ -6,12 +6,12 @@ use super::method::At;
 use super::solve::{BytesCurve, solve};
 use crate::bad_input;
 
-/// Of `retention` and a method's own knobs, the one that is given.
+/// The one size that is given: a retention, or one of the method's own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Size {
     /// Measured bytes over those of the dense cache.
     Retention(f64),
-    /// Entries per query head and layer, on average, at most: all of a prompt that has no more.
+    /// Entries per query head and layer, on average; a shorter prompt is kept whole.
     Budget(usize),
     /// The share of the prompt's entries that each query head keeps, on average: the setting `share`.
     Share(f64),
@@ -20,11 +20,12 @@ pub enum Size {
 }
 
 impl Size {
-    /// Where on the knob's range this size is on a prompt of `len` tokens, whose cache is as large as the curve says. `least`: the
-    /// fewest entries that the method keeps on it, see [`Method::least`](super::method::Method::least).
+    /// Returns the place on the knob's range that gives this size on a prompt of `len` tokens, whose bytes `curve`
+    /// gives. `least`: the fewest entries that the method keeps, see [`Method::least`](super::method::Method::least).
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) for a retention or a share that the method cannot reach, naming those it can.
+    /// [`BadInput`](crate::error::BadInput) for a retention or a share that the method cannot reach, naming those it
+    /// can.
     pub fn knob(
         self,
         curve: &BytesCurve<'_>,

@@ -1,4 +1,4 @@
-//! Exact size: the knob at which the bytes held meet a target.
+//! Solves for an exact size: finds the knob at which the bytes held meet a target.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,22 +11,24 @@ use crate::store::Footprint;
 
 /// A target is met when retention is within this of it.
 const TOLERANCE: f64 = 0.002;
-/// What is accepted where a knob moves in steps too coarse for [`TOLERANCE`].
+/// Accepted difference if a knob moves in steps too coarse for [`TOLERANCE`].
 const ACCEPTED: f64 = 0.01;
-/// A method's smallest cache is taken for a target that it misses by no more than this share of it.
+/// A target below the smallest cache is met by that cache if it misses by no more than [`ACCEPTED`] and by no more than
+/// this share of the target.
 const SHARE: f64 = 0.1;
-/// Times the range is halved before false position: five targets of a sweep share most of these steps.
+/// Times the range is halved before false position. The targets of a sweep share most of these steps.
 const HALVINGS: usize = 4;
-/// False-position steps before the nearest is taken.
+/// False-position steps after which the nearest place is taken.
 const STEPS: usize = 24;
 
-/// Bytes of all layers at a place on the knob's range.
+/// Counts and bytes of all layers at a place on the knob's range.
 pub fn footprint(plans: &[Box<dyn Plan + '_>], at: At) -> Footprint {
     let layers: Vec<Footprint> = plans.par_iter().map(|plan| plan.footprint(at)).collect();
     layers.into_iter().sum()
 }
 
-/// Bytes held over a method's knob on one prompt. What one target asks for is remembered for the next.
+/// Bytes held as a function of a method's knob, on one prompt. Remembers the bytes at each place tried, for further
+/// targets.
 pub struct BytesCurve<'a> {
     /// The knob that bytes are a function of.
     pub knob: Knob,
@@ -35,7 +37,7 @@ pub struct BytesCurve<'a> {
 }
 
 impl<'a> BytesCurve<'a> {
-    /// A curve of which no place is known yet. `bytes`: of all layers at a place on the knob's range.
+    /// A curve with no place computed yet. `bytes`: of all layers at a place on the knob's range.
     pub fn new(knob: Knob, bytes: &'a dyn Fn(At) -> u64) -> Self {
         let known = RefCell::default();
         Self { knob, bytes, known }
@@ -49,9 +51,10 @@ impl<'a> BytesCurve<'a> {
     }
 }
 
-/// Where on the knob's range the bytes are `target` of `bytes_dense`; bytes need only rise on the whole. First between two of
-/// the range's cheap values, or where it has none by halving it, at knobs that all targets have in common; then by
-/// false position (Illinois). Which knobs are tried depends on the target alone, not on what else was solved for.
+/// Returns the place on the knob's range where the bytes are `target` times `bytes_dense`. Bytes need to rise only on
+/// the whole. First brackets the target between two of the knob's cheap values, or by halving its range if it has none;
+/// all targets share these places. Then goes on by false position (Illinois). Which places are tried depends on the
+/// target alone.
 ///
 /// # Errors
 /// A target outside the reachable range, naming the range.
@@ -112,7 +115,7 @@ pub fn solve(curve: &BytesCurve<'_>, target: f64, bytes_dense: u64) -> anyhow::R
         } else {
             (high, above) = (at, error);
         }
-        // The end that stays twice counts half, so that both ends close in.
+        // Illinois: the end that stays twice counts half, so that both ends close in.
         if last_moved_low == Some(moves_low) {
             if moves_low {
                 above /= 2.0
