@@ -1,4 +1,5 @@
-//! The loop: every sample of every task, one prefill each, rows written as they come; what is finished is skipped.
+//! The loop: runs every sample of every task with one prefill each, writes rows as they come, and skips what has rows
+//! already.
 
 mod fidelity;
 mod folder;
@@ -29,17 +30,17 @@ use crate::source::{self, SourceOptions};
 /// The file that holds an experiment's text in its results folder.
 pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
 
-/// What a run came to.
+/// The result of a run.
 pub(crate) struct Finished {
     /// The results folder.
     pub folder: PathBuf,
     /// Cells that ended with an error.
     pub failed: usize,
-    /// Whether the user stopped it; the same command goes on with it.
+    /// Whether the user stopped it. The same command continues it.
     pub interrupted: bool,
 }
 
-/// Runs an experiment, or goes on with it.
+/// Runs an experiment, or continues an unfinished run of it.
 pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let device = load::device(&options.device)?;
     check(experiment, options)?;
@@ -64,7 +65,7 @@ pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finis
     }
     folder::check(&folder.join(FIGURES_FOLDER))?;
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    // Not before a refusal, which is one line.
+    // After everything that may refuse the run, so that a refusal stays one line.
     load::print_notes(&loaded.notes);
     provenance.write(&folder)?;
     let text = folder.join(EXPERIMENT_FILE);
@@ -85,7 +86,7 @@ pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finis
     })
 }
 
-/// What can be said before the model is there, which may have to be fetched.
+/// Checks what can be checked before the model is fetched and loaded.
 fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     for task in &experiment.tasks {
         task.check()?;
@@ -106,7 +107,7 @@ fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     }
 }
 
-/// The folder that is asked for, else the one where this run is unfinished or a new one.
+/// The folder that is asked for, else the one with an unfinished run of this experiment, else a new one.
 fn choose_folder(
     experiment: &Experiment,
     options: &RunOptions,
