@@ -1,4 +1,4 @@
-//! Zip archives from elsewhere, read within bounds: in entries, in bytes, and in how far they were packed.
+//! Reads zip archives from others within limits on entries, bytes and compression ratio.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,12 +10,12 @@ use zip::ZipArchive;
 use crate::bad_input;
 use crate::files;
 
-/// Files and folders in an archive, at most.
+/// Most files and folders in an archive.
 const MOST_ENTRIES: usize = 10_000;
-/// How many times larger than packed an entry may be. Text that repeats one sentence stays below 300; the most that
-/// the format can do, of one letter, is 1,032.
+/// Greatest compression ratio of an entry. Text that repeats one sentence stays below 300. One repeated letter reaches
+/// 1,032, the most that the format allows.
 const MOST_RATIO: u64 = 400;
-/// Bytes from which on the ratio counts: less does no harm.
+/// Unpacked bytes from which the ratio is checked; fewer are harmless.
 const RATIO_FROM: u64 = 16 << 20;
 
 /// An open archive.
@@ -30,9 +30,9 @@ pub(crate) struct Archive {
 pub(crate) struct Packed {
     /// Its number in the archive, from 0, by which it is opened.
     pub index: usize,
-    /// Its path as the archive has it, which may lead out of a folder.
+    /// Its path in the archive, which may lead out of a folder.
     pub name: String,
-    /// The same path, relative to the folder that the archive is unpacked into. None: it leads out of that folder.
+    /// The same path relative to the folder to unpack into. None if it leads out of that folder.
     pub path: Option<PathBuf>,
 }
 
@@ -77,12 +77,12 @@ impl Archive {
         Ok(found)
     }
 
-    /// Unpacks an entry into `out`, at most `most` bytes. What the archive says of sizes is not relied on. Returns how
-    /// many bytes there were.
+    /// Unpacks an entry into `out`, at most `most` bytes. Does not rely on sizes that the archive states. Returns the
+    /// number of bytes unpacked.
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) for an entry that is damaged, too large, or packed further than files are;
-    /// any other error if `out` cannot be written to.
+    /// [`BadInput`](crate::error::BadInput) for an entry that is damaged, too large, or compressed beyond the greatest
+    /// ratio; any other error if `out` cannot be written to.
     pub(crate) fn unpack(
         &mut self,
         packed: &Packed,
@@ -160,7 +160,7 @@ mod tests {
             said.contains("zeros: unpacks to more than 1000 bytes"),
             "{said}"
         );
-        // A sentence again and again is no bomb.
+        // A repeated sentence is not refused as a bomb.
         let text = "The grass is green. The sky is blue. The sun is yellow. ".repeat(400_000);
         let file = archive(&[("text", text.as_bytes())]);
         assert_eq!(unpack(&file, u64::MAX).unwrap().len(), text.len());

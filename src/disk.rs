@@ -1,4 +1,4 @@
-//! What fits on a disk, asked before it is written.
+//! Checks that data fits on a disk before it is written.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -11,7 +11,7 @@ const LEFT_FREE: u64 = 256 << 20;
 /// Bytes that may be written to the disk of `folder`.
 ///
 /// # Errors
-/// That its disk cannot be asked.
+/// If the free space cannot be read.
 pub(crate) fn room(folder: &Path) -> Result<u64> {
     let free = fs4::available_space(folder);
     let free = free.with_context(|| format!("{}: its disk cannot be asked", folder.display()))?;
@@ -21,7 +21,7 @@ pub(crate) fn room(folder: &Path) -> Result<u64> {
 /// Checks that `bytes` of `what` fit on the disk of `folder`.
 ///
 /// # Errors
-/// That they do not, with both sizes.
+/// If they do not fit, with both sizes.
 pub(crate) fn check(bytes: u64, folder: &Path, what: &dyn Display) -> Result<()> {
     let room = room(folder)?;
     if bytes <= room {

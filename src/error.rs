@@ -21,8 +21,8 @@ pub fn exit_code(error: &anyhow::Error) -> i32 {
     }
 }
 
-/// An error with all its causes in one line, each said once. Without the backtraces that candle writes into its texts
-/// where `RUST_BACKTRACE` is set.
+/// Puts an error with all its causes on one line, each cause once. Leaves out the backtraces that candle writes into
+/// its texts if `RUST_BACKTRACE` is set.
 pub fn message(error: &anyhow::Error) -> String {
     let mut said = String::new();
     for cause in error.chain() {
@@ -30,7 +30,7 @@ pub fn message(error: &anyhow::Error) -> String {
             Some(error) => candle_message(error),
             None => cause.to_string(),
         };
-        // Many errors repeat what the next one says.
+        // Many errors repeat the text of their cause.
         if said.is_empty() {
             said = text;
         } else if !said.contains(&text) {
@@ -41,7 +41,7 @@ pub fn message(error: &anyhow::Error) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// Whether a line is of a backtrace, which candle's errors write into whatever text they become part of.
+/// Whether a line belongs to a backtrace that candle wrote into an error's text.
 fn is_frame(line: &str) -> bool {
     let indented = line.trim_start();
     let rest = indented.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -59,7 +59,7 @@ fn candle_message(error: &candle_core::Error) -> String {
     }
 }
 
-/// `, did you mean "..."?` with the known name most like an unknown one, or `, expected one of ...`.
+/// Returns `, did you mean "..."?` with the known name most like an unknown one, or `, expected one of ...`.
 pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     let likeness = |name: &&str| (strsim::jaro_winkler(unknown, name) * 1000.0) as u32;

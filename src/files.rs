@@ -1,4 +1,4 @@
-//! Reading the files that a user names: regular files alone, bounded by memory, text without a byte order mark.
+//! Reads the files that a user names: regular files only, bounded by memory, text without a byte order mark.
 
 use std::fs::{self, File, Metadata};
 use std::io::Read;
@@ -15,14 +15,13 @@ use crate::memory;
 /// [`BadInput`](crate::error::BadInput) naming `path`: it cannot be read, or is a folder, a pipe or a device, whose
 /// reading might never end.
 pub fn open(path: &Path) -> Result<File> {
-    // Asked for before opening: to open a pipe waits for whoever writes to it.
+    // Checked before opening, because opening a pipe waits for a writer.
     let kind = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     check_regular(path, &kind)?;
     File::open(path).map_err(|error| unreadable(path, &error))
 }
 
-/// Whether there is anything at `path`, which then is a regular file: what is optional may be left out, but not be
-/// something else.
+/// Whether an optional regular file is at `path`. Anything else there is refused.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for a folder, a pipe, a device, or a link that leads nowhere.
@@ -40,18 +39,18 @@ pub fn is_there(path: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// What there is at a path.
+/// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// A folder, or a link to one.
     Folder,
     /// A regular file, or a link to one.
     File,
-    /// Nothing, or nothing that can be looked at: a link that leads nowhere, a folder that may not be read.
+    /// Nothing, or something that cannot be examined: a link that leads nowhere, a folder that may not be read.
     Nothing,
 }
 
-/// What there is at `path`, where a folder or a file may be meant.
+/// Tells what is at `path`, where a folder or a file may be meant.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for a pipe, a device or a socket.
@@ -67,7 +66,7 @@ pub fn place(path: &Path) -> Result<Place> {
     }
 }
 
-/// What is neither.
+/// Words for what is neither a file nor a folder.
 const NO_FILE: &str = "a pipe or a device";
 
 fn check_regular(path: &Path, kind: &Metadata) -> Result<()> {
@@ -85,7 +84,7 @@ fn check_regular(path: &Path, kind: &Metadata) -> Result<()> {
 /// The content of a regular file.
 ///
 /// # Errors
-/// As [`open`]; also a file that is larger than this machine's memory.
+/// As [`open`]; also for a file larger than this machine's memory.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let file = open(path)?;
     let size = file.metadata().map_or(0, |found| found.len());
@@ -96,12 +95,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// The text of a regular UTF-8 file, without the byte order mark that some editors write.
 ///
 /// # Errors
-/// As [`read`]; also a file that is not UTF-8, with the line where it ceases to be.
+/// As [`read`]; also for a file that is not UTF-8, with the line of the first wrong byte.
 pub fn read_text(path: &Path) -> Result<String> {
     text(read(path)?, &path.display().to_string())
 }
 
-/// Bytes of a description, at most. Its values can take a hundred times as much memory as its text.
+/// Most bytes of a description. Its values can take a hundred times as much memory as its text.
 const DESCRIPTION: u64 = 8 << 20;
 
 /// The text of a file that describes something: a configuration, a tokenizer's settings, a template, an experiment.
@@ -130,7 +129,7 @@ pub fn read_text_within(path: &Path, most: u64) -> Result<String> {
 /// The text on standard input, which may be a pipe.
 ///
 /// # Errors
-/// As [`text`]; also more bytes than this machine's memory.
+/// As [`text`]; also for more bytes than this machine's memory.
 pub fn standard_input() -> Result<String> {
     const NAME: &str = "standard input";
     let mut bytes = Vec::new();
@@ -149,7 +148,7 @@ pub fn standard_input() -> Result<String> {
 /// Bytes of the file called `name` as text, without a byte order mark.
 ///
 /// # Errors
-/// Bytes that are not UTF-8, with the line where they cease to be.
+/// If the bytes are not UTF-8, with the line of the first wrong byte.
 pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -1,5 +1,5 @@
-//! What files can do to the libraries that read them, as errors: the tokenizer and regular expression crates panic on
-//! some, and a pattern or a template may run without an end. What nobody thought of is said in a line.
+//! Turns panics and endless work in libraries that read files into errors. The tokenizer and regular expression crates
+//! panic on some files, and a pattern or a template may never end. Any other panic is reported in one line.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -18,8 +18,8 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `act` returns, or the message of the panic that ended it, which is not printed. Anything that `act` was
-/// changing is to be thrown away after a panic.
+/// Returns what `act` returns, or the message of the panic that ended it. The panic is not printed. After a panic,
+/// throw away anything that `act` was changing.
 pub fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -36,8 +36,8 @@ pub fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|payload| message(payload.as_ref()))
 }
 
-/// Makes a panic, the first one, be said in one line as a fault of the program, with a backtrace only where
-/// `RUST_BACKTRACE` is set. To be called once, by the program.
+/// Makes the first panic print one line that calls it a fault of the program, with a backtrace only if `RUST_BACKTRACE`
+/// is set. The program calls this once.
 pub fn say_faults() {
     static SAID: AtomicBool = AtomicBool::new(false);
     set_hook(Box::new(|info| {
@@ -57,12 +57,12 @@ pub fn say_faults() {
     }));
 }
 
-/// What `act` returns; none if it panicked, which has been said.
+/// Returns what `act` returns. None if it panicked; the panic has been printed.
 pub fn caught<T>(act: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(act)).ok()
 }
 
-/// Bounds on the time and memory of what runs in [`within`].
+/// Limits on time and memory of an act under [`within`].
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Wall-clock time after which the act is given up.
@@ -73,11 +73,11 @@ pub struct Limits {
     pub stack: usize,
 }
 
-/// How often [`within`] looks at time and memory.
+/// Interval at which [`within`] checks time and memory.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// What `act` returns on a thread of its own, or in words why it was given up: it panicked, or passed a limit. An act
-/// that passed a limit cannot be stopped. It is left to run, so that the program should end soon.
+/// Runs `act` on a thread of its own. Returns its result, or in words why it was given up: it panicked, or passed a
+/// limit. An act that passed a limit cannot be stopped and goes on, so the program should end soon.
 pub fn within<T: Send + 'static>(
     limits: Limits,
     act: impl FnOnce() -> T + Send + 'static,
@@ -88,7 +88,7 @@ pub fn within<T: Send + 'static>(
     thread::Builder::new()
         .stack_size(limits.stack)
         .spawn(move || {
-            // Nobody listens any more once it was given up.
+            // The receiver is gone if the act was given up.
             let _ = sender.send(guarded(act));
         })
         .map_err(|error| format!("no thread for it: {error}"))?;
@@ -108,8 +108,8 @@ pub fn within<T: Send + 'static>(
     }
 }
 
-/// What `act` returns. Where it takes longer than `time` the program ends, with exit code 2 and the line that `says` makes:
-/// nothing can stop a search for a pattern from outside.
+/// Returns what `act` returns. If that takes longer than `time`, prints the line that `says` makes and ends the program
+/// with exit code 2: a search for a pattern cannot be stopped from outside.
 pub fn or_end<T>(
     time: Duration,
     says: impl FnOnce() -> String + Send + 'static,
@@ -122,7 +122,7 @@ pub fn or_end<T>(
             std::process::exit(2);
         }
     };
-    // Without a thread to be had it goes unwatched.
+    // If no thread can be started, the time is not watched.
     let _ = thread::Builder::new().stack_size(STACK).spawn(watch);
     let result = act();
     drop(done);

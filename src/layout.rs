@@ -1,16 +1,16 @@
-//! How wide text for a terminal may be, and how it is wrapped.
+//! Width of text for a terminal, and wrapping.
 
 use std::io::stdout;
 
 use terminal_size::{Width, terminal_size_of};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns where nothing says how many there are, and the most that prose is wrapped to.
+/// Columns to assume if the width is unknown, and the greatest width of prose.
 pub(crate) const READABLE: usize = 100;
-/// Tables are not made to fit fewer.
+/// Least width that tables are laid out for, in columns.
 const NARROWEST: usize = 80;
 
-/// Columns of a line on standard output: `COLUMNS` where it is set to a number, else those of the terminal, else
+/// Columns of a line on standard output: `COLUMNS` if it is set to a number, else those of the terminal, else
 /// [`READABLE`]; at least 80.
 pub(crate) fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok();
@@ -23,8 +23,8 @@ pub(crate) fn width() -> usize {
         .max(NARROWEST)
 }
 
-/// Breaks `text` after `separator` into lines of at most `width` columns, and within a part only
-/// if the part alone is wider. Spaces at a break are dropped. At least one line.
+/// Breaks `text` after `separator` into lines of at most `width` columns. Breaks within a part only if the part alone
+/// is wider. Drops spaces at a break. Returns at least one line.
 pub(crate) fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut filled = 0;
@@ -52,8 +52,8 @@ pub(crate) fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {
         .collect()
 }
 
-/// Columns of a table, `widths` wide with `gap` between them, in groups that stand one below the other: each has as many
-/// as fit into `width` beside something that takes `beside`, and one at least.
+/// Splits the columns of a table, `widths` wide with `gap` between them, into groups to be printed one below the other.
+/// Each group has as many columns as fit into `width` beside something `beside` wide, and at least one.
 pub(crate) fn groups(widths: &[usize], gap: usize, beside: usize, width: usize) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut filled = width;
@@ -71,8 +71,8 @@ pub(crate) fn groups(widths: &[usize], gap: usize, beside: usize, width: usize) 
     groups
 }
 
-/// `text` as lines of at most `width` columns, each ended: the first so many columns in as the first of `indents` says,
-/// the others as the second.
+/// Wraps `text` into lines of at most `width` columns, each with a line end. Indents the first line by `indents[0]`
+/// columns and the others by `indents[1]`.
 pub(crate) fn paragraph(text: &str, separator: char, indents: [usize; 2], width: usize) -> String {
     let text = text.trim_start();
     let [first, others] = indents;
@@ -87,8 +87,8 @@ pub(crate) fn paragraph(text: &str, separator: char, indents: [usize; 2], width:
     out
 }
 
-/// `text` beside `head`, in lines of at most `width` columns, each ended: the text starts `indent` columns in, and
-/// below `head` where that is wider.
+/// Sets `text` beside `head`, in lines of at most `width` columns, each with a line end. The text starts at column
+/// `indent`, below `head` if that is wider.
 pub(crate) fn beside(head: &str, text: &str, indent: usize, width: usize) -> String {
     let mut out = String::new();
     let mut head = head.to_owned();

@@ -1,14 +1,20 @@
 //! spindle compares KV-cache compression methods on real models.
 //!
-//! Data flows one way, and a module uses only those before it, which `tests/library/structure.rs` checks:
+//! Data flows one way. A module uses only those before it in this list, which `tests/library/structure.rs` checks:
 //!
-//! `error`, `profile`, `terminal`, `layout`, `memory`, `disk`, `files`, `archive`, `guard`, `typed`, `toml_text` (what is bad input,
-//! what took how long, what is printed and how wide, what fits, what is read, what may panic) -> `kernel` (arithmetic over
-//! slices) -> `source` (files of a model) -> `store` (what a cache holds), `attend` (how it is attended to), `model`, `load`
-//! (one decoder) -> `compress` (methods) -> `generate` (prefill once, decode cells together) -> `dataset`, `task` (samples
-//! and metrics) -> `experiment` (TOML to cells) -> `record` (CSV) -> `run` (the loop) -> `report`, `inspect` (facts of one
-//! prompt), `plot`;
-//! `cli` and `cmd` are the program around it.
+//! - `error`, `profile`, `terminal`, `layout`, `memory`, `disk`, `files`, `archive`, `guard`, `typed`, `toml_text`:
+//!   errors, timing, printing, limits of memory and disk, reading of files, panics
+//! - `kernel`: arithmetic over slices
+//! - `source`: the files of a model
+//! - `store`, `attend`, `model`, `load`: the cache, attention to it, and one decoder
+//! - `compress`: the methods
+//! - `generate`: one prefill, compressed for every cell; caches decoded together
+//! - `dataset`, `task`: samples and metrics
+//! - `experiment`: TOML to cells
+//! - `record`: rows of CSV
+//! - `run`: the loop over samples
+//! - `report`, `inspect`, `plot`: tables, facts of one prompt, figures
+//! - `cli`, `cmd`: the program around it
 
 mod archive;
 pub mod attend;

@@ -1,4 +1,4 @@
-//! The files of a model to a model in memory.
+//! Loads the files of a model into memory.
 
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ pub struct Loaded {
     pub model: Model,
     /// The model's own tokenizer, with its chat template if it has one.
     pub tokenizer: Arc<ModelTokenizer>,
-    /// What a reader of the results should know of the files: tensors that the model does not use, keys that are not
-    /// known. A line each; the program prints them and `run.json` keeps them.
+    /// Notes on the files for a reader of the results: tensors that the model does not use, keys that are not known.
+    /// One line each; the program prints them and `run.json` keeps them.
     pub notes: Vec<String>,
 }
 
-/// The model of `model_files`; `chat`: what the user chose about its chat template.
+/// Loads the model of `model_files`. `chat`: options of its chat template.
 ///
 /// # Errors
 /// Files that are damaged, or of an architecture that is not supported, by name.
 pub fn load(model_files: &ModelFiles, chat: &ChatOptions, device: &Device) -> Result<Loaded> {
-    // Before the tokenizer: a file that is damaged, or a model that is not supported, is named as such.
+    // Before the tokenizer, so that a damaged file or an unsupported model is named first.
     let (config, weights) = match &model_files.kind {
         ModelFileKind::Gguf(paths) => {
             let weights = Weights::open_gguf(paths)?;
@@ -67,8 +67,8 @@ pub fn load(model_files: &ModelFiles, chat: &ChatOptions, device: &Device) -> Re
     })
 }
 
-/// Compares the tokenizer's ids with the rows of the embedding. A note, where tokens that were added to the vocabulary
-/// have none: they may never be used.
+/// Compares the tokenizer's ids with the rows of the embedding. Returns a note if added tokens have no row, as these
+/// may never be used.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) where tokens of the vocabulary itself have no row.
@@ -100,10 +100,10 @@ fn vocabulary(
 }
 
 impl Loaded {
-    /// What `build` makes for prompts that take at most so many tokens with their answers.
+    /// Calls `build` with the most tokens that a prompt and its answer may take together.
     ///
     /// # Errors
-    /// Those of `build`. Where it is the sliding window alone that leaves too few tokens, the error says so.
+    /// Errors of `build`. If only the sliding window leaves too few tokens, the error says so.
     pub fn within_context<T>(&self, build: impl Fn(usize) -> Result<T>) -> Result<T> {
         let config = &self.model.config;
         build(config.max_prompt()).map_err(|error| match &config.window_note {
@@ -113,7 +113,7 @@ impl Loaded {
     }
 }
 
-/// Prints what a reader should know of the files on standard error, once for each run of the program.
+/// Prints the notes on the files on standard error, once for each run of the program.
 pub fn print_notes(notes: &[String]) {
     notes.iter().for_each(|note| terminal::note(note));
 }

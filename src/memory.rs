@@ -1,4 +1,4 @@
-//! What fits into this machine's memory, asked before it is allocated.
+//! Checks that data fits into this machine's memory before it is allocated.
 
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshK
 
 use crate::bad_input;
 
-/// Bytes of memory that this process may use: the machine's, or its control group's limit where that is lower.
+/// Bytes of memory that this process may use: the machine's, or the limit of its control group if that is lower.
 pub(crate) fn total() -> u64 {
     static TOTAL: LazyLock<u64> = LazyLock::new(|| {
         let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());

@@ -1,5 +1,5 @@
-//! Where the time of a run goes: seconds by stage, on the thread that runs it. Stages do not overlap: what is timed
-//! within another is taken out of it, so that they add up to the wall time.
+//! Measures where the time of a run goes: seconds by stage, on the thread that runs it. Stages do not overlap: a stage
+//! within another is not counted in the outer one, so that all add up to the wall time.
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 /// What a run spends its time on, in the order it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Whatever none of the others is.
+    /// Everything that is in no other stage.
     Rest,
-    /// Files to a model in memory, fetching included.
+    /// Fetching and loading the model.
     Load,
-    /// Texts to samples.
+    /// Building samples from texts.
     Tokenise,
-    /// Prompts through the model.
+    /// Prefilling prompts.
     Prefill,
-    /// What does not depend on a size: scores, rankings, what is alike.
+    /// Making plans, which do not depend on a size: scores, rankings, similarity graphs.
     Score,
-    /// Sizes solved for, and caches made.
+    /// Solving for sizes and building caches.
     Compress,
-    /// Questions after compression, and right answers under teacher forcing.
+    /// Feeding questions after compression, and scoring answers under teacher forcing.
     Force,
-    /// Answers, token by token.
+    /// Decoding answers token by token.
     Decode,
-    /// Rows and answers written to the results folder.
+    /// Writing rows and answers to the results folder.
     Record,
 }
 
@@ -54,7 +54,7 @@ struct Profile {
 }
 
 impl Profile {
-    /// Books the time since the last call under what has been going on.
+    /// Adds the time since the last call to the current stage, and to its attention if that is running.
     fn book(&mut self) {
         let now = Instant::now();
         let passed = now - self.since;
@@ -76,7 +76,7 @@ thread_local! {
     });
 }
 
-/// Runs `work` as `stage`, and goes back to the stage before.
+/// Runs `work` as `stage`, then returns to the stage before.
 pub(crate) fn stage<T>(stage: Stage, work: impl FnOnce() -> T) -> T {
     let before = PROFILE.with_borrow_mut(|profile| {
         profile.book();
@@ -90,7 +90,7 @@ pub(crate) fn stage<T>(stage: Stage, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Runs `work` as the attention of whichever stage it is.
+/// Runs `work` as attention within the current stage.
 pub(crate) fn attention<T>(work: impl FnOnce() -> T) -> T {
     let attending = |on| {
         PROFILE.with_borrow_mut(|profile| {

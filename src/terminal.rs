@@ -1,18 +1,19 @@
-//! What the program prints, all of it through here: nothing from a file can steer the terminal.
+//! Prints everything that the program prints, and escapes control characters, so that text from a file cannot steer the
+//! terminal.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 
-/// Characters of a line that is said on standard error, at most: a name or value from a file can be very long.
+/// Most characters of a line on standard error: a name or value from a file can be very long.
 const LONGEST: usize = 1200;
 
-/// Writes results to standard output, with control characters but for line ends and tabs as `\u001b`, which JSON reads
-/// as what they were. That their reader has gone, as in `| head`, is no error.
+/// Writes results to standard output. Control characters other than line ends and tabs become `\u001b` and the like,
+/// which JSON reads back. A reader that has gone, as in `| head`, is no error.
 ///
 /// # Errors
-/// That they cannot be written.
+/// If they cannot be written.
 pub fn say(text: &str) -> Result<()> {
     let text = escaped(text, |c| c == '\n' || c == '\t');
     match std::io::stdout().lock().write_all(text.as_bytes()) {
@@ -23,18 +24,18 @@ pub fn say(text: &str) -> Result<()> {
     }
 }
 
-/// Says a line on standard error.
+/// Prints a line on standard error.
 pub fn tell(text: &str) {
-    // Where it cannot be written there is nobody to tell.
+    // An error cannot be reported anywhere else.
     let _ = writeln!(std::io::stderr().lock(), "{}", line(text));
 }
 
-/// Says on standard error what a reader should know.
+/// Prints a note on standard error.
 pub fn note(text: &str) {
     tell(&format!("note: {text}"));
 }
 
-/// Says on standard error what may not be as wanted.
+/// Prints a warning on standard error.
 pub fn warn(text: &str) {
     tell(&format!("warning: {text}"));
 }
@@ -45,7 +46,7 @@ pub fn line(text: &str) -> String {
     cut(&escaped(&text, |_| false), LONGEST)
 }
 
-/// Text on one line, for use in a message: of more than `longest` characters the beginning and the end.
+/// Puts text on one line for a message. Of more than `longest` characters it keeps the beginning and the end.
 pub fn cut(text: &str, longest: usize) -> String {
     let text = text.replace(['\n', '\r'], " ");
     let count = text.chars().count();

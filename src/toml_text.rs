@@ -1,4 +1,4 @@
-//! The text of a TOML file to what it describes.
+//! Parses the text of a TOML file.
 
 use anyhow::Result;
 use serde::de::DeserializeOwned;
@@ -7,10 +7,10 @@ use crate::bad_input;
 use crate::terminal;
 use crate::typed;
 
-/// Characters of a line that a message shows.
+/// Most characters of a line that a message shows.
 const SHOWN: usize = 100;
 
-/// What `text` describes; `origin` names its file.
+/// Parses `text`; `origin` names its file.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) in one line: the file, the line with its text, what is wrong.
@@ -24,7 +24,7 @@ fn located(error: &toml::de::Error, text: &str, origin: &str) -> anyhow::Error {
         return bad_input!("{origin}: {message}");
     };
     let line = text[..span.start].matches('\n').count() + 1;
-    // What spans lines is a table: its first line says nothing about what it lacks.
+    // An error that spans lines is about a table, whose first line does not show what is missing.
     if text[span].trim_end().contains('\n') {
         return bad_input!("{origin}:{line}: {message}");
     }

@@ -1,5 +1,5 @@
-//! Text to what it describes, by type. An error names the key, and what was expected in words: serde's own name types of
-//! the program, and no key.
+//! Reads JSON and tables of TOML by type. An error names the key and says in words what was expected; serde's own
+//! errors name types of the program, and no key.
 
 use std::fmt::{self, Display, Formatter};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Error;
 
-/// What is wrong with a text of JSON.
+/// An error in JSON text.
 #[derive(Debug)]
 pub struct Malformed {
     /// The key, what was found and what was expected, in words.
@@ -29,7 +29,7 @@ impl Display for Malformed {
     }
 }
 
-/// What `text`, which is JSON, describes.
+/// Parses the JSON `text`.
 ///
 /// # Errors
 /// What is wrong, and where.
@@ -39,7 +39,7 @@ pub(crate) fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Malformed> {
         let said = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let what = words(said.strip_suffix(&place).unwrap_or(&said));
-        // A text that ends early is wrong as a whole.
+        // If the text ends early, the error is not about a key.
         let key = key.filter(|_| !error.is_eof());
         Malformed {
             what: with_key(key, what),
@@ -53,7 +53,7 @@ pub(crate) fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Malformed> {
     Ok(value)
 }
 
-/// What a table of TOML describes.
+/// Reads a table of TOML.
 ///
 /// # Errors
 /// What is wrong, in one line.
@@ -64,7 +64,7 @@ pub(crate) fn table<T: DeserializeOwned>(table: toml::Table) -> Result<T, String
     })
 }
 
-/// The key that an error is about; none for the whole.
+/// The key that an error is about. None if it is about the whole text.
 fn key<E>(error: &Error<E>) -> Option<String> {
     let key = error.path().to_string();
     (key != "." && !key.starts_with('?')).then_some(key)
@@ -77,7 +77,7 @@ fn with_key(key: Option<String>, what: String) -> String {
     }
 }
 
-/// Types of the program as serde names them, and what they are to a reader.
+/// Names of the program's types in serde's errors, and words for them.
 static TYPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let types = [
         (r"\b(u8|u16|u32|u64|usize)\b", "a whole number, 0 or more"),
@@ -98,18 +98,18 @@ static TYPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     types.into_iter().map(compiled).collect()
 });
 
-/// A part of a tokenizer whose kind is not known, as the `tokenizers` crate has it.
+/// How the `tokenizers` crate names a part of a tokenizer of unknown kind.
 static UNTAGGED: LazyLock<Regex> = LazyLock::new(|| {
     let pattern =
         r"data did not match any variant of untagged enum (\w+?)(Wrapper|Untagged|Type|$)";
     Regex::new(pattern).expect("a pattern")
 });
 
-/// An error of serde_json within another, as the program's own notation has it.
+/// An error of serde_json in Rust's debug notation, as it appears within another error.
 static WITHIN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"Error\("(.*?)", line: \d+, column: \d+\)"#).expect("a pattern"));
 
-/// What serde says, in plain words on one line.
+/// Puts an error of serde in plain words on one line.
 pub(crate) fn words(said: &str) -> String {
     let said = said.trim().replace('\n', " ");
     let said = WITHIN.replace_all(&said, "$1");
@@ -120,7 +120,7 @@ pub(crate) fn words(said: &str) -> String {
         "unit variant, expected string only",
         "not a name, expected one",
     );
-    // What was found stands before, and may look like anything.
+    // The value found stands before this and may hold any text.
     let Some((found, expected)) = said.rsplit_once(", expected ") else {
         return said;
     };

@@ -67,7 +67,7 @@ impl Attention for Host {
     }
 }
 
-/// Rotates the heads of tokens at `positions` in place, `width` elements each.
+/// Rotates `rows`, `[positions, width]`, head by head in place, each token to its position.
 fn rotate(rule: &Rule, rows: &mut [f32], width: usize, head_dim: usize, positions: &[usize]) {
     let Some(rope) = &rule.rope else { return };
     rows.par_chunks_mut(width)
@@ -80,7 +80,7 @@ fn rotate(rule: &Rule, rows: &mut [f32], width: usize, head_dim: usize, position
         });
 }
 
-/// One sequence. Returns what its heads put out, and a fault.
+/// Attends the new tokens of one sequence. Returns the attention output and the first fault.
 fn attend(
     rule: &Rule,
     layer: &mut LayerStore,
@@ -116,8 +116,8 @@ fn attend(
     (output, fault)
 }
 
-/// Attends queries `[n, heads, head_dim]`, not rotated, at `positions`, each to everything that is held, and appends
-/// nothing. Returns `[n, heads * head_dim]`.
+/// Attends queries `[n, heads, head_dim]`, not rotated, at `positions`, each to every entry held. Appends nothing.
+/// Returns `[n, heads * head_dim]`.
 pub fn attend_held(
     rule: &Rule,
     layer: &LayerStore,

@@ -1,18 +1,18 @@
-//! Stored keys as queries meet them: rotated.
+//! Stored keys, rotated for attention.
 
 use std::ops::Range;
 
 use super::rule::Rule;
 use crate::store::{Part, Rotate};
 
-/// One head of a part, and the rule it is attended to by.
+/// One head of a part, and the rule of its layer.
 #[derive(Clone, Copy)]
 pub(super) struct Stored<'a> {
     pub part: &'a Part,
     pub head: usize,
     pub rotate: Rotate,
     pub rule: &'a Rule,
-    /// Entries that are attended to before these: the rank of the first.
+    /// Entries attended to before this run, which is the rank of its first entry.
     pub rank: usize,
 }
 
@@ -21,7 +21,7 @@ impl Stored<'_> {
         self.part.len(self.head)
     }
 
-    /// Rotates `keys` that were read: of `entries`, the first of which is number `first` of those that are attended to.
+    /// Rotates the decoded `keys` of `entries`. `first`: the number of the first of them among the entries attended to.
     pub(super) fn rotate(&self, keys: &mut [f32], entries: &[u32], first: usize) {
         let Some(rope) = &self.rule.rope else { return };
         let positions: Vec<u32> = match self.rotate {
@@ -37,7 +37,7 @@ impl Stored<'_> {
         rope.rotate_all(keys, &positions);
     }
 
-    /// Puts where the entries `span` are rotated to into `out`, in place of what it holds.
+    /// Replaces the contents of `out` by the positions that entries `span` are rotated to.
     pub(super) fn positions(&self, span: Range<usize>, out: &mut Vec<u32>) {
         let entries = &self.part.entries[self.head];
         if self.rotate == Rotate::ByRank {
@@ -54,14 +54,14 @@ impl Stored<'_> {
     /// The position of entry `i`.
     ///
     /// # Panics
-    /// When the run does not hold positions: a rule that needs them is not to be used with it.
+    /// If the run has no positions, which this rule needs.
     fn position(&self, i: usize) -> usize {
         let entries = &self.part.entries[self.head];
         entries.position(i).expect("entries with positions")
     }
 
-    /// Which of `count` entries, ascending, is the first that a token at `position` sees through the rule's window;
-    /// `entry` gives the number of each.
+    /// Returns which of `count` entries, ascending by position, is the first within the rule's window of a token at
+    /// `position`. `entry` gives the number of each in the head.
     pub(super) fn first_in_window(
         &self,
         count: usize,

@@ -1,4 +1,4 @@
-//! The running softmax of a panel of queries: sixteen rows side by side, an entry after the other.
+//! The running softmax of a panel of 16 queries, one per lane, entry after entry.
 
 use std::ops::Range;
 
@@ -7,14 +7,16 @@ use multiversion::multiversion;
 use super::state::Softmax;
 use crate::kernel::{LANES, simd};
 
-/// Which entries of a block each lane of a panel sees, from one on and up to another; lanes without a token see as many
-/// as any.
+/// The entries of a block that the query of each lane sees: `from[lane]..seen[lane]`. A lane without a token sees from
+/// 0 up to the last entry that any other lane sees.
 pub(super) struct Lanes {
     from: [usize; LANES],
     /// The largest of `from`.
     last_start: usize,
     pub seen: [usize; LANES],
+    /// The smallest of `seen`.
     least: usize,
+    /// The largest of `seen`.
     pub most: usize,
 }
 
@@ -38,7 +40,7 @@ impl Lanes {
     }
 }
 
-/// `scores`: `[n, LANES]` of the state rows from `first` on, turned into weights; those of hidden entries are 0.
+/// Turns `scores`, `[n, LANES]`, of the state rows from `first` on into weights. Weights of hidden entries are 0.
 #[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 pub fn weigh_lanes(
     scores: &mut [f32],
@@ -102,7 +104,8 @@ pub fn weigh_lanes(
     sums.copy_from_slice(&total);
 }
 
-/// Adds to `sums`, one for each entry, the weights that `scores`, `[n, LANES]`, have under each lane's final sum.
+/// Adds to `sums`, `[n]`, each entry's softmax weights summed over the lanes. `scores`: `[n, LANES]`; `log_sums`:
+/// base-2 logarithm of each lane's softmax denominator.
 #[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 pub fn add_lane_weights(scores: &[f32], lanes: &Lanes, log_sums: &[f32; LANES], sums: &mut [f32]) {
     let (rows, _) = scores.as_chunks::<LANES>();

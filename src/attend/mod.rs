@@ -1,5 +1,5 @@
-//! How new tokens attend to what a layer holds. `host` does it on the processor, in the stored forms; `plain` reads every
-//! entry back and is what tests compare with.
+//! Attention of new tokens to the entries of a layer. `host` computes it on the processor in the stored forms. `plain`
+//! decodes every entry; tests compare `host` with it.
 
 mod host;
 mod keys;
@@ -24,10 +24,10 @@ pub use rule::{Pass, Rule};
 
 use crate::store::{Fault, LayerStore};
 
-/// New tokens of one or several sequences in one layer, sequence after sequence, none of them rotated.
+/// New tokens of one or several sequences in one layer, sequence after sequence. Nothing is rotated yet.
 pub struct Batch<'a> {
-    /// Queries before RoPE, `[m, heads * head_dim]`. `m` is the number of new tokens, or less in a batch of one
-    /// sequence of which only the last `m` tokens are to attend.
+    /// Queries before RoPE, `[m, heads * head_dim]`. `m` is the number of new tokens. In a batch of one sequence it may
+    /// be less: then only the last `m` tokens attend.
     pub queries: &'a Tensor,
     /// Keys before RoPE, `[n, kv_heads * head_dim]`, for `n` new tokens over all sequences.
     pub keys: &'a Tensor,
@@ -37,11 +37,11 @@ pub struct Batch<'a> {
     pub spans: &'a [Range<usize>],
     /// Position of each token in its text, `[n]`, ascending within a sequence.
     pub positions: &'a [usize],
-    /// Whether the tokens are a text that is there already or were just decoded. It sets the order of the arithmetic.
+    /// Whether the tokens are given or were just generated. It sets the order of the arithmetic.
     pub pass: Pass,
 }
 
-/// What came of a batch.
+/// The result of a batch.
 pub struct Attended {
     /// Attention output of each query, `[m, heads * head_dim]`.
     pub output: Tensor,
@@ -49,11 +49,11 @@ pub struct Attended {
     pub faults: Vec<Option<Fault>>,
 }
 
-/// A way to attend.
+/// An implementation of attention.
 pub trait Attention: Send + Sync {
-    /// Appends the new tokens of each sequence to its layer and attends their queries causally to all that it holds.
-    /// The attention that each entry draws is added to `drawn`, for each query head, where it is asked for: in a batch
-    /// of one sequence.
+    /// Appends the new tokens of each sequence to its layer and attends their queries causally to all entries held. If
+    /// `drawn` is given, adds to it the attention that each entry draws, per query head; the batch must then be one
+    /// sequence.
     ///
     /// # Errors
     /// If a tensor cannot be read or made.

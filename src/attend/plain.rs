@@ -1,4 +1,4 @@
-//! Attention by its definition, over every entry read back: slow, and what the stored forms are compared with.
+//! Attention by its definition, over every decoded entry. It is slow; tests compare the stored forms with it.
 
 use candle_core::{Result, Tensor};
 
@@ -55,7 +55,7 @@ impl Attention for Plain {
     }
 }
 
-/// One token's queries, `[heads, head_dim]`, over all that is held.
+/// Attends one token's queries, `[heads, head_dim]`, to all entries held.
 fn attend_token(
     rule: &Rule,
     layer: &LayerStore,
@@ -104,7 +104,7 @@ fn attend_token(
     output
 }
 
-/// Keys, rotated, and values that a query head sees from `position`, `[n, head_dim]` each.
+/// Rotated keys, and values, that a query head sees from `position`, `[n, head_dim]` each.
 pub fn held(
     rule: &Rule,
     layer: &LayerStore,
@@ -152,7 +152,7 @@ fn ranked(
     (keys, values, ranks)
 }
 
-/// Which of a run's heads a query head reads, and which member of its group it is.
+/// The head of a run that a query head reads, and the query head's number among those that share it.
 fn store_of(run: &Run, kv_heads: usize, head: usize, group: usize) -> (usize, usize) {
     match run.heads() == kv_heads {
         true => (head / group, head % group),

@@ -36,8 +36,8 @@ pub enum RopeScaling {
 /// Positions of the first block of the table. Each later block has as many as all before it together.
 const FIRST_BLOCK: usize = 1024;
 
-/// Cosines and sines for positions `0..max_len`, in blocks that are worked out when a position of theirs is first
-/// asked for: a model that states a context of a million positions costs what its prompts need.
+/// Cosines and sines for positions `0..max_len`, in blocks that are computed when one of their positions is first used.
+/// A model with a context of a million positions then costs only what its prompts need.
 pub struct Rope {
     max_len: usize,
     /// `head_dim / 2` of them, scaling applied.
@@ -159,7 +159,7 @@ fn rotate_all(
     }
 }
 
-/// Eight elements at a time, read before any is written: the compiler does not find out by itself that they may be.
+/// Rotates eight elements at a time, all read before any is written, which the compiler needs to vectorise.
 #[inline(always)]
 fn turn(row: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (first, second) = row.split_at_mut(cos.len());

@@ -1,25 +1,25 @@
-//! How a layer attends, and how its tokens come.
+//! The rule that a layer attends by, and how its tokens come.
 
 use std::f32::consts::LOG2_E;
 use std::sync::Arc;
 
 use super::rope::Rope;
 
-/// How a layer attends.
+/// The rule that a layer attends by.
 #[derive(Clone)]
 pub struct Rule {
-    /// What products of queries and keys are multiplied by: `1 / sqrt(head_dim)` but for few models.
+    /// Factor on the products of queries and keys: `1 / sqrt(head_dim)` in most models.
     pub scale: f32,
-    /// Scores are bounded by `softcap * tanh(score / softcap)` (Gemma 2).
+    /// Soft cap: scores become `softcap * tanh(score / softcap)` (Gemma 2).
     pub softcap: Option<f32>,
-    /// A token sees itself and the tokens before it, so many in all.
+    /// Number of tokens that a token sees, itself included. None: all before it.
     pub window: Option<usize>,
-    /// None: positions play no part (NoPE).
+    /// Rotary embedding. None: positions have no effect (NoPE).
     pub rope: Option<Arc<Rope>>,
 }
 
 impl Rule {
-    /// The usual one: scores over the root of the head dimension, no cap and no window.
+    /// The rule of most models: scale `1 / sqrt(head_dim)`, no cap, no window.
     pub fn new(head_dim: usize, rope: Option<Arc<Rope>>) -> Self {
         Self {
             scale: 1.0 / (head_dim as f32).sqrt(),
@@ -46,11 +46,11 @@ impl Rule {
     }
 }
 
-/// How new tokens come. It decides how they attend, never how many there are: so what a token's result is does not
-/// depend on which others are processed beside it.
+/// How new tokens come. It sets the order of the arithmetic; the number of tokens does not. A token's result is
+/// therefore batch-invariant: it does not depend on the tokens processed beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
-    /// Successive tokens of a text that is there already: a prompt, a question, an answer that is scored.
+    /// Successive tokens of a given text: a prompt, a question, an answer that is scored.
     Sequence,
     /// One token, just generated.
     Step,

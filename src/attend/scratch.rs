@@ -1,4 +1,4 @@
-//! Buffers of attention that each thread uses again.
+//! Thread-local scratch of attention.
 
 use std::cell::Cell;
 
@@ -30,7 +30,7 @@ thread_local! {
     static SCRATCH: Cell<AttentionScratch> = Cell::default();
 }
 
-/// Lends this thread's scratch of attention, see [`lend`].
+/// Calls `use_it` with this thread's scratch of attention, see [`lend`].
 pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut AttentionScratch) -> T) -> T {
     lend(&SCRATCH, use_it)
 }

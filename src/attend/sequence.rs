@@ -1,4 +1,5 @@
-//! The tokens of a sequence, many to an entry: they attend block by block to entries that are read back.
+//! Attention of a sequence of tokens. A task takes up to 64 tokens of one KV head, decodes its entries to f32 block by
+//! block, and attends all of its tokens to each block.
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use super::scratch::{AttentionScratch, with_scratch};
 use super::softmax::Attending;
 use crate::store::{LayerStore, Rotate, Run, SEQUENCE_BLOCK, blocks, room};
 
-/// Tokens whose queries one task attends with, so that a long prefill has many tasks.
+/// Tokens per task, few enough that a long prefill has many tasks.
 const TOKENS: usize = 64;
 
 /// Queries of successive tokens, `[n, heads, head_dim]`, not rotated, at their positions.
@@ -18,7 +19,8 @@ const TOKENS: usize = 64;
 pub(super) struct Queries<'a> {
     pub rows: &'a [f32],
     pub positions: &'a [usize],
-    /// Whether each sees the entries of the tokens up to itself only, which are the last that are held; else all see all.
+    /// Whether each token sees the entries up to its own only, which are the last entries held. Else every token sees
+    /// every entry.
     pub causal: bool,
 }
 
@@ -27,7 +29,7 @@ impl Queries<'_> {
         self.positions.len()
     }
 
-    /// How many of the last entries token `t` does not see.
+    /// Number of last entries that token `t` does not see.
     fn hidden(&self, t: usize) -> usize {
         match self.causal {
             true => self.len() - 1 - t,
@@ -36,8 +38,8 @@ impl Queries<'_> {
     }
 }
 
-/// Attends every query to what the layer holds. Returns `[n, heads * head_dim]`. The attention that each entry draws is
-/// added to `drawn`, for each query head, by its number over all runs.
+/// Attends every query to the entries of the layer. Returns `[n, heads * head_dim]`. Adds the attention that each entry
+/// draws to `drawn`, per query head, by the entry's number over all runs.
 pub(super) fn attend(
     rule: &Rule,
     layer: &LayerStore,
@@ -84,7 +86,7 @@ pub(super) fn attend(
     out
 }
 
-/// Some tokens of the query heads of one KV head.
+/// A task: some tokens of the query heads of one KV head.
 struct QueryBlock<'a> {
     rule: &'a Rule,
     layer: &'a LayerStore,
@@ -95,8 +97,8 @@ struct QueryBlock<'a> {
 }
 
 impl QueryBlock<'_> {
-    /// What the heads put out, per query head in turn `[tokens, head_dim]`, and the attention that each entry draws,
-    /// `[group, entries]`, where it is asked for.
+    /// Returns the attention outputs, per query head `[tokens, head_dim]`, and, if `draws`, the attention that each
+    /// entry draws, `[group, entries]`.
     fn run(&self, draws: bool) -> (Vec<f32>, Vec<f32>) {
         let mut attending = self.attending();
         let mut rank = 0;
@@ -111,7 +113,7 @@ impl QueryBlock<'_> {
         (attending.finish(), columns)
     }
 
-    /// Runs, and whether new tokens were appended to each.
+    /// The runs of the layer, each with whether new tokens were appended to it.
     fn runs(&self) -> impl Iterator<Item = (&Run, bool)> {
         let prompt = self.layer.prompt.iter().map(|run| (&**run, false));
         prompt.chain([(&self.layer.open, self.queries.causal)])
@@ -145,7 +147,7 @@ impl QueryBlock<'_> {
         Attending::new(self.rule, rows, d, self.tokens.len(), Pass::Sequence)
     }
 
-    /// Attends to a run, `rank` entries after the first.
+    /// Attends to one run. `rank`: entries in the runs before it.
     fn absorb(&self, run: &Run, grows: bool, rank: usize, attending: &mut Attending) {
         let copies = run.heads() / self.layer.kv_heads();
         for copy in 0..copies {
@@ -175,7 +177,7 @@ impl QueryBlock<'_> {
         }
     }
 
-    /// Attends some query heads to `listed` entries, or to all.
+    /// Attends some query heads to the entries `listed`, or to all entries of the head.
     fn absorb_entries(
         &self,
         stored: &Stored<'_>,
@@ -203,7 +205,7 @@ impl QueryBlock<'_> {
         });
     }
 
-    /// Which of `all` entries, those of a list or of the head, token `t` sees.
+    /// The entries that token `t` sees, of the `all` entries of a list or of the head.
     fn visible(
         &self,
         stored: &Stored<'_>,
@@ -221,11 +223,11 @@ impl QueryBlock<'_> {
         stored.first_in_window(end, entry, self.position(t))..end
     }
 
-    /// The attention that each entry draws from each query head, `[group, entries]`: a second pass over the keys with the
-    /// rows' final softmax sums (H2O's heavy hitters), so that no matrix of `queries x entries` is ever held.
+    /// The attention that each entry draws from each query head, `[group, entries]` (H2O's heavy hitters). Makes a
+    /// second pass over the keys with the final softmax sums, so that no matrix of `queries x entries` is held.
     ///
     /// # Panics
-    /// Where query heads see different entries: an entry would have no one number.
+    /// If query heads see different entries: an entry then has no single number.
     fn drawn(&self, attending: &mut Attending) -> Vec<f32> {
         let entries: usize = self.layer.runs().map(|run| run.len(self.kv_head)).sum();
         let mut sums = vec![0.0; self.group * entries];
@@ -261,7 +263,7 @@ impl QueryBlock<'_> {
     }
 }
 
-/// Keys of the entries `block` of a list or of all, rotated, `[block, head_dim]`.
+/// Decodes and rotates the keys of entries `block` of a list or of all, `[block, head_dim]`.
 fn read_keys<'s>(
     stored: &'s Stored<'_>,
     listed: Option<&[u32]>,
@@ -287,7 +289,7 @@ fn read_keys<'s>(
     keys
 }
 
-/// Values of the same, `[block, head_dim]`.
+/// Decodes the values of the same entries, `[block, head_dim]`.
 fn read_values<'s>(
     stored: &'s Stored<'_>,
     listed: Option<&[u32]>,

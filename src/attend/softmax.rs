@@ -16,7 +16,7 @@ use crate::kernel::{LANES, Left, Out, Right, add_weighted, dots, product, simd};
 pub(super) struct Attending {
     dim: usize,
     tokens: usize,
-    /// Rows of state that each query head has: `tokens`, filled up to whole panels where there are panels.
+    /// Rows of state per query head: `tokens`, rounded up to whole panels if queries are in panels.
     stride: usize,
     /// Per query head in turn `[tokens, dim]`, scaled by the rule's scale and `log2 e`.
     queries: Vec<f32>,
@@ -164,9 +164,9 @@ impl Attending {
         self.scores = scores;
     }
 
-    /// Turns one row's `scores` of further entries (products with its scaled query; minus infinity for those it does not
-    /// see) into weights against the running maximum, rescaling what was summed before. The caller adds the weighted
-    /// values.
+    /// Turns the `scores` of further entries for one row into weights against the running maximum, and rescales the
+    /// row's sums. `scores`: products with the row's scaled query, minus infinity for entries that it does not see. The
+    /// caller adds the weighted values.
     pub(super) fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
         self.rule.cap(scores);
         weigh(
@@ -177,8 +177,8 @@ impl Attending {
         );
     }
 
-    /// Adds `sums`, `[members, dim]`, the weighted sum of a run's values, to what the single token of some query heads
-    /// has summed.
+    /// Adds `sums`, `[members, dim]`, the weighted sums of a run's values, to the outputs of the single token of query
+    /// heads `members`.
     pub(super) fn add_sums(&mut self, members: Range<usize>, sums: &[f32]) {
         for (member, sum) in members.zip(sums.chunks_exact(self.dim)) {
             let out = &mut self.state.out[member * self.stride * self.dim..][..self.dim];
@@ -186,8 +186,8 @@ impl Attending {
         }
     }
 
-    /// Adds to `sums`, one for each of `keys`, the attention it draws from all tokens of one query head: `[n, dim]`
-    /// rotated keys, of which token `t` sees `visible(t)`. All entries must have been absorbed, no others.
+    /// Adds to `sums`, `[n]`, the attention that each of `keys`, `[n, dim]` rotated, draws from all tokens of one query
+    /// head. Token `t` sees `visible(t)`. All entries must have been absorbed before, and no others.
     pub(super) fn add_drawn(
         &mut self,
         member: usize,
@@ -252,7 +252,7 @@ fn panels(rows: &[f32], dim: usize, tokens: usize, stride: usize) -> Vec<f32> {
     panels
 }
 
-/// Turns the scores of one row, which sees all of them, into weights relative to its maximum, and updates its state.
+/// Turns the scores of one row into weights relative to its maximum, and updates its state.
 #[multiversion(targets("x86_64+avx512f+fma", "x86_64+avx2+fma"))]
 fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
     if scores.is_empty() {
@@ -260,7 +260,8 @@ fn weigh(scores: &mut [f32], row: usize, dim: usize, state: &mut Softmax) {
     }
     let max = state.max[row].max(simd::max(scores));
     if max == f32::NEG_INFINITY {
-        // Minus infinity is an entry that the row does not see; NaN must not pass for one.
+        // A maximum of minus infinity means that the row sees no entry, unless a score is NaN, which must show in the
+        // result.
         if scores.iter().any(|score| score.is_nan()) {
             state.sum[row] = f32::NAN;
         }

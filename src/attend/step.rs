@@ -1,7 +1,7 @@
-//! One decoded token: it attends in the space of each form, entries held first, then itself.
+//! Attention of one decoded token in the space of each form: first to the entries held, then to itself.
 //!
-//! It is appended on the way. A form that looks for a place for the new vector compares it with what is read to attend
-//! anyway: from memory, that takes longer to read than to use.
+//! The token is appended on the way. A form with a codebook compares the new vector with the codewords that attention
+//! reads anyway: reading them from memory takes longer than the comparison.
 
 use std::ops::Range;
 
@@ -15,7 +15,8 @@ use super::tokens::Tokens;
 use crate::kernel::{Left, add_weighted};
 use crate::store::{Joining, LayerStore, Part, Rotate, Run, STEP_BLOCK, blocks, room, score_rows};
 
-/// Appends one token to the layer and attends its queries to all that is then held. Returns `[heads * head_dim]`.
+/// Appends one token to the layer and attends its queries to all entries, its own included. Returns
+/// `[heads * head_dim]`.
 pub(super) fn attend(rule: &Rule, layer: &mut LayerStore, new: &Tokens<'_>) -> Vec<f32> {
     let (kv_heads, d, position) = (layer.kv_heads(), layer.head_dim(), new.positions[0]);
     let group = new.queries.len() / (kv_heads * d);
@@ -77,11 +78,11 @@ pub(super) fn attend(rule: &Rule, layer: &mut LayerStore, new: &Tokens<'_>) -> V
     attended.concat()
 }
 
-/// How some query heads attend to one head of a part.
+/// One decoded token's attention from some query heads to one head of a part.
 struct Step<'a> {
     rule: &'a Rule,
     rotate: Rotate,
-    /// Entries that were attended to before.
+    /// Entries attended to before, which is the rank of the first entry here.
     rank: usize,
     /// Position of the token.
     position: usize,
@@ -99,7 +100,7 @@ impl Step<'_> {
         }
     }
 
-    /// Attends to what is held, all of it chosen from a prompt.
+    /// Attends to all entries of a head in a run of the prompt.
     fn held(&self, part: &Part, head: usize, attending: &mut Attending) {
         let len = part.len(head);
         with_scratch(|scratch| {
@@ -111,7 +112,7 @@ impl Step<'_> {
         });
     }
 
-    /// Appends a token, `[head_dim]` each, and attends to what is held and to it.
+    /// Appends a token's key and value, `[head_dim]` each, and attends to all entries, its own included.
     fn append(
         &self,
         part: &mut Part,
@@ -144,7 +145,7 @@ impl Step<'_> {
         });
     }
 
-    /// Puts the products of entries `span` with each query into columns `span` of the scores, `[members, stride]`.
+    /// Writes the products of entries `span` with each query to columns `span` of the scores, `[members, stride]`.
     fn score(
         &self,
         stored: &Stored<'_>,
@@ -182,7 +183,7 @@ impl Step<'_> {
         }
     }
 
-    /// Turns the scores of `len` entries into weights: nothing for those that a query head does not see.
+    /// Turns the scores of `len` entries into weights. Entries that a query head does not see get 0.
     fn weigh(
         &self,
         stored: &Stored<'_>,
@@ -217,7 +218,7 @@ impl Step<'_> {
         }
     }
 
-    /// The weighted sum of the first `held` values for each query head, by weights of `stride` columns.
+    /// Computes the weighted sum of the first `held` values for each query head, by weights of `stride` columns.
     fn sum(
         &self,
         part: &Part,
@@ -240,7 +241,7 @@ impl Step<'_> {
         part.values.finish(head, sums, joining, out);
     }
 
-    /// Adds the value of the newest entry, `held`.
+    /// Adds the weighted value of the newest entry, number `held`.
     fn add_newest(
         &self,
         part: &Part,

@@ -5,7 +5,7 @@ use super::rule::Pass;
 /// Each `[n, heads of its kind, head_dim]`.
 #[derive(Clone, Copy)]
 pub(super) struct Tokens<'a> {
-    /// Before RoPE, of the last tokens.
+    /// Queries before RoPE, of the last tokens: those that attend.
     pub queries: &'a [f32],
     /// Elements of the queries of a token.
     pub query_width: usize,

@@ -109,7 +109,8 @@ fn experiment(name: &str, text: &str, width: usize) -> Result<String> {
     Ok(about + &plan(&experiment, width))
 }
 
-/// Whatever is called `name`: a method, a task or one of the tasks that a kind makes, an experiment; or several of them.
+/// Whatever is called `name`: a method, a task or one of the tasks that a kind makes, an experiment; or several of
+/// them.
 fn named(name: &str, width: usize) -> Result<String> {
     let mut found = Vec::new();
     for info in method_infos() {

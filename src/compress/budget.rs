@@ -1,6 +1,7 @@
-//! How many entries each layer may keep per head: the same in all, or more in shallow layers and fewer in deep ones.
+//! Budgets: how many entries each layer keeps per head. The same in all layers, or more in shallow and fewer in deep
+//! ones.
 //!
-//! Budgets are entries *including* the observation window, one per layer, shallow first, never more than the `len` there are.
+//! Budgets count entries *including* the observation window: one per layer, shallow first, at most `len`.
 
 /// The same budget, `capacity`, in each layer.
 pub fn uniform(capacity: usize, len: usize, layers: usize) -> Vec<usize> {
@@ -10,9 +11,9 @@ pub fn uniform(capacity: usize, len: usize, layers: usize) -> Vec<usize> {
 /// PyramidKV as its paper states it: `k(layers - 1) = base / beta`, `k(0) = 2 base - k(layers - 1)`, linear in between,
 /// plus the window, where `base = capacity - window` (the paper's `k_total / m`) and `beta` is 20.
 ///
-/// Two things the paper leaves open: a shallow end that asks for more than there is is cut to it and the deep end raised
-/// so that the mean stays, as KVCache-Factory does; and each layer is rounded down, so that the mean is at most one entry short.
-/// A capacity of `len` or more keeps all; a capacity within the window keeps just that many.
+/// The paper leaves two things open. If the shallow end asks for more than `len`, it is cut to `len` and the deep end
+/// raised so that the mean stays, as in KVCache-Factory. Each layer is rounded down, so the mean is at most one entry
+/// short. A capacity of `len` or more keeps all; a capacity within the window keeps just that many.
 pub fn pyramid_paper(
     capacity: usize,
     len: usize,
@@ -36,10 +37,10 @@ pub fn pyramid_paper(
 
 /// PyramidKV as KVCache-Factory computes it (`PyramidKVCluster`), integer division and all; `beta` is 20.
 ///
-/// `len < capacity`: no compression. `len < 2 (capacity - window)`: flat. Else from
-/// `max = 2 base - base / beta` (cut to what there is) down by a whole number of entries per layer.
-/// The whole step makes the mean exceed `capacity` (64 gives 71.5 in 32 layers): report the mean, not the capacity.
-/// A single layer, for which the reference divides by zero, is flat; so is a capacity within the window, which it refuses.
+/// `len < capacity`: no compression. `len < 2 (capacity - window)`: flat. Else from `max = 2 base - base / beta` (cut
+/// to what there is) down by a whole number of entries per layer. The whole step makes the mean exceed `capacity` (64
+/// gives 71.5 in 32 layers): report the mean, not the capacity. A single layer, for which the reference divides by
+/// zero, is flat; so is a capacity within the window, which it refuses.
 pub fn pyramid_kvcf(
     capacity: usize,
     len: usize,
@@ -66,12 +67,11 @@ pub fn pyramid_kvcf(
 /// SpindleKV section 3.3 (eq. 4-6): the share of entries before the window falls linearly over the layers,
 /// for a mean share of all `len` entries of `retention`; `beta`, the least share at the deep end, is 0.05.
 ///
-/// With `r_c = (retention len - window) / (len - window)` and `alpha = (1 + beta) / 2`, the ends are
-/// `2 r_c - beta` and `beta` up to `alpha`, and `1` and `2 r_c - 1` above it. The paper prints `1 - 2 r_c`,
-/// which is negative and misses the mean; see docs/PAPER.md 1.4.
-/// It does not say what to do for `r_c <= beta`: here every layer keeps `r_c`, because flat is the one shape that neither
-/// goes under zero at an end nor gives deep layers more than shallow ones, and still has mean `r_c`.
-/// Each layer is rounded down. A retention that leaves less than the window keeps the window.
+/// With `r_c = (retention len - window) / (len - window)` and `alpha = (1 + beta) / 2`, the ends are `2 r_c - beta` and
+/// `beta` up to `alpha`, and `1` and `2 r_c - 1` above it. The paper prints `1 - 2 r_c`, which is negative and misses
+/// the mean; see docs/PAPER.md 1.4. It does not say what to do for `r_c <= beta`: here every layer keeps `r_c`, because
+/// flat is the one shape that neither goes under zero at an end nor gives deep layers more than shallow ones, and still
+/// has mean `r_c`. Each layer is rounded down. A retention that leaves less than the window keeps the window.
 pub fn spindle_linear(
     retention: f64,
     len: usize,
@@ -106,7 +106,7 @@ fn linear(shallow: f64, deep: f64, layers: usize) -> impl Iterator<Item = f64> {
     })
 }
 
-/// Rounds down, forgiving a value that arithmetic left a hair below a whole number.
+/// Rounds down, after adding a tolerance for a value that rounding left just below a whole number.
 fn floor(value: f64) -> usize {
     (value + 1e-6).floor() as usize
 }

@@ -15,9 +15,9 @@ pub struct Held {
     pub kv_head: usize,
     /// Ascending.
     pub positions: Vec<u32>,
-    /// How many heads keep each.
+    /// Number of query heads that keep each entry; 1 if they are stored apart.
     pub weights: Vec<u32>,
-    /// Each query head's places among the positions, where they differ.
+    /// Per query head, the places of its entries among `positions`. None if all keep the same.
     pub lists: Option<Vec<Indices>>,
 }
 
@@ -33,19 +33,19 @@ impl Held {
     }
 }
 
-/// The entries that each head of a layer holds: a KV head, or a query head where entries are stored for each.
+/// The entries that each head of a layer holds. Heads are KV heads, or query heads if entries are stored for each.
 pub struct Choice<'a> {
     layer: LayerView<'a>,
     of: Of<'a>,
-    /// What each head holds, once it is asked for.
+    /// What each head holds, computed on first use.
     held: Vec<OnceLock<Held>>,
 }
 
 /// How a choice is made.
 enum Of<'a> {
-    /// The last entries, so many, which `selecting` heads of a group keep.
+    /// The last `count` entries. `selecting`: query heads of a group that select for themselves, else 1.
     Last { count: usize, selecting: usize },
-    /// By rank, of the recent entries the first `recent`; `is_apart`: stored for each query head.
+    /// The best entries by rank, and the first `recent` of the recent entries. `is_apart`: stored for each query head.
     Ranked {
         ranked: Cow<'a, [Ranked]>,
         budget: Budget,
@@ -55,18 +55,18 @@ enum Of<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// Of all entries.
+    /// Chooses all entries.
     pub fn all(layer: LayerView<'a>) -> Self {
         Self::last(layer, layer.len(), 1)
     }
 
-    /// Of the last `count` entries; `selecting`: heads of a group that select for themselves.
+    /// Chooses the last `count` entries. `selecting`: query heads of a group that select for themselves, else 1.
     pub fn last(layer: LayerView<'a>, count: usize, selecting: usize) -> Self {
         let of = Of::Last { count, selecting };
         Self::new(layer, of, layer.geometry().kv_heads)
     }
 
-    /// What a share keeps, with the recent window or without it.
+    /// Chooses the entries that `share` keeps. `with_recent`: whether the recent window is among them.
     pub fn ranked(ranking: &'a Ranking<'a>, share: f64, with_recent: bool) -> Self {
         let budget = ranking.budget(share);
         let geometry = ranking.layer.geometry();
@@ -90,12 +90,12 @@ impl<'a> Choice<'a> {
         Self { layer, of, held }
     }
 
-    /// Heads of entries.
+    /// Number of heads that hold entries.
     pub fn heads(&self) -> usize {
         self.held.len()
     }
 
-    /// Entries of a head.
+    /// Number of entries of a head.
     pub fn len(&self, head: usize) -> usize {
         match &self.of {
             Of::Last { count, .. } => *count,
@@ -114,7 +114,7 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// What a head holds.
+    /// The entries of a head.
     pub fn held(&self, head: usize) -> &Held {
         self.held[head].get_or_init(|| self.make(head))
     }
@@ -168,7 +168,8 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Counts and bytes of what a head holds besides keys and values. `has_positions`: as of [`Held::entries`].
+    /// Counts entries, and bytes of their positions and lists; bytes of keys and values are not included.
+    /// `has_positions`: as in [`Held::entries`].
     pub fn footprint(&self, head: usize, has_positions: bool) -> Footprint {
         let len = self.len(head);
         let (kept, lists) = match &self.of {
@@ -200,9 +201,10 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Bytes of a head's lists, of `listed` places in all.
+    /// Bytes of a head's lists, which have `listed` places in all.
     fn list_bytes(&self, head: usize, listed: usize, recent: usize) -> u64 {
-        // A recent entry is in every list, and the last of them has the largest place: no list need be made to know.
+        // The last recent entry is in every list and has the largest place, so the type of each list is known without
+        // building it.
         if recent > 0 {
             return listed as u64 * Indices::width(self.len(head) - 1);
         }

@@ -1,5 +1,5 @@
-//! Where the draws of a method are seeded from: the experiment's seed, the sample and the method. So a sample's draws are
-//! its own, whatever was drawn before it and on how many threads.
+//! Seeds of a method's random draws. They follow from the experiment's seed, the sample and the method, so a sample's
+//! draws do not depend on earlier draws or on the number of threads.
 
 use sha2::{Digest, Sha256};
 

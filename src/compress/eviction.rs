@@ -1,8 +1,8 @@
-//! Eviction: score entries, rank them for each KV head, keep the best within each layer's budget and the recent
-//! window besides. Every method that drops entries after the prefill is this with its own scorer and budget.
+//! Eviction: scores entries, ranks them for each KV head, and keeps the best within each layer's budget besides the
+//! recent window. Every method that drops entries after the prefill is an eviction with its own score and budget.
 //!
-//! Only the prompt is evicted from, once; what is decoded later stays. SnapKV and PyramidKV are published so; for
-//! StreamingLLM, H2O and TOVA, which also evict while they decode, it is what kvpress and KVCache-Factory do.
+//! Entries of the prompt are evicted once, after the prefill; decoded entries stay. SnapKV and PyramidKV are published
+//! so. StreamingLLM, H2O and TOVA also evict while they decode; kvpress and KVCache-Factory run them as here.
 
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
@@ -25,7 +25,7 @@ pub enum Recent {
 }
 
 impl Recent {
-    /// How many there are under every budget, in a prompt of `len` tokens.
+    /// Number of recent entries under every budget, in a prompt of `len` tokens.
     fn least(self, len: usize) -> usize {
         match self {
             Self::Tokens(tokens) => tokens.min(len),
@@ -33,7 +33,7 @@ impl Recent {
         }
     }
 
-    /// How many there are among `kept` entries of a prompt of `len` tokens.
+    /// Number of recent entries among `kept` entries of a prompt of `len` tokens.
     pub fn among(self, kept: usize, len: usize) -> usize {
         match self {
             Self::Tokens(tokens) => tokens.min(len),
@@ -128,7 +128,7 @@ impl Eviction {
         budgets[layer.layer].clamp(least, len)
     }
 
-    /// Rankings, per KV head, of the entries that some budget could drop: those before the least recent window.
+    /// Ranks, per KV head, the entries that some budget could drop: those before the smallest recent window.
     ///
     /// # Errors
     /// A score that is not finite.

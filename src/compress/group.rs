@@ -1,4 +1,5 @@
-//! What the query heads that share a KV head do about their different scores (the GQA dilemma): rank apart, or merge.
+//! How the different scores of query heads that share a KV head are handled (the GQA dilemma): each head ranks for
+//! itself, or scores are merged.
 
 /// How the scores of the query heads of one group are reduced before pooling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,13 +12,12 @@ pub enum Grouping {
     Max,
     /// One ranking by the sum over the group. Ranks as [`Grouping::Mean`] does.
     Sum,
-    /// One ranking for all KV heads of a layer, by the mean over all of its query heads (TOVA): what is reduced is
-    /// the layer, not a group.
+    /// One ranking for all KV heads of a layer, by the mean over all of the layer's query heads (TOVA).
     Layer,
 }
 
 impl Grouping {
-    /// Rows that [`reduce`] gives for a group of this many query heads.
+    /// Number of rows that [`reduce`] returns for a group of this many query heads.
     pub fn rows(self, group: usize) -> usize {
         if self == Grouping::Unfold { group } else { 1 }
     }

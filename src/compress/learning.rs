@@ -1,4 +1,4 @@
-//! From the vectors of a codebook's heads to codewords: which learner, on which thresholds, and what a codeword is.
+//! Learns codewords from the vectors of a codebook's heads: which learner, which threshold, and what a codeword is.
 
 use super::codebook::{
     BitGraph, Codebook, Cosines, Representatives, greedy, leader, normalise, spherical_k_means,
@@ -12,7 +12,7 @@ pub enum Learner {
     Greedy,
     /// One pass in the order of the text; a vector joins the first codeword above the threshold.
     Leader,
-    /// A set number of means, as a share of the vectors (rounded up, one at least), and no bound on any one cosine.
+    /// A set number of means: a share of the number of vectors (rounded up, one at least). No cosine is bounded.
     SphericalKMeans {
         /// Codewords as a share of the vectors, 0 to 1.
         codewords: f64,
@@ -20,7 +20,7 @@ pub enum Learner {
 }
 
 impl Learner {
-    /// Whether it chooses by what is alike above a threshold.
+    /// Whether it takes a threshold of similarity.
     pub fn takes_threshold(self) -> bool {
         !matches!(self, Self::SphericalKMeans { .. })
     }
@@ -48,7 +48,7 @@ impl Vectors {
         Self { units, norms, dim }
     }
 
-    /// Those at `places` (ascending) of all vectors of the heads.
+    /// The vectors at `places` (ascending) of all vectors of the heads.
     fn at(heads: &[&Rows], places: &[u32]) -> Self {
         let len = heads[0].len() as u32;
         let parts = heads.iter().enumerate().map(|(head, rows)| {
@@ -67,28 +67,29 @@ impl Vectors {
 pub struct Learning {
     /// The algorithm that chooses the codewords.
     pub learner: Learner,
-    /// Codewords are the means of the vectors they stand for, else members of them.
+    /// Whether codewords are the means of the vectors they stand for. Else they are some of these vectors.
     pub means: bool,
-    /// A norm per vector; without, every vector takes its codeword's own.
+    /// Whether a norm is stored for each vector. Else every vector takes its codeword's own norm.
     pub magnitudes: bool,
 }
 
 /// A codebook and what is stored of the vectors written in it.
 pub struct Learnt {
-    /// `[codewords, dim]`, of length 1 where there are norms.
+    /// Codewords, `[codewords, dim]`. They have length 1 if norms are stored.
     pub codewords: Vec<f32>,
     /// The codeword of each vector.
     pub index: Vec<u32>,
-    /// The norm of each vector.
+    /// The norm of each vector. None if norms are not stored.
     pub norms: Option<Vec<f32>>,
     /// Cosines of the vectors with their codewords.
     pub cosines: Cosines,
 }
 
 impl Learning {
-    /// Which of the vectors at `places` (ascending) of the `heads` are codewords, and which stands for each, by their
-    /// order there. `weights`: how many query heads keep each; `alike`: the graph over all vectors, for a learner that takes a
-    /// threshold; `seed`: of the draws of a learner that makes any.
+    /// Chooses codewords among the vectors at `places` (ascending) of `heads`, and assigns one to each of these
+    /// vectors. Both are numbered by order in `places`. `weights`: number of query heads that keep each vector;
+    /// `alike`: the similarity graph over all vectors, for a learner that takes a threshold; `seed`: for a learner that
+    /// draws random numbers.
     pub fn codebook(
         self,
         heads: &[&Rows],
@@ -111,7 +112,7 @@ impl Learning {
         }
     }
 
-    /// What is stored of the vectors at `places` in the `codebook` they have.
+    /// Returns what is stored of the vectors at `places` for their `codebook`.
     pub fn learnt(
         self,
         codebook: Codebook,
@@ -147,7 +148,8 @@ impl Learning {
     }
 }
 
-/// The codebook of the vectors at `places` of `n`, from one made over all of them in which the others weigh nothing.
+/// Learns a codebook of the vectors at `places` of `n`: calls `over_all` on all vectors with weight 0 for the others,
+/// then renumbers the result.
 fn among(
     places: &[u32],
     n: usize,
@@ -173,7 +175,8 @@ fn among(
     }
 }
 
-/// The norm that each codeword keeps where vectors have none of their own: its member's, or the mean of its vectors'.
+/// The norm of each codeword if none is stored per vector: its member's, or the weighted mean over the vectors it
+/// stands for.
 fn own_norms(codebook: &Codebook, norms: &[f32], weights: &[u32]) -> Vec<f32> {
     if let Representatives::Members(members) = &codebook.codewords {
         return members.iter().map(|&m| norms[m as usize]).collect();

@@ -1,22 +1,22 @@
-//! Values of evicted entries merged into those that stay (CaM, Zhang et al. 2024).
+//! Merges values of evicted entries into those that stay (CaM, Zhang et al. 2024).
 
 use rand::Rng;
 
 /// How evicted values are merged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Merging {
-    /// Tokens that an evicted value is spread over, those after it; 32 as published.
+    /// Number of tokens after an evicted one that its value is spread over; 32 as published.
     pub budget: usize,
-    /// Tokens after it whose mean attention its own is compared with: the recent window it leaves.
+    /// Number of tokens after an evicted one whose mean attention its own is divided by: the recent window.
     pub recent: usize,
 }
 
 impl Merging {
-    /// `values: [len, d]` with those of `evicted` positions (ascending) merged into the values after them.
+    /// Merges the values at `evicted` positions (ascending) of `values: [len, d]` into the values after them.
     ///
-    /// In the order of the text, each evicted value, with all that was merged into it before, is added to the next
-    /// `budget` values, a `budget`-th of it to each, with probability `attention[i] / mean(attention[i + 1..])` over the
-    /// `recent` tokens after it, at most 1. `attention: [len]` is what the entry draws from a query that sees it.
+    /// Goes through evicted values in the order of the text. Each, with all that was merged into it before, is added to
+    /// the next `budget` values, a `budget`-th to each, with probability `attention[i] / mean(attention[i + 1..])` over
+    /// the `recent` tokens after it, at most 1. `attention: [len]`: what an entry draws from a query that sees it.
     pub fn merge(
         self,
         values: &mut [f32],
@@ -31,7 +31,8 @@ impl Merging {
             let after = &attention[i + 1..len.min(i + 1 + self.recent)];
             let mean = after.iter().sum::<f32>() / after.len() as f32;
             let drawn: f32 = rng.random();
-            // Nothing against nothing is no reason to merge.
+            // NaN means that neither this entry nor those after it draw attention, or that none comes after it: not
+            // merged.
             let chance = attention[i] / mean;
             if chance.is_nan() || drawn >= chance {
                 continue;

@@ -6,8 +6,8 @@ use crate::model::decoder::PrunedLayer;
 use crate::model::observe::Observe;
 use crate::store::{Fault, Footprint, LayerStore};
 
-/// A way to make the cache of a prompt smaller. One number, its knob, sets how small; everything else is fixed when
-/// the method is made.
+/// A way to make the cache of a prompt smaller. One number, its knob, sets the size; everything else is fixed when the
+/// method is made.
 pub trait Method: Send + Sync {
     /// What it needs to see of the prefill.
     fn observes(&self) -> Observe;
@@ -18,41 +18,41 @@ pub trait Method: Send + Sync {
     /// Fewest entries that each query head keeps in each layer of a prompt of `len` tokens, whatever the knob.
     fn least(&self, len: usize) -> usize;
 
-    /// Everything about a layer that does not depend on the knob (scores, rankings), so that a sweep pays for it once.
+    /// Computes what does not depend on the knob (scores, rankings) for a layer, so that a sweep does it once.
     ///
     /// # Errors
     /// A score, or the norm of a vector that is coded, that is not finite or cannot be held.
     fn plan<'a>(&'a self, layer: LayerView<'a>) -> Result<Box<dyn Plan + 'a>, Fault>;
 }
 
-/// A way to make the cache smaller while the prompt is processed: tokens drop out on their way through the layers, so
-/// the method has a prefill of its own. How many is decided by the knob and the prompt's length alone.
+/// A way to make the cache smaller while the prompt is processed: tokens drop out between layers, so the method has a
+/// prefill of its own. The knob and the prompt's length alone decide how many.
 pub trait Pruning: Send + Sync {
     /// The range of its knob. Bytes rise from the first end to the second.
     fn knob(&self) -> Knob;
 
-    /// Tokens that reach each layer, and that it holds; all of the prompt reach the first.
+    /// Number of tokens that reach each layer, which is also how many it holds. All of the prompt reach the first.
     fn lengths(&self, knob: f64, prompt: usize, layers: usize) -> Vec<usize>;
 
-    /// Which `count` of a layer's tokens go on, ascending.
+    /// Chooses the `count` of a layer's tokens that go on to the next, ascending.
     ///
     /// # Errors
-    /// A score that is not finite; its token is the place among those that are left.
+    /// A score that is not finite; its `token` is the place among the tokens left.
     fn keep(&self, layer: &PrunedLayer<'_>, count: usize) -> Result<Vec<u32>, Fault>;
 }
 
 /// A method's size knob.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Knob {
-    /// The setting it is.
+    /// Name of the setting.
     pub name: &'static str,
     /// Smallest cache.
     pub smallest: f64,
     /// Largest cache.
     pub largest: f64,
-    /// Values between which a size is looked for first, from the smallest cache to the largest, both ends included:
-    /// footprints there are cheap, because a plan makes them all in one pass or because they follow from the prompt's
-    /// length. Empty: between the ends.
+    /// Values at which footprints are cheap, because a plan computes them in one pass or because they follow from the
+    /// prompt's length. From the smallest cache to the largest, both ends included. Solving first finds two neighbours
+    /// of these around the target. Empty: there are none.
     pub cheap: &'static [f64],
 }
 
@@ -76,7 +76,7 @@ pub enum At {
 }
 
 impl At {
-    /// The number that the knob has there.
+    /// The value of the knob at this place.
     pub fn value(self, knob: &Knob) -> f64 {
         match self {
             Self::Value(value) => value,
@@ -97,7 +97,7 @@ pub trait Plan: Send + Sync {
     fn build(&self, at: At) -> Result<Compressed, Fault>;
 }
 
-/// One compressed layer and what there is to tell of it.
+/// One compressed layer, with facts about it for the records.
 pub struct Compressed {
     /// What the layer holds after compression; decoded tokens are appended to it.
     pub store: LayerStore,

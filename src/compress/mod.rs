@@ -1,6 +1,6 @@
-//! How a cache is made smaller. `method` says what a method is, `methods` names them, `view` is what they see of a
-//! prefill; `recipe` is what most are made of: an `eviction`, by a `score` and a `budget`, and a `writer` each for keys
-//! and values. `solve` meets an exact size, `ratio` is the paper's own account of one.
+//! Compression of caches. `method` defines what a method is, `methods` lists them, `view` is what they see of a
+//! prefill. Most are a `recipe`: an `eviction` (by a `score` and a `budget`), and a `writer` each for keys and values.
+//! `solve` meets an exact size; `ratio` computes the paper's own ratio.
 
 pub mod budget;
 pub mod choice;

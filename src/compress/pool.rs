@@ -14,7 +14,7 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    /// The same pooling, or what is wrong with its kernel: an even one would move or change the number of scores.
+    /// Returns the pooling, or an error for an even kernel, which would shift or change the number of scores.
     pub fn check(self) -> Result<Self, BadInput> {
         match self {
             Pooling::Max(kernel) | Pooling::Avg(kernel) if kernel % 2 == 0 => Err(BadInput(
@@ -25,7 +25,7 @@ impl Pooling {
     }
 }
 
-/// One row of scores, pooled with stride 1 and padding `kernel / 2`: as many scores as came in.
+/// Pools one row of scores with stride 1 and padding `kernel / 2`. Returns as many scores.
 ///
 /// Agrees with torch's `max_pool1d`, whose padding never wins, and with its `avg_pool1d` as called by default
 /// (`count_include_pad`): the padding counts as zeros, so scores near the ends are divided by the whole kernel too.

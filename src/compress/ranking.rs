@@ -1,4 +1,4 @@
-//! A layer's rankings under an [`Eviction`], and what each head keeps at any share of it.
+//! Rankings of a layer under an [`Eviction`], and the entries that each head keeps at any share.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The recent ones of a prompt of `len` tokens.
+    /// Positions of the recent entries of a prompt of `len` tokens.
     pub fn recent_positions(self, len: usize) -> Range<u32> {
         (len - self.recent) as u32..len as u32
     }
@@ -55,7 +55,7 @@ impl<'a> Ranking<'a> {
         }
     }
 
-    /// Per KV head, the rankings of all entries before the recent ones.
+    /// Per KV head, the rankings of the entries before the last `recent` ones.
     pub fn ranked(&self, recent: usize) -> Cow<'_, [Ranked]> {
         match self.eviction.recent {
             Recent::Tokens(_) => Cow::Borrowed(&self.ranked),

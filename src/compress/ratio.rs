@@ -1,4 +1,4 @@
-//! What the paper would report of a layer: counts of vectors, where retention counts bytes.
+//! The paper's ratio of a layer, which counts vectors; retention counts bytes.
 
 use crate::store::{Content, Footprint, StoreType};
 
@@ -9,7 +9,8 @@ pub(crate) struct PaperRatio {
     pub r1: f64,
     /// Codewords over kept vectors; none where nothing is coded.
     pub r2: Option<f64>,
-    /// What a codeword is charged, its index and magnitude included, over the vector alone; none where nothing is coded.
+    /// Elements charged for a codeword with its index and magnitude, over those of the vector alone. None if nothing is
+    /// coded.
     pub r3: Option<f64>,
     /// `r1 * r2 * r3`, or `r1` where nothing is coded.
     pub ratio: f64,
@@ -31,8 +32,8 @@ impl PaperRatio {
         let others = 2 * footprint.entries - footprint.coded;
         let codewords = footprint.codewords_k + footprint.codewords_v;
         let r2 = (codewords + others) as f64 / (2 * footprint.kept) as f64;
-        // One index and one magnitude beside each codeword of head_dim elements, as the equation charges them: what is
-        // stored of them, in elements for each vector coded.
+        // The equation charges one index and one magnitude beside each codeword of `head_dim` elements. Here these are
+        // the mean bytes stored per coded vector, in elements.
         let bytes = footprint.bytes;
         let stored = (bytes[Content::Indices] + bytes[Content::Magnitudes]) as f64;
         let beside = stored / footprint.coded as f64 / store.size() as f64;

@@ -1,5 +1,5 @@
-//! Most methods: a selection of entries, and a way to write their keys and one to write their values. SpindleKV is
-//! eviction, then codebooks (docs/PAPER.md 1.3 to 1.6).
+//! Most methods are recipes: a selection of entries, a way to write their keys, and a way to write their values.
+//! SpindleKV is eviction, then codebooks (docs/PAPER.md 1.3 to 1.6).
 
 mod plan;
 
@@ -14,20 +14,20 @@ use crate::store::{Fault, Rotate};
 /// A selection of entries, and how they are written.
 #[derive(Debug)]
 pub(super) struct Recipe {
-    /// None: nothing is evicted, and how small the cache is the writers' knob says.
+    /// What is evicted. None: nothing; the knob of the keys' writer then sets the size.
     pub eviction: Option<Eviction>,
     /// How the keys are written.
     pub keys: Box<dyn Writer>,
     /// How the values are written.
     pub values: Box<dyn Writer>,
-    /// The recent window is kept whole, beside what is written.
+    /// Whether the recent window is stored whole, in a run of its own.
     pub is_window_whole: bool,
-    /// Decoded tokens are kept whole, else they are written as the prompt is.
+    /// Whether decoded tokens are stored whole. Else they are written as the prompt is.
     pub is_decoded_whole: bool,
 }
 
 impl Recipe {
-    /// What an eviction keeps, whole.
+    /// The recipe that stores whole what an eviction keeps.
     pub(super) fn evicting(eviction: Eviction) -> Self {
         Self {
             eviction: Some(eviction),

@@ -1,4 +1,4 @@
-//! From scores to the entries that are kept: rankings, top-k sets and, for a group of query heads that rank apart, their union.
+//! Selection of entries by score: rankings, top-k sets and, for a group of query heads that rank apart, their union.
 
 /// Positions from the best score to the worst. Equal scores (`-0.0` equals `0.0`) go by position, the lower first. NaN
 /// comes last; scorers refuse it before.
@@ -29,7 +29,7 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
     positions
 }
 
-/// A key that sorts ascending as the scores sort descending, NaN last.
+/// Maps a score to a key that sorts ascending where scores sort descending, NaN last.
 fn descending(score: f32) -> u32 {
     if score.is_nan() {
         return u32::MAX;
@@ -45,7 +45,7 @@ fn descending(score: f32) -> u32 {
 
 /// The rankings of a group's rows of scores (one per query head, or one shared), ready to answer for every budget.
 ///
-/// One ranking serves a whole sweep of budgets: a row's top-k set is the positions of rank below `k`, and an entry is held
+/// One ranking serves a whole sweep of budgets: a row's top-k set is the positions of rank below `k`. An entry is held
 /// if any row keeps it, that is if its least rank is below `k`.
 #[derive(Debug, Clone)]
 pub struct Ranked {
@@ -75,12 +75,12 @@ impl Ranked {
         Self::of(ranks, n)
     }
 
-    /// How many rows there are: heads that rank for themselves.
+    /// Number of rows: heads that rank for themselves.
     pub fn rows(&self) -> usize {
         self.ranks.len()
     }
 
-    /// The rankings of the first `n` positions alone, in the order that all of them have.
+    /// The rankings of the first `n` positions alone, in the same order.
     pub fn first(&self, n: usize) -> Self {
         let among_first = |ranks: &Vec<u32>| {
             let order: Vec<u32> = rank_of(ranks)
@@ -114,7 +114,7 @@ impl Ranked {
         }
     }
 
-    /// Entries held when each row keeps its `k` best: the size of the union of the rows' top-k sets.
+    /// Number of entries held if each row keeps its `k` best: the size of the union of the top-k sets.
     pub fn entries_at(&self, k: usize) -> usize {
         self.union[k.min(self.least.len())] as usize
     }

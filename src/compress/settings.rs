@@ -13,14 +13,14 @@ use crate::error::nearest;
 /// What a setting is about.
 #[derive(Debug, Clone, Copy)]
 pub enum About {
-    /// How small the cache is to be: the size that its number is. Cells that differ in sizes alone share their plans,
-    /// and are the points of one curve.
+    /// How small the cache is to be; the function makes the [`Size`] of a number. Cells that differ in sizes alone
+    /// share their plans, and are the points of one curve.
     Size(fn(f64) -> Size),
-    /// How alike vectors are that share a codeword. It tells points of a curve apart where no size does.
+    /// The cosine above which vectors may share a codeword. It tells points of a curve apart if no size does.
     Threshold,
     /// How many entries are always kept.
     Kept,
-    /// How the cache is made smaller.
+    /// Anything else about how the cache is made smaller.
     Way,
 }
 
@@ -40,13 +40,13 @@ pub struct SettingInfo {
 }
 
 impl SettingInfo {
-    /// Whether it says how small.
+    /// Whether it sets a size.
     pub fn is_size(&self) -> bool {
         matches!(self.about, About::Size(_))
     }
 
-    /// Whether `text`, of a row, is its default, which earlier versions may have had another word for. What has no default
-    /// never is.
+    /// Whether `text`, read from a row, is the default. Earlier versions may have used another word for it. False for a
+    /// setting without a default.
     pub fn is_default_in_results(&self, text: &str) -> bool {
         let default = self.default.map(|default| default.value().to_string());
         let present = former::present_word(self.name, text).unwrap_or(text);
@@ -77,7 +77,7 @@ impl MethodInfo {
         self.settings.iter().find(|info| info.name == name)
     }
 
-    /// The setting `name` of its list, which results of earlier versions may have under a former name.
+    /// The setting `name` of its list, also by a name that it had in results of earlier versions.
     pub fn setting_in_results(&self, name: &str) -> Option<&'static SettingInfo> {
         let present = || self.setting(former::present_name(name)?);
         self.setting(name).or_else(present)
@@ -129,7 +129,7 @@ impl MethodInfo {
         })
     }
 
-    /// What an error says of the unknown setting `name`.
+    /// The rest of an error message about the unknown setting `name`.
     fn instead_of(&self, name: &str) -> String {
         match self.setting_in_results(name) {
             Some(info) => format!(", it is called \"{}\" now", info.name),
@@ -143,17 +143,18 @@ impl MethodInfo {
 pub struct Settings {
     info: &'static MethodInfo,
     values: Vec<(&'static str, Value)>,
-    /// Names of those that were asked for, were it with the default.
+    /// Names of the settings that were given, even with their default.
     given: Vec<String>,
 }
 
 impl Settings {
-    /// The method whose they are.
+    /// Name of the method.
     pub fn method(&self) -> &'static str {
         self.info.name
     }
 
-    /// That `other` is one of `values`, where `name` is given: with any other the method does not heed `name`.
+    /// Checks that `other` is one of `values` if `name` is given, because with any other value the method ignores
+    /// `name`.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) naming both.
@@ -175,13 +176,13 @@ impl Settings {
         ))
     }
 
-    /// `name=value;...`, the size and what differs from its default, floats in their shortest form: a setting that is
-    /// new leaves the text of all that do not use it as it was.
+    /// Text `name=value;...` of the size and of settings that differ from their defaults, floats in their shortest
+    /// form. A new setting thus leaves the text of cells that do not use it unchanged.
     pub fn canonical(&self) -> String {
         self.text(|info, value| info.is_size() || !info.is_default(value))
     }
 
-    /// As [`Settings::canonical`], without the size: cells that have it in common share their plans.
+    /// As [`Settings::canonical`], without the size. Cells with the same text share their plans.
     pub fn without_size(&self) -> String {
         self.text(|info, value| !info.is_size() && !info.is_default(value))
     }
@@ -199,7 +200,7 @@ impl Settings {
         told.collect::<Vec<_>>().join(";")
     }
 
-    /// The value of one, if it is set or has a default.
+    /// The value of a setting. None if it is not set and has no default.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values
             .iter()
@@ -213,7 +214,7 @@ impl Settings {
         sizes.map(|info| info.name).collect()
     }
 
-    /// The setting in force that says how many entries are always kept.
+    /// Name of the setting in force that sets how many entries are always kept.
     pub fn kept_name(&self) -> Option<&'static str> {
         let says = |info: &&SettingInfo| {
             matches!(info.about, About::Kept) && self.get(info.name).is_some()

@@ -1,9 +1,9 @@
-//! How small a method is asked to make a cache.
+//! The size that a method is asked for.
 
 use super::method::At;
 use super::solve::{BytesCurve, OutOfReach, Solved, solve};
 
-/// Of `retention` and a method's own knobs, the one that is given.
+/// The one size that is given: a retention, or one of the method's own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Size {
     /// Measured bytes over those of the dense cache.
@@ -12,7 +12,7 @@ pub enum Size {
     Bytes(f64),
     /// The same over the prompt's tokens.
     BytesPerToken(f64),
-    /// Entries per query head and layer, on average, at most: all of a prompt that has no more.
+    /// Entries per query head and layer, on average; a shorter prompt is kept whole.
     Budget(usize),
     /// The share of the prompt's entries that each query head keeps, on average: the setting `share`.
     Share(f64),
@@ -21,11 +21,11 @@ pub enum Size {
 }
 
 impl Size {
-    /// Where on the knob's range this size is on a prompt of `len` tokens, whose cache is as large as the curve says.
-    /// `least`: the fewest entries that the method keeps on it, see [`Method::least`](super::method::Method::least).
+    /// Returns the place on the knob's range that gives this size on a prompt of `len` tokens, whose bytes `curve`
+    /// gives. `least`: the fewest entries that the method keeps, see [`Method::least`](super::method::Method::least).
     ///
     /// # Errors
-    /// A size that even the method's smallest cache is above.
+    /// A size below the method's smallest cache on this prompt.
     pub fn knob(
         self,
         curve: &BytesCurve<'_>,

@@ -1,4 +1,4 @@
-//! Exact size: the knob at which the bytes held meet a target.
+//! Solves for an exact size: finds the knob at which the bytes held meet a target.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -49,13 +49,14 @@ pub struct OutOfReach {
 /// What the text of an [`OutOfReach`] begins with.
 pub const OUT_OF_REACH: &str = "out of reach: ";
 
-/// Bytes of all layers at a place on the knob's range.
+/// Counts and bytes of all layers at a place on the knob's range.
 pub fn footprint(plans: &[Box<dyn Plan + '_>], at: At) -> Footprint {
     let layers: Vec<Footprint> = plans.par_iter().map(|plan| plan.footprint(at)).collect();
     layers.into_iter().sum()
 }
 
-/// Bytes held over a method's knob on one prompt. What one target asks for is remembered for the next.
+/// Bytes held as a function of a method's knob, on one prompt. Remembers the bytes at each place tried, for further
+/// targets.
 pub struct BytesCurve<'a> {
     /// The knob that bytes are a function of.
     pub knob: Knob,
@@ -64,7 +65,7 @@ pub struct BytesCurve<'a> {
 }
 
 impl<'a> BytesCurve<'a> {
-    /// A curve of which no place is known yet. `bytes`: of all layers at a place on the knob's range.
+    /// A curve with no place computed yet. `bytes`: of all layers at a place on the knob's range.
     pub fn new(knob: Knob, bytes: &'a dyn Fn(At) -> u64) -> Self {
         let known = RefCell::default();
         Self { knob, bytes, known }
@@ -78,10 +79,10 @@ impl<'a> BytesCurve<'a> {
     }
 }
 
-/// Where on the knob's range the bytes are at most `target` of `bytes_dense`, and as many as a search finds: bytes need
-/// only rise on the whole. First between two of the range's cheap values, or where it has none by halving it, at knobs
-/// that all targets have in common; then by false position (Illinois), and by halving where that does not end. Which knobs
-/// are tried depends on the target alone, not on what else was solved for.
+/// Returns the place on the knob's range with the most bytes found that are at most `target` times `bytes_dense`. Bytes
+/// need to rise only on the whole. First brackets the target between two of the knob's cheap values, or by halving its
+/// range if it has none; all targets share these places. Then goes on by false position (Illinois), and by halving if
+/// that does not end. Which places are tried depends on the target alone.
 ///
 /// # Errors
 /// A target below the smallest size.
@@ -130,7 +131,7 @@ pub fn solve(curve: &BytesCurve<'_>, target: f64, bytes_dense: u64) -> Result<So
         let ((low, below), (high, above)) = (search.low, search.high);
         let at = low + (high - low) * (-below) / (above - below);
         let moves_low = search.step(at, retention(At::Value(at)));
-        // The end that stays twice counts half, so that both ends close in.
+        // Illinois: the end that stays twice counts half, so that both ends close in.
         if last_moved_low == Some(moves_low) {
             match moves_low {
                 true => search.high.1 /= 2.0,

@@ -47,10 +47,10 @@ impl<'a> LayerView<'a> {
         &self.prefilled.layers[self.layer].kv
     }
 
-    /// Its keys, rotated or not, or its values.
+    /// Keys of the layer, rotated or not, or its values, per KV head.
     ///
     /// # Panics
-    /// When the prefill did not observe keys before RoPE that are asked for.
+    /// If keys before RoPE are asked for and the prefill did not observe them.
     pub fn vectors(&self, side: Side, rotate: Rotate) -> Vec<&'a Rows> {
         let heads = 0..self.geometry().kv_heads;
         match (side, rotate) {
@@ -62,7 +62,8 @@ impl<'a> LayerView<'a> {
         }
     }
 
-    /// The seed of the draws of one kind in this layer: `own` is the method's, `kind` tells draws apart, as a KV head does.
+    /// The seed of one kind of draws in this layer. `own`: the method's setting; `kind`: tells draws apart, such as the
+    /// number of a KV head.
     pub fn seed(&self, own: u64, kind: usize) -> u64 {
         seed(&[self.draws, own, self.layer as u64, kind as u64])
     }

@@ -1,4 +1,5 @@
-//! The experiments that come with the program: every TOML in `experiments/`, inside the binary, by name.
+//! The experiments that come with the program: the name and text of every TOML file in `experiments/`, held in the
+//! binary.
 
 use include_dir::{Dir, include_dir};
 

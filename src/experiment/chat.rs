@@ -1,4 +1,4 @@
-//! What an experiment or the command line says about the model's chat template.
+//! Options of the model's chat template, from an experiment or the command line.
 
 use anyhow::Result;
 use chrono::{Datelike, NaiveDate};
@@ -22,7 +22,7 @@ pub(crate) struct ChatFlags {
 }
 
 impl ChatFlags {
-    /// Puts what is given in the place of what `table` has.
+    /// Replaces values of `table` by the flags that are given.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for an argument that is no `KEY=VALUE`.
@@ -44,7 +44,7 @@ impl ChatFlags {
     }
 }
 
-/// A whole number, a number, true or false, else text.
+/// Parses a whole number, a number, true or false, else text.
 fn value_of(text: &str) -> toml::Value {
     match (
         text.parse::<i64>(),
@@ -58,10 +58,10 @@ fn value_of(text: &str) -> toml::Value {
     }
 }
 
-/// What the table `[model]` says about the chat template; `origin` names it in errors.
+/// Reads the options of the chat template from the table `[model]`; `origin` names it in errors.
 ///
 /// # Errors
-/// [`BadInput`](crate::error::BadInput) for a date that is none, or an argument that is a date.
+/// [`BadInput`](crate::error::BadInput) for a date that is not valid, or an argument that is a date.
 pub(crate) fn options(table: &ModelTable, origin: &str) -> Result<ChatOptions> {
     let date = match &table.date {
         None => ChatOptions::DATE,

@@ -1,4 +1,5 @@
-//! A `[[method]]` table to its cells: the product of the settings given as lists, in the order they are written.
+//! Expands a `[[method]]` table to its cells: the product of the settings given as lists, in the order they are
+//! written.
 
 use std::collections::HashSet;
 

@@ -7,9 +7,9 @@ use crate::source::DEFAULT_MODEL;
 use crate::terminal;
 use crate::toml_text;
 
-/// Characters of an experiment's name: file systems take 255 of a folder's.
+/// Most characters of an experiment's name: file systems take 255 for a folder.
 const LONGEST_NAME: usize = 200;
-/// Characters of a name that a message shows.
+/// Most characters of a name that a message shows.
 const SHOWN: usize = 100;
 
 /// The keys of an experiment file. Lists in a `[[method]]` table expand to the product of their values.
@@ -27,8 +27,8 @@ pub struct ExperimentFile {
     /// Element type of stored entries and codewords: `f16`, `bf16` or `f32`.
     #[serde(default = "default_kv_dtype")]
     pub kv_dtype: String,
-    /// What is compressed: `prompt`, the question included, or `context`, before the question is known; or both in turn,
-    /// from one prefill. In the order in which they are run, each once.
+    /// What is compressed: `prompt`, question included, or `context`, before the question is known. Or both, in the
+    /// order in which they are run, each once, from one prefill.
     #[serde(default = "prompt", deserialize_with = "one_or_both")]
     pub compress: Vec<CompressAt>,
     /// Whether every cell's next-token distributions are compared with the full cache's.
@@ -73,8 +73,8 @@ fn default_kv_dtype() -> String {
     "f16".into()
 }
 
-/// What is compressed. The order of the variants is the one in which both are run: the prefill of a prompt goes on from
-/// that of its context.
+/// What is compressed. The variants are in the order in which they are run: the prefill of a prompt reuses that of its
+/// context.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
 )]
@@ -87,7 +87,7 @@ pub enum CompressAt {
 }
 
 impl CompressAt {
-    /// Each once, in the order in which they are run.
+    /// Sorts `ats` into the order in which they are run, each once.
     pub fn in_order(mut ats: Vec<Self>) -> Vec<Self> {
         ats.sort();
         ats.dedup();
@@ -132,7 +132,7 @@ fn default_source() -> String {
     DEFAULT_MODEL.into()
 }
 
-/// A date of TOML's own, or its text.
+/// Reads a date, written as a TOML date or as text.
 fn text_or_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a day as YYYY-MM-DD")]

@@ -1,4 +1,4 @@
-//! What is run: an experiment file, validated, as cells and tasks in a stable order.
+//! Experiments: a file, validated, as cells and tasks in a stable order.
 
 mod built_in;
 mod chat;
@@ -27,11 +27,11 @@ use crate::{bad_input, files};
 pub struct Experiment {
     /// The experiment as its file and flags have it.
     pub file: ExperimentFile,
-    /// TOML of the experiment: the file's text, or what flags made of it.
+    /// TOML of the experiment: the text of its file, or the TOML that results from flags.
     pub text: String,
     /// Element type of the caches, the file's `kv-dtype`.
     pub store: StoreType,
-    /// What is chosen about the model's chat template.
+    /// Options of the model's chat template.
     pub chat: ChatOptions,
     /// The tasks to run, in the order of the file.
     pub tasks: Vec<Box<dyn TaskSpec>>,
@@ -57,10 +57,10 @@ fn read(path: &Path) -> Result<String> {
     files::read_description(path)
 }
 
-/// The text of an experiment that comes with the program; `what` it is called in an error.
+/// The text of an experiment that comes with the program. `what`: what the name is called in an error.
 ///
 /// # Errors
-/// That there is none of that name.
+/// If none has that name.
 pub fn text_of_built_in(what: &str, name: &str) -> Result<String> {
     let known = built_in();
     match known.iter().find(|(known, _)| *known == name) {

@@ -14,7 +14,7 @@ use crate::generate::Cell;
 use crate::task::custom::NAME;
 use crate::task::kinds::kind_of;
 
-/// What the flags say; anything not given leaves the file as it is.
+/// The flags; what is not given leaves the file as it is.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub(crate) struct Overrides {
     /// Name of the experiment, and so of its results folder
@@ -40,7 +40,7 @@ pub(crate) struct Overrides {
         allow_negative_numbers = true
     )]
     pub retention: Vec<f64>,
-    /// Tasks of the experiment to run, by name; RULER's by theirs
+    /// Tasks of the experiment to run, by name; also single ones of ruler or longbench, such as vt,trec
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub tasks: Vec<String>,
     /// A task of your own in place of the experiment's: its TOML file. May be repeated
@@ -98,7 +98,7 @@ pub(crate) struct Overrides {
 }
 
 impl Overrides {
-    /// Applies the flags, and says what they leave out. Whether anything changed is for the caller to see by comparing.
+    /// Applies the flags. Returns a note of the tasks that they leave out, if any.
     ///
     /// # Errors
     /// A flag that does not parse or that the experiment has no place for.
@@ -107,7 +107,7 @@ impl Overrides {
             file.name.clone_from(name);
         }
         if let Some(source) = &self.model {
-            // What is said of another model does not hold for this one, but for the day.
+            // Another model replaces the table `[model]`; only the date is kept.
             file.model = ModelTable {
                 source: source.clone(),
                 date: file.model.date.take(),
@@ -142,7 +142,7 @@ impl Overrides {
         Ok(left_out)
     }
 
-    /// Each flag goes to every task that takes it.
+    /// Applies flags for tasks, each to every task that takes it.
     fn apply_tasks(&self, file: &mut ExperimentFile) -> Result<()> {
         let list =
             |values: &[i64]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
@@ -221,7 +221,7 @@ fn custom(path: &Path) -> toml::Table {
     toml::Table::from_iter([("name".into(), NAME.into()), ("file".into(), file)])
 }
 
-/// The cells that `--method` flags stand for, where there is no experiment.
+/// The cells of `--method` flags, without an experiment.
 ///
 /// # Errors
 /// A flag that does not parse or names what is not known; a cell that stands twice.
@@ -234,7 +234,7 @@ pub(crate) fn cells_of_flags(flags: &[String]) -> Result<Vec<Cell>> {
     Ok(all)
 }
 
-/// `NAME[:KEY=VALUE,...;...]` to the table it stands for.
+/// Parses `NAME[:KEY=VALUE,...;...]` to a table of a method.
 fn parse_method(text: &str) -> Result<toml::Table> {
     let (name, settings) = text.split_once(':').unwrap_or((text, ""));
     let mut table = toml::Table::from_iter([("name".to_string(), toml::Value::from(name))]);

@@ -1,4 +1,4 @@
-//! Which of an experiment's tasks are run.
+//! Chooses which of an experiment's tasks are run.
 
 use anyhow::Result;
 
@@ -6,10 +6,11 @@ use crate::bad_input;
 use crate::error::nearest;
 use crate::task::kinds::{kind_of, parse};
 
-/// The key by which a table that makes several tasks lists those it is to make.
+/// The key of a table that makes several tasks; it lists those to make.
 const PARTS: &str = "tasks";
 
-/// Keeps of `tables` those that `names` names, whole or in part: a table that makes several tasks makes those named.
+/// Keeps the tables that `names` names, by the table's name or by that of a task it makes. A table that makes several
+/// tasks then makes those named.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for a name that none of them has.
@@ -43,10 +44,10 @@ pub(super) fn choose(names: &[String], tables: &mut Vec<toml::Table>) -> Result<
     Ok(())
 }
 
-/// Leaves out of `tables` the tasks whose records `data` does not have, and says which.
+/// Removes from `tables` the tasks that `data` has no records of. Returns a note that names them.
 ///
 /// # Errors
-/// [`BadInput`](crate::error::BadInput) if it has those of none, or cannot be read; for a table that does not parse.
+/// [`BadInput`](crate::error::BadInput) if `data` has records of none, or cannot be read, or if a table does not parse.
 pub(super) fn leave_out_absent(
     data: &str,
     tables: &mut Vec<toml::Table>,
@@ -74,7 +75,7 @@ fn name(table: &toml::Table) -> Option<&str> {
     table.get("name")?.as_str()
 }
 
-/// Names of the tasks that a table makes where it makes several: those it lists, else all of its kind.
+/// Names of the tasks of a table that makes several: those it lists, else all of its kind.
 fn parts(table: &toml::Table) -> Vec<&str> {
     let listed = table.get(PARTS).and_then(toml::Value::as_array);
     match (kind_of(table), listed) {

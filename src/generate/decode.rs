@@ -10,7 +10,7 @@ use crate::store::Cache;
 pub struct AnswerLimits {
     /// Tokens that end it and are not part of it.
     pub stops: Vec<u32>,
-    /// Tokens before which no stop is heeded: the most likely other token is taken instead.
+    /// Tokens that an answer has at least. Until then the most likely token that is no stop is taken.
     pub min_new_tokens: usize,
     /// Most tokens of an answer.
     pub max_new_tokens: usize,
@@ -27,8 +27,8 @@ impl AnswerLimits {
     }
 }
 
-/// Greedy answers of several caches, decoded in lockstep; one that has stopped leaves the batch, and one that has a
-/// [`fault`](Cache::fault), whose answer is then not to be used.
+/// Decodes greedy answers of several caches in lockstep. A cache leaves the batch when its answer ends, or when it has
+/// a [`fault`](Cache::fault); such an answer is invalid.
 ///
 /// `first`: logits of each cache's next token, `[caches, vocab]`.
 pub fn decode(
@@ -85,7 +85,7 @@ pub fn decode(
     }
 }
 
-/// Logits `[vocab]` with `tokens` made impossible. One beyond the vocabulary is so already.
+/// Logits `[vocab]` with those of `tokens` set to minus infinity. Tokens beyond the vocabulary are ignored.
 fn without(logits: &Tensor, tokens: &[u32]) -> candle_core::Result<Tensor> {
     let mut values = logits.to_vec1::<f32>()?;
     for &token in tokens {

@@ -1,4 +1,4 @@
-//! Given tokens fed to many caches at once, whatever the model would have said: questions, and answers to be scored.
+//! Feeds given tokens to many caches at once, whatever the model would have said: questions, and answers to be scored.
 
 use std::ops::Range;
 
@@ -7,11 +7,11 @@ use candle_core::{Device, Result, Tensor};
 use crate::model::decoder::{Model, Sequence};
 use crate::store::Cache;
 
-/// Tokens to a batch: enough for fast products, few enough that their logits are small beside the model.
+/// Tokens per batch: enough for fast products, few enough that their logits take little memory beside the model.
 const BATCH: usize = 256;
 
-/// Feeds `tokens` to each cache. Returns the logits after the last of them, `[vocab]` for each cache; those of a cache
-/// with a [`fault`](Cache::fault) are not to be used.
+/// Feeds `tokens` to each cache. Returns the logits after the last of them, `[vocab]` for each cache. Those of a cache
+/// with a [`fault`](Cache::fault) are invalid.
 pub fn extend(model: &Model, caches: &mut [&mut Cache], tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
     let mut after = Vec::with_capacity(caches.len());
     for batch in caches.chunks_mut((BATCH / tokens.len()).max(1)) {
@@ -24,9 +24,9 @@ pub fn extend(model: &Model, caches: &mut [&mut Cache], tokens: &[u32]) -> Resul
     Ok(after)
 }
 
-/// Teacher forcing: scores the tokens `scored` of `continuation`, fed to a fork of each cache. `see` is
-/// called for each cache in turn with the logits before each scored token, `[vocab]` each, but for a cache with a
-/// [`fault`](Cache::fault). `first` are each cache's logits before the first token of `continuation`.
+/// Teacher forcing: feeds `continuation` to a fork of each cache and calls `see` for each cache in turn with the logits
+/// before each of the tokens `scored`, `[vocab]` each. Skips a cache with a [`fault`](Cache::fault). `first`: each
+/// cache's logits before the first token of `continuation`.
 pub fn forced(
     model: &Model,
     caches: &mut [&mut Cache],
@@ -35,7 +35,7 @@ pub fn forced(
     scored: Range<usize>,
     mut see: impl FnMut(usize, &[&[f32]]),
 ) -> Result<()> {
-    // The last token's own logits are not wanted, nor those before the first.
+    // Neither the last scored token nor those after it are fed: only logits before scored tokens are needed.
     let fed = &continuation[..scored.end.saturating_sub(1)];
     let wanted = scored.end.saturating_sub(scored.start.max(1));
     let per_batch = (BATCH / fed.len().max(1)).max(1);
@@ -74,8 +74,9 @@ pub fn forced(
     Ok(())
 }
 
-/// Logits of the `wanted` last tokens of each cache in turn, `[caches * wanted, vocab]`, on the host. Tokens are fed in
-/// parts that no cache writes anew what it holds within.
+/// Feeds tokens to all caches and returns the logits of the `wanted` last ones, cache after cache,
+/// `[caches * wanted, vocab]`, on the host. Splits the tokens into parts of at most [`Cache::chunk`], so that no cache
+/// has to rewrite itself within a part.
 fn feed(model: &Model, caches: &mut [&mut Cache], tokens: &[u32], wanted: usize) -> Result<Tensor> {
     let (mut rest, mut parts) = (tokens, Vec::new());
     while !rest.is_empty() {

@@ -1,5 +1,4 @@
-//! From one prefill to every cell's answer: compress the same state in many ways, then score and decode the results
-//! together.
+//! From one prefill to every cell's answer: compresses it in many ways, then scores and decodes the caches together.
 
 mod decode;
 mod forced;
@@ -66,13 +65,13 @@ impl Cell {
         }
     }
 
-    /// What cells have in common that share their plans.
+    /// The family of the cell, whose cells share their plans: its method, and its settings without the size.
     fn family(&self) -> (&'static str, String) {
         (self.info.name, self.settings.without_size())
     }
 
-    /// Bytes held at a place on the knob's range. Where tokens drop out of a prefill of their own they follow from the prompt's length, so
-    /// that a size costs no prefills to solve for.
+    /// Bytes held at a place on the knob's range. For a method that prunes in its own prefill they follow from the
+    /// prompt's length, so that solving for a size needs no prefill.
     fn bytes(&self, at: At, plans: &[Box<dyn Plan + '_>], prefilled: &Prefilled) -> u64 {
         match &self.made {
             Made::Full => prefilled.bytes_dense(),
@@ -86,7 +85,8 @@ impl Cell {
         }
     }
 
-    /// The compressed layers. `curve` is that of all cells of the family, where it has a knob.
+    /// Builds the compressed layers. `curve`: bytes over the knob, shared by the cells of the family. None if the
+    /// method has no knob.
     fn layers(
         &self,
         model: &Model,
@@ -137,19 +137,19 @@ impl Cell {
 pub struct CellCache {
     /// The compressed cache; no token has been appended yet.
     pub cache: Cache,
-    /// Logits of the prompt's last position, `[vocab]`: the dense prefill's or, of a method that prunes, those of its
-    /// own prefill.
+    /// Logits of the prompt's last position, `[vocab]`: of the dense prefill, or of a method's own prefill if it
+    /// prunes.
     pub logits: Vec<f32>,
     /// Facts for the records, for each layer.
     pub layers: Vec<LayerFacts>,
-    /// Whether its size is more than a point below what was asked for: the nearest that was found.
+    /// True if the size is more than a point below the one asked for, and is the nearest below it that was found.
     pub saturated: bool,
-    /// Bytes of what was alive when compression ended: the dense cache, keys before RoPE where the method reads them,
-    /// and the cache made. Scores, graphs and the like are not cache and not counted. A method that prunes in its own
-    /// prefill never holds more than what it ends with.
+    /// Bytes alive when compression ended: the dense cache, keys before RoPE if the method reads them, and the cache
+    /// made. Scores, graphs and the like are not cache and are not counted. A method that prunes in its own prefill
+    /// never holds more than its final cache.
     pub bytes_peak: u64,
-    /// Milliseconds that compression took: an equal share of the plans that the family's cells have in common, and what
-    /// was made for this cell alone, a prefill of its own included.
+    /// Milliseconds that compression took: an equal share of the family's plans, and what was computed for this cell
+    /// alone, a prefill of its own included.
     pub compress_ms: f64,
 }
 
@@ -169,8 +169,7 @@ pub struct LayerFacts {
     pub cosines: [Option<Cosines>; 2],
 }
 
-/// Compresses one prefill for each cell, all of them held at once, its draws seeded by 0. See
-/// [`compress_each`].
+/// Compresses one prefill for each cell and returns all caches. Draws are seeded by 0. See [`compress_each`].
 pub fn compress(
     model: &Model,
     prefilled: &Prefilled,
@@ -184,14 +183,13 @@ pub fn compress(
     in_order(caches)
 }
 
-/// What was made for each cell, in the order of the cells.
+/// Sorts what was made for each cell into the order of the cells.
 pub fn in_order<T>(mut made: Vec<(usize, T)>) -> Vec<T> {
     made.sort_by_key(|(number, _)| *number);
     made.into_iter().map(|(_, made)| made).collect()
 }
 
-/// Cells of one family with their numbers, families in the order of their first cells: wherever a cell stands, it shares
-/// the plans of its family.
+/// Groups cells by family, each with its number. Families are in the order of their first cells.
 fn families<'c>(cells: &[&'c Cell]) -> Vec<Vec<(usize, &'c Cell)>> {
     let mut families: Vec<Vec<(usize, &Cell)>> = Vec::new();
     for (number, &cell) in cells.iter().enumerate() {
@@ -204,12 +202,13 @@ fn families<'c>(cells: &[&'c Cell]) -> Vec<Vec<(usize, &'c Cell)>> {
     families
 }
 
-/// Compresses one prefill for each cell, those that share their plans one after the other, and hands each cache over
-/// with its cell's number, so that not all need be held at once. A cell that cannot be (a retention out of reach, a value
-/// that is not finite) is an error of its own. `seed`: of all draws on this sample, see `draws::of_sample`.
+/// Compresses one prefill for each cell, family by family, and hands each cache to `then` with its cell's number, so
+/// that not all caches are held at once. A cell that cannot be compressed (a retention out of reach, a value that is
+/// not finite) gives an error of its own; the others go on. `seed`: of all draws on this sample, see
+/// `draws::of_sample`.
 ///
 /// # Errors
-/// What `then` returns, which ends it.
+/// An error that `then` returns, which ends the loop.
 pub fn compress_each<E>(
     model: &Model,
     prefilled: &Prefilled,
@@ -252,7 +251,8 @@ pub fn compress_each<E>(
         }
         let (number, cell) = last[0];
         let last = make(cell);
-        // Graphs can be larger than caches, and what is done with the last of these caches needs none.
+        // Plans hold graphs that can be larger than caches. The last cache of the family needs none of them while it is
+        // used.
         drop(curve);
         drop(plans);
         then(number, last)?;
@@ -260,7 +260,7 @@ pub fn compress_each<E>(
     Ok(())
 }
 
-/// A layer that could not be compressed, named as such.
+/// The error of a layer that could not be compressed.
 fn compression(fault: Fault) -> anyhow::Error {
     anyhow::Error::new(fault).context("compression")
 }
@@ -280,7 +280,7 @@ fn plan<'a>(
     first_fault(layers.map(|layer| method.plan(view(layer))).collect())
 }
 
-/// All layers, or the fault of the first that has one, whichever was found first.
+/// All layers, or the fault of the lowest layer that has one.
 fn first_fault<T>(layers: Vec<Result<T, Fault>>) -> Result<Vec<T>, Fault> {
     layers.into_iter().collect()
 }

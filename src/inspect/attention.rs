@@ -1,5 +1,5 @@
-//! On how few entries attention falls (docs/PAPER.md 2, figure 3a): per layer, the attention of the window's queries to
-//! the entries before them, added up from the least attended entry to the most.
+//! How concentrated attention is (docs/PAPER.md 2, figure 3a): per layer, the attention of the window's queries to the
+//! entries before them, added up from the least attended entry to the most.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -10,14 +10,14 @@ use crate::compress::view::LayerView;
 use crate::model::observe::Prefilled;
 use crate::store::Fault;
 
-/// Equal steps that the ranks are given in.
+/// Number of equal steps that ranks are divided into.
 const STEPS: usize = 100;
 
 /// Cumulative attention of every layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AttentionMap {
-    /// Numbers of entries, ascending, from none to all before the window: every percent, and all but 1, 2, 4 and so on
-    /// within the last, where most of the attention is.
+    /// Numbers of entries at which sums are given, ascending from 0 to all `n` before the window: every percent, and
+    /// within the last percent, where most of the attention is, `n - 1`, `n - 2`, `n - 4` and so on.
     pub ranks: Vec<usize>,
     /// One for each layer of the model.
     pub layers: Vec<LayerAttention>,
@@ -26,10 +26,11 @@ pub struct AttentionMap {
 /// Cumulative attention of one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerAttention {
-    /// For each of the ranks, the share of the attention to entries before the window that so many least attended
-    /// entries draw: 0 to 1, mean over query heads, each of which has its own order.
+    /// For each rank, the share (0 to 1) of the attention to entries before the window that this number of least
+    /// attended entries draws. Mean over query heads, each with its own order.
     pub cumulative: Vec<f32>,
-    /// Share of the window's attention that goes to entries before it, mean over query heads; the rest stays inside.
+    /// Share of the window's attention that goes to entries before it, mean over query heads. The rest goes to the
+    /// window itself.
     pub before_window: f32,
 }
 

@@ -12,7 +12,7 @@ use crate::store::{Bytes, Footprint, Geometry, union};
 pub struct MethodFacts {
     /// The method's name.
     pub method: String,
-    /// Canonical text: the size and what differs from its default.
+    /// Canonical text of the settings: the size and what differs from its default.
     pub settings: String,
     /// Bytes of the compressed cache, all layers.
     pub bytes_held: u64,
@@ -43,7 +43,7 @@ pub struct LayerRow {
     pub kept: Vec<usize>,
     /// Per KV head, the entries that any of its query heads attends to.
     pub union: Vec<usize>,
-    /// Entries held, over the KV heads (over the query heads where they are stored so).
+    /// Entries held, over the KV heads (over the query heads if entries are stored for each).
     pub entries: u64,
     /// Codewords of keys. None where keys are not coded.
     pub codewords_k: Option<u64>,
@@ -55,11 +55,11 @@ pub struct LayerRow {
     pub bytes_held: u64,
     /// Bytes held, by what they are spent on.
     pub bytes: Bytes,
-    /// Equation 15: kept vectors over those of the dense cache, counted per query head where heads select apart.
+    /// Equation 15: kept vectors over those of the dense cache, counted per query head if heads select apart.
     pub r1: f64,
-    /// Equation 15: codewords over kept vectors.
+    /// Equation 15: codewords over kept vectors. None if nothing is coded.
     pub r2: Option<f64>,
-    /// Equation 15: a codeword with its index and magnitude over the codeword alone.
+    /// Equation 15: a codeword with its index and magnitude over the codeword alone. None if nothing is coded.
     pub r3: Option<f64>,
     /// Least cosine of a key with its codeword. None where keys are not coded.
     pub cosine_min_k: Option<f32>,

@@ -1,7 +1,7 @@
-//! One prompt looked into: how its attention and its vectors lie in each layer, and what methods make of them.
+//! Facts of one prompt: how attention and vectors are distributed in each layer, and how methods compress it.
 //!
-//! One prefill, compressed by each method as in a run; nothing is decoded. The facts are plain data ([`Inspection`]),
-//! which `table` prints, `cmd` gives as JSON and `plot` draws.
+//! One prefill is compressed by each method as in a run; nothing is decoded. The facts are plain data ([`Inspection`]),
+//! which `table` prints, `cmd` writes as JSON and `plot` draws.
 
 mod attention;
 mod layers;
@@ -109,7 +109,7 @@ fn of_cell(cell: &Cell, error: Error) -> Error {
     }
 }
 
-/// What each cell makes of the prefill.
+/// Compresses the prefill as each cell says, and measures the caches.
 fn methods(loaded: &Loaded, prefilled: &Prefilled, cells: &[Cell]) -> Result<Vec<MethodFacts>> {
     let full = output::of_dense(prefilled);
     let made = compress(&loaded.model, prefilled, &Vec::from_iter(cells));

@@ -1,7 +1,7 @@
-//! How far a compressed cache moves the output of attention.
+//! How much compression changes the output of attention.
 //!
-//! The window's queries, as the dense prefill left them, attend to everything that a layer holds, as the queries of
-//! decoded tokens would: no causal mask within the window, and no layer sees what the one before it got wrong.
+//! The window's queries of the dense prefill attend to every entry of a layer, as queries of decoded tokens do: without
+//! a causal mask within the window. The error of one layer does not reach the next.
 
 use crate::attend::attend_held;
 use crate::generate::whole_cache;
@@ -10,7 +10,7 @@ use crate::store::Cache;
 
 use super::window::WINDOW;
 
-/// The output of every layer of the dense cache, `[window, heads * head_dim]` each.
+/// Attention output of every layer of the dense cache, `[window, heads * head_dim]` each.
 pub(super) fn of_dense(prefilled: &Prefilled) -> Vec<Vec<f32>> {
     of(&whole_cache(prefilled), prefilled)
 }
@@ -33,7 +33,7 @@ fn of(cache: &Cache, prefilled: &Prefilled) -> Vec<Vec<f32>> {
         .iter()
         .zip(&prefilled.layers)
         .map(|(layer, observed)| {
-            // A method may have asked for a longer window.
+            // The prefill may have observed a longer window, if a method asked for one.
             let start = observed.queries.len() - WINDOW * width;
             attend_held(
                 &observed.rule,
@@ -50,7 +50,7 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     let off: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
     let whole: f64 = expected.iter().map(|&x| square(x)).sum();
     match off {
-        // So too where nothing was expected.
+        // No difference is no error, also if the expected output is 0.
         0.0 => 0.0,
         _ => (off / whole).sqrt(),
     }

@@ -1,4 +1,4 @@
-//! What is looked at: a text, or a sample of the needle task.
+//! The prompt: a text, or a sample of the needle task.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::model::chat::Message;
 use crate::task::Task;
 use crate::task::needle::{Needle, NeedleSettings};
 
-/// How far into its text the needle of a sample stands, in percent.
+/// Depth of the needle in its text, percent.
 const DEPTH: u32 = 50;
 
 /// A prompt, not yet in the tokens of a model.
@@ -26,7 +26,8 @@ pub(crate) enum Prompt {
         name: String,
         /// The text, not empty.
         text: String,
-        /// As the user's turn in the model's chat template, up to where the answer starts; else as it is.
+        /// Whether the text is given as the user's turn in the model's chat template, up to where the answer starts.
+        /// Else it is given as it is.
         chat: bool,
     },
     /// A sample of the needle task: a number hidden halfway into the project's own texts.
@@ -56,7 +57,7 @@ impl Prompt {
         })
     }
 
-    /// What it is, in words, and its tokens.
+    /// Returns a description of the prompt, and its tokens.
     ///
     /// # Errors
     /// A prompt too long for the model, or with nothing before the window; `chat` without a template.

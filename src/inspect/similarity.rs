@@ -34,9 +34,9 @@ pub struct Similar {
     pub vectors: VectorKind,
     /// A pair counts when its cosine is greater.
     pub theta: f32,
-    /// Pairs of different tokens in one KV head: the most there could be.
+    /// Number of pairs of different tokens in one KV head, the most that can count.
     pub most: u64,
-    /// Per layer and KV head.
+    /// Pairs that count, per layer and KV head.
     pub pairs: Vec<Vec<u64>>,
 }
 

@@ -1,4 +1,4 @@
-//! The facts of a prompt for a terminal.
+//! Prints the facts of a prompt for a terminal.
 
 use super::{Inspection, LayerRow, MethodFacts};
 use crate::layout::{READABLE, groups, wrap};
@@ -15,7 +15,7 @@ const NOTE: &str = "\
     vectors over dense ones and codewords over kept ones. cosine: of vectors to their codewords, least/mean. error: of \
     the attention output against the dense cache's, || out - full || / || full ||, for the queries of the last";
 
-/// The prompt, and a table for each method, in lines of at most `width` columns, from 80 on.
+/// The prompt, and a table for each method, in lines of at most `width` columns (80 at least).
 pub(crate) fn table(facts: &Inspection, width: usize) -> String {
     let mut out = String::new();
     let head = format!(
@@ -67,7 +67,7 @@ fn of_method(method: &MethodFacts, bytes_dense: u64, width: usize, out: &mut Str
         let of = rows.iter().chain([&header]).map(|row| row[i].len());
         of.max().unwrap_or(0)
     });
-    // Each group of columns has the layer before it.
+    // Every group of columns begins with the layer.
     for group in groups(&widths[1..], GAP.len(), widths[0], width) {
         for row in [&header].into_iter().chain(&rows) {
             let columns = std::iter::once(0).chain(group.iter().map(|column| column + 1));
@@ -95,7 +95,7 @@ fn cells(row: &LayerRow) -> [String; 12] {
     ]
 }
 
-/// What can be added up or averaged over layers.
+/// The last row: sums or means over layers.
 fn total(method: &MethodFacts, bytes_dense: u64) -> [String; 12] {
     let kept = || {
         method
@@ -125,7 +125,7 @@ fn total(method: &MethodFacts, bytes_dense: u64) -> [String; 12] {
     ]
 }
 
-/// The least and the most, or the one there is.
+/// The least and the greatest count, or the single one if all are equal.
 fn range(counts: &[usize]) -> String {
     match (counts.iter().min(), counts.iter().max()) {
         (Some(least), Some(most)) if least < most => format!("{least}-{most}"),

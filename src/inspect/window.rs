@@ -1,4 +1,4 @@
-//! Which queries are looked at.
+//! The queries that are inspected.
 
-/// Last tokens of the prompt whose queries are looked at: the observation window of SpindleKV and PyramidKV.
+/// Number of last tokens of the prompt whose queries are inspected: the observation window of SpindleKV and PyramidKV.
 pub(crate) const WINDOW: usize = 8;

@@ -246,8 +246,8 @@ fn place(columns: &[f32], start: usize, width: usize, out: &mut [f32]) {
     }
 }
 
-/// Puts into `columns` what stands where [`place`] is to put them. Added before the sums and not after, so that the
-/// order of all additions is one whatever the number of rows.
+/// Copies columns `start..` of `out`, `[m, width]`, into `columns`, `[m, LANES]`: the inverse of [`place`]. Products
+/// are then added to them, not the other way round, so that the order of additions is the same for any number of rows.
 fn lift(out: &[f32], start: usize, width: usize, columns: &mut [f32]) {
     let n = LANES.min(width - start.min(width));
     for (row, columns) in columns.chunks_exact_mut(LANES).enumerate() {

@@ -86,7 +86,8 @@ pub(crate) fn exp2(x: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// `exp(x)` for `x <= 0`; see [`exp2`]. The product with `log2 e` is rounded, which for `x` of -10 is 1e-6 of the value.
+/// `exp(x)` for `x <= 0`; see [`exp2`]. The product with `log2 e` is rounded, which for `x` of -10 is 1e-6 of the
+/// value.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     exp2(x * std::f32::consts::LOG2_E)

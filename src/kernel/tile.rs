@@ -52,7 +52,8 @@ pub(super) fn rows_of_a_tile() -> usize {
 
 /// `out[i, j] = sum over k of left[i, k] * right[k, j]` for `m` rows and `groups` of [`LANES`] columns.
 ///
-/// Every element is one chain of fused multiply-adds in the order of `k`, so it depends on its row and its column alone.
+/// Every element is one chain of fused multiply-adds in the order of `k`, so it depends on its row and its column
+/// alone.
 ///
 /// # Panics
 /// When a slice is too short for its shape and strides, or elements of the result share a place.

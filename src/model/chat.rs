@@ -257,7 +257,7 @@ fn environment(options: &ChatOptions) -> Result<Environment<'static>, Error> {
     environment.add_filter("tojson", json::tojson);
     environment.add_filter("int", number::int);
     environment.add_filter("float", number::float);
-    // Defined, as in Jinja, but for a text that is another each time.
+    // `lipsum` is defined, as in Jinja. A call is refused, because its text would be random.
     environment.add_function("lipsum", |_: Rest<ValueOrKwargs>| -> Result<Value, Error> {
         Err(arguments::refused("lipsum: random text is not supported"))
     });

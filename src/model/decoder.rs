@@ -95,7 +95,8 @@ impl Model {
     /// Processes a whole prompt with full attention, in chunks. Only the last position's logits are computed.
     ///
     /// # Errors
-    /// A prompt of no token or longer than the model's context; a value that is not finite, or that `store` cannot hold.
+    /// A prompt of no token or longer than the model's context; a value that is not finite, or that `store` cannot
+    /// hold.
     pub fn prefill(&self, tokens: &[u32], observe: Observe, store: StoreType) -> Result<Prefilled> {
         self.prefill_after(None, tokens, observe, store)
     }

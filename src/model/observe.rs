@@ -84,9 +84,10 @@ impl Prefilled {
 }
 
 impl Prefilled {
-    /// How many of the first of `tokens` a prefill of them need not process again: those it has in common with this
-    /// one, but for the last ones, whose queries and logits are wanted. None where what is gathered is another or, as
-    /// the attention that entries draw, belongs to the whole prompt.
+    /// Returns how many leading tokens a prefill of `tokens` can take over from this one: the length of their common
+    /// prefix, cut so that the last `window` tokens (1 at least) are processed again for their queries and logits.
+    /// Returns 0 if `observe` or `store` differs from this prefill's, or if column sums are observed, which belong to
+    /// the whole prompt.
     pub fn common(&self, tokens: &[u32], observe: Observe, store: StoreType) -> usize {
         if self.observe != observe || self.store != store || observe.column_sums {
             return 0;

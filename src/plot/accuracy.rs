@@ -51,7 +51,7 @@ impl Accuracy {
         })
     }
 
-    /// From 0 to just past the largest retention.
+    /// Range of retentions: from 0 to just past the largest.
     fn x_range(&self) -> std::ops::Range<f64> {
         let largest = self
             .series
@@ -62,7 +62,7 @@ impl Accuracy {
         0.0..largest.max(1.0) * 1.08
     }
 
-    /// Whole tens around everything drawn, with room for a mark at either end.
+    /// Range of scores: whole tens around everything drawn, with room for a mark at either end.
     fn y_range(&self) -> std::ops::Range<f64> {
         let points = self.series.iter().flat_map(|s| &s.points).chain(&self.full);
         let (low, high) = points

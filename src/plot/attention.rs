@@ -1,4 +1,4 @@
-//! Cumulative attention over entries, least attended first, one line per layer: on how few entries it falls.
+//! Figure of cumulative attention over entries, least attended first, one line per layer.
 
 use anyhow::Result;
 use plotters::prelude::*;
@@ -10,8 +10,9 @@ use super::style::{self, Area, DEPTH, INK, SMALL};
 use crate::inspect::Inspection;
 
 const HEIGHT: u32 = 900;
-/// Width of the scale of layers at the right, and its height.
+/// Width of the scale of layers at the right.
 const SCALE: i32 = 170;
+/// Height of that scale.
 const SCALE_HEIGHT: i32 = 400;
 
 pub(super) struct AttentionFigure<'a> {
@@ -69,7 +70,7 @@ impl Figure for AttentionFigure<'_> {
     }
 }
 
-/// Which colour is which layer, the first at the top.
+/// Draws the scale of layer colours, the first layer at the top.
 fn draw_scale<DB: DrawingBackend>(area: &Area<DB>, last: usize) -> Result<()>
 where
     DB::ErrorType: 'static,

@@ -1,4 +1,5 @@
-//! What the bytes of each layer are spent on, one panel per method and settings: the rows of a results folder.
+//! Figure of what each layer's bytes are spent on, one panel per method and settings, from the rows of a results
+//! folder.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,8 @@ use crate::record::LayerRecord;
 use crate::report::{Block, CellRecords, FULL, bootstrap};
 use crate::store::Content;
 
-/// The figure of one task. None if no compressed cell of `block` has layer rows. `full` has no panel: all of it is
-/// entries.
+/// The figure of one task. None if no compressed cell of `block` has layer rows. `full` has no panel: all of its bytes
+/// are entries.
 pub(super) fn figure(block: &Block, layers: &[LayerRecord], name: &str) -> Option<Stacks> {
     let compressed = block.cells.iter().filter(|cell| cell.method != FULL);
     let panels: Vec<Panel> = compressed

@@ -11,7 +11,7 @@ use super::style::{self, AXIS, Area, GRID, INK, LABEL, MUTED};
 type Plane<DB> = DrawingArea<DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 pub(super) struct Chart<DB: DrawingBackend> {
-    /// What lies between the axes.
+    /// The area between the axes.
     pub pixels: Area<DB>,
     plane: Plane<DB>,
 }

@@ -20,7 +20,7 @@ pub(super) trait Figure {
     /// Width and height in pixels.
     fn size(&self) -> (u32, u32);
 
-    /// How many marks it draws, where they can be very many.
+    /// Number of marks it draws, if that can be very large.
     fn marks(&self) -> usize {
         0
     }
@@ -30,13 +30,13 @@ pub(super) trait Figure {
         DB::ErrorType: 'static;
 }
 
-/// Pixels of a figure, at most: some 200 panels of three in a row.
+/// Most pixels of a figure: some 200 panels, three in a row.
 const MOST_PIXELS: u64 = 60_000_000;
-/// Marks of a figure, at most: more than can be told apart.
+/// Most marks of a figure: more cannot be told apart.
 const MOST_MARKS: usize = 500_000;
 
-/// Draws `figure` to `<dir>/<stem>.svg` and `<dir>/<stem>.png`, and gives their paths. One that would be larger than
-/// anybody can look at is left out, with a warning.
+/// Draws `figure` to `<dir>/<stem>.svg` and `<dir>/<stem>.png`, and returns their paths. A figure above the limits is
+/// left out with a warning.
 pub(super) fn save(figure: &impl Figure, dir: &Path) -> Result<Vec<PathBuf>> {
     let (width, height) = figure.size();
     let pixels = u64::from(width) * u64::from(height);
@@ -72,7 +72,7 @@ where
     Ok(area.present()?)
 }
 
-/// A name that file systems take: of a long one the beginning, and what tells it from others.
+/// Shortens a name to one that file systems take: the beginning, and a suffix that tells it from others.
 fn short(stem: String) -> String {
     const LONGEST: usize = 200;
     if stem.len() <= LONGEST {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::record::settings_of;
 use crate::report::CellRecords;
 
-/// Mean scores by place; what else tells samples apart (distractors, seeds) is averaged over.
+/// Mean scores by place, averaged over what else tells samples apart (distractors, seeds).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Grid {
     /// Token lengths, ascending.
     pub lengths: Vec<u64>,
     /// Depths in percent, ascending.
     pub depths: Vec<f64>,
-    /// By length and depth in thousandths of a percent, to which sigmoid depths are given.
+    /// Mean scores by length and depth. Depth is in thousandths of a percent, as sigmoid depths have fractions.
     means: BTreeMap<(u64, u64), f64>,
 }
 
@@ -45,12 +45,12 @@ impl Grid {
         })
     }
 
-    /// Mean score, 0 to 1; none if no sample there has a score.
+    /// Mean score at a place, 0 to 1. None if no sample there has a score.
     pub(super) fn mean(&self, length: u64, depth: f64) -> Option<f64> {
         self.means.get(&(length, thousandths(depth))).copied()
     }
 
-    /// The mean over places.
+    /// Mean of the means of all places.
     pub(super) fn overall(&self) -> Option<f64> {
         let sum: f64 = self.means.values().sum();
         (!self.means.is_empty()).then(|| sum / self.means.len() as f64)

@@ -1,4 +1,4 @@
-//! Point shapes: with the colour they tell series apart, also in black and white.
+//! Shapes of points. With the colour they tell series apart, also in black and white.
 
 use anyhow::Result;
 use plotters::prelude::*;

@@ -1,7 +1,7 @@
-//! Results to figures: SVG and PNG from the CSV alone, or of one prompt, with the fonts in the program.
+//! Draws figures as SVG and PNG, from the CSV of results alone or of one prompt. Fonts are in the program.
 //!
-//! The last room of the flow. One file per figure; `style` holds what they share. Sizes are in
-//! pixels, the same in both formats, and the same rows give the same bytes.
+//! One file per figure; `style` holds what they share. Sizes are in pixels, the same in both formats. The same rows
+//! give the same bytes.
 
 mod accuracy;
 mod attention;
@@ -30,11 +30,11 @@ use crate::inspect::Inspection;
 use crate::record::{FIGURES_FOLDER, RECORDS_FILE, Record, read_layers, read_records};
 use crate::report::{Block, blocks};
 
-/// Tasks and setups that figures are drawn of, at most: each takes milliseconds, and several files.
+/// Most tasks and setups that figures are drawn of: each takes milliseconds, and several files.
 const MOST_BLOCKS: usize = 500;
 
-/// Draws every figure that the rows of `results_dir` allow into `results_dir/figures`, and gives
-/// the paths written, in order:
+/// Draws every figure that the rows of `results_dir` allow into `results_dir/figures`, and returns the paths written,
+/// in order:
 ///
 /// - `accuracy-<task>`: score against measured retention, one line per method;
 /// - `needle-<task>-<method>`: score over length and depth, where samples have both;
@@ -87,7 +87,7 @@ pub fn draw_all(results_dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Draws what there is to see of one prompt into `dir`, and gives the paths written, in order:
+/// Draws the figures of one prompt into `dir`, and returns the paths written, in order:
 ///
 /// - `attention`: the paper's figure 3a, cumulative attention over entries;
 /// - `pairs`, `pairs-keys`, `pairs-values`: its figures 3b, 7 and 8, how many vectors are alike;

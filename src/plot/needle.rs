@@ -15,10 +15,10 @@ const FRAME_HEIGHT: i32 = 400;
 const SCALE: i32 = 130;
 /// A cell at least this large has room for its value.
 const VALUE_ROOM: (i32, i32) = (58, 30);
-/// Pixels below which a cell would lose too much to the lines between cells.
+/// Size of a cell, in pixels, below which the lines between cells are thinner.
 const NARROW: i32 = 16;
 
-/// One method: a panel for each of its settings.
+/// The figure of one method, with a panel for each of its settings.
 pub(super) struct NeedleFigure {
     name: String,
     title: String,
@@ -187,7 +187,7 @@ fn ticks<T: ToString>(values: &[T], at: impl Fn(usize) -> i32) -> Vec<(i32, Stri
     values.iter().enumerate().map(label).collect()
 }
 
-/// The colour scale, from 1 at `top` to 0 a frame's height below.
+/// Draws the colour scale, from 1 at `top` to 0 a frame's height below.
 fn draw_scale<DB: DrawingBackend>(area: &Area<DB>, top: i32) -> Result<()>
 where
     DB::ErrorType: 'static,

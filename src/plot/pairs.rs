@@ -1,4 +1,4 @@
-//! How many pairs of tokens are alike in each layer: keys and values, at the thresholds of the paper.
+//! Figure of how many pairs of tokens are alike in each layer: keys and values, at the paper's thresholds.
 
 use anyhow::Result;
 use plotters::prelude::*;
@@ -13,7 +13,7 @@ use crate::inspect::{Inspection, Similar, VectorKind};
 const HEIGHT: u32 = 800;
 /// Height of the legend above the chart.
 const LEGEND: i32 = 64;
-/// Width of one entry of it.
+/// Width of one entry of the legend.
 const SLOT: i32 = 520;
 
 /// File name, title, and the lines: which vectors at which threshold.
@@ -61,7 +61,7 @@ pub(super) fn figures(facts: &Inspection) -> Vec<Pairs<'_>> {
 }
 
 impl Pairs<'_> {
-    /// What the axis counts in, so that its numbers stay short: how many, and its name.
+    /// The unit of the axis, which keeps its numbers short: its size and its name.
     fn unit(&self) -> (f64, &'static str) {
         match self.largest() {
             most if most >= 1e6 => (1e6, "million pairs"),
@@ -126,7 +126,7 @@ impl Figure for Pairs<'_> {
         let layers = self.facts.attention.layers.len();
         let (unit, unit_name) = self.unit();
         let top = (self.largest() / unit).max(1.0);
-        // With room for a mark at either end.
+        // Leave room for a mark at either end.
         let room = top * 0.04;
         let y_title = format!("{unit_name}, all {} KV heads", self.facts.kv_heads);
         let chart = Chart::new(

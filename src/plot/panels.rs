@@ -8,16 +8,16 @@ use super::style::{self, Area, INK, LABEL, MUTED, SMALL};
 use crate::layout::wrap;
 
 const COLUMNS: usize = 3;
-/// Between panels.
+/// Space between panels.
 const GUTTER: i32 = 28;
 /// Room for tick labels and axis title left of and below a frame.
 const LEFT: i32 = 112;
 const BELOW: i32 = 92;
 const CAPTION_LINE: i32 = 32;
-/// Pixels per character of caption text, on the safe side.
+/// Upper bound on the width of a character of caption text, pixels.
 const CHARACTER: i32 = 12;
 
-/// What is written above a panel, wrapped to its width; an empty text takes no line.
+/// The text above a panel, wrapped to its width. An empty text takes no line.
 pub(super) struct Caption {
     pub heading: String,
     pub settings: String,
@@ -53,7 +53,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Room for panels with `captions`, each with a frame of `frame_height`, on `width` pixels.
+    /// Lays out panels with `captions`, each with a frame of `frame_height`, on `width` pixels.
     pub(super) fn new(captions: &[&Caption], width: i32, frame_height: i32) -> Self {
         let columns = captions.len().clamp(1, COLUMNS);
         let characters = ((width / columns as i32 - GUTTER - LEFT) / CHARACTER) as usize;
@@ -76,7 +76,7 @@ impl Layout {
         self.rows as i32 * self.panel_height() - GUTTER
     }
 
-    /// Draws the caption of panel `i` and gives back its frame.
+    /// Draws the caption of panel `i` and returns its frame.
     pub(super) fn frame<DB: DrawingBackend>(
         &self,
         area: &Area<DB>,
@@ -158,7 +158,7 @@ where
     )
 }
 
-/// Every k-th tick, k the least that leaves `room` pixels for each.
+/// Every `k`-th tick, with the least `k` that leaves `room` pixels for each.
 fn thinned(ticks: &[(i32, String)], room: i32) -> impl Iterator<Item = &(i32, String)> {
     let apart = ticks
         .windows(2)

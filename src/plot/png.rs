@@ -1,4 +1,4 @@
-//! The bitmap backend with text set as the SVG backend sets it.
+//! A bitmap backend that sets text as the SVG backend does.
 //!
 //! plotters' own bitmap text drops each glyph's left bearing, rounds its position, is a fifteenth
 //! larger than in the SVG and sits above the point it is centred on. Here both formats agree.
@@ -18,7 +18,7 @@ const SIZE_PER_EM: f64 = 1.24;
 /// From the point text is centred on down to its baseline, in ems: half the height of an `x`.
 const BASELINE: f32 = 0.27;
 
-/// Draws to a PNG file, written when presented.
+/// Draws to a PNG file, which is written on `present`.
 pub(super) struct Png<'a> {
     bitmap: BitMapBackend<'a>,
     regular: FontRef<'static>,
@@ -38,7 +38,7 @@ impl<'a> Png<'a> {
         })
     }
 
-    /// The covered pixels of `text`, relative to the point it is anchored at, with their cover.
+    /// The pixels that `text` covers, relative to the point it is anchored at, each with the share covered.
     fn cover<S: BackendTextStyle>(&self, text: &str, style: &S) -> Vec<(BackendCoord, f32)> {
         let face = if matches!(style.style(), FontStyle::Bold) {
             &self.bold

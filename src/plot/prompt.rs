@@ -2,7 +2,7 @@
 
 use crate::inspect::Inspection;
 
-/// What every figure of a prompt says below its title, in one line.
+/// The line below the title of every figure of a prompt.
 pub(super) fn subtitle(facts: &Inspection) -> String {
     const CHARACTERS: usize = 110;
     let Inspection {

@@ -1,4 +1,4 @@
-//! The lines of the accuracy figure: cells that differ only in how much they may keep.
+//! The lines of the accuracy figure: cells that differ only in size.
 
 use crate::report::bootstrap::{self, Interval};
 use crate::report::{Block, CellRecords, Curve, FULL, curves};
@@ -9,16 +9,16 @@ pub(super) struct Series {
     pub method: String,
     /// The settings that are not about size: `window=8;kernel=7`.
     pub settings: String,
-    /// By retention.
+    /// Points in order of retention.
     pub points: Vec<Point>,
 }
 
 /// One cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Point {
-    /// Measured, mean, percent.
+    /// Mean measured retention, percent.
     pub retention: f64,
-    /// Mean x 100.
+    /// Mean score x 100.
     pub score: f64,
     /// 95 % interval of the mean, x 100.
     pub interval: Option<Interval>,

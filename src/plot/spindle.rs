@@ -1,4 +1,4 @@
-//! The spindle: what each layer of one prompt holds against its dense cache, one panel per method and settings.
+//! Figure of what each layer of one prompt holds against its dense cache, one panel per method and settings.
 
 use super::panels::Caption;
 use super::prompt;

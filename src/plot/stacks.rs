@@ -1,4 +1,4 @@
-//! What the bytes of each layer are spent on: stacked bars over layers, small multiples.
+//! Stacked bars of what each layer's bytes are spent on, in small multiples.
 
 use std::collections::BTreeMap;
 
@@ -16,21 +16,21 @@ const LEGEND: i32 = 64;
 /// The color of each content, in the order of [`Content::ALL`].
 const COLORS: [RGBColor; 8] = style::LONG_PALETTE;
 const _: () = assert!(Content::ALL.len() <= COLORS.len());
-/// Where the dense cache stands on the axis, percent.
+/// Bytes of the dense cache on the axis, percent.
 const DENSE: f64 = 100.0;
 
-/// A figure of such panels.
+/// A figure of panels with stacked bars.
 pub(super) struct Stacks {
     stem: String,
     title: String,
     subtitle: String,
     panels: Vec<Panel>,
     layout: Layout,
-    /// A line at the dense cache's bytes, up to which the axis then reaches.
+    /// Whether a line marks the dense cache's bytes; the axis then reaches up to it.
     is_dense_shown: bool,
-    /// Top of every panel's axis, percent.
+    /// Upper end of every panel's axis, percent.
     most: f64,
-    /// Between ticks, percent.
+    /// Distance of ticks, percent.
     step: f64,
 }
 
@@ -62,7 +62,7 @@ impl Stacks {
         }
     }
 
-    /// With a line at the bytes of the dense cache.
+    /// Adds a line at the bytes of the dense cache.
     pub(super) fn against_dense(self) -> Self {
         let (most, step) = axis(self.most.max(DENSE));
         Self {
@@ -144,7 +144,7 @@ impl Stacks {
     }
 }
 
-/// Top and step of an axis that holds `largest` in at most five steps of 1, 2 or 5 times a power of ten.
+/// Upper end and step of an axis that holds `largest` in at most five steps of 1, 2 or 5 times a power of ten.
 fn axis(largest: f64) -> (f64, f64) {
     let rough = (largest / 5.0).max(1e-3);
     let power = 10f64.powf(rough.log10().floor());

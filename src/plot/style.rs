@@ -11,13 +11,12 @@ use crate::terminal;
 /// The part of a figure that is being drawn on, in pixels from its own corner.
 pub(super) type Area<DB> = DrawingArea<DB, Shift>;
 
-/// The PNG is drawn with DejaVu Sans; an SVG names it with its sister and the generic family, for
-/// viewers without it.
+/// Fonts. The PNG is drawn with DejaVu Sans. The SVG names fallbacks for viewers without it.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// Width of every figure: twice the width it has on a page, so that the PNG is sharp there.
 pub(super) const WIDTH: u32 = 1600;
-/// Around a figure.
+/// Margin around a figure.
 pub(super) const MARGIN: i32 = 36;
 
 pub(super) const TITLE: i32 = 40;
@@ -33,7 +32,7 @@ pub(super) const MUTED: RGBColor = RGBColor(96, 96, 96);
 pub(super) const GRID: RGBColor = RGBColor(226, 226, 226);
 pub(super) const MISSING: RGBColor = RGBColor(236, 236, 236);
 
-/// Okabe and Ito's colours that stay apart for colour-blind readers and on white.
+/// Colours of Okabe and Ito that colour-blind readers can tell apart, and that show on white.
 pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -55,21 +54,21 @@ pub(super) const LONG_PALETTE: [RGBColor; 8] = [
     RGBColor(153, 153, 153),
 ];
 
-/// Score 0, 0.5 and 1 in the published needle figures (red, yellow, green).
+/// Colours of scores 0, 0.5 and 1 in the published needle figures (red, yellow, green).
 pub(super) const HEAT: [RGBColor; 3] = [
     RGBColor(240, 73, 110),
     RGBColor(235, 184, 57),
     RGBColor(12, 215, 159),
 ];
 
-/// The shallowest, the middle and the deepest layer.
+/// Colours of the shallowest, the middle and the deepest layer.
 pub(super) const DEPTH: [RGBColor; 3] = [
     RGBColor(86, 180, 233),
     RGBColor(120, 94, 160),
     RGBColor(213, 94, 0),
 ];
 
-/// The colour at `place`, 0 to 1, straight between three.
+/// The colour at `place`, 0 to 1, linear between three.
 pub(super) fn between(colors: [RGBColor; 3], place: f64) -> RGBColor {
     let place = place.clamp(0.0, 1.0) * 2.0;
     let (from, to, share) = if place < 1.0 {
@@ -98,7 +97,7 @@ pub(super) fn register_fonts() -> Result<()> {
     Ok(())
 }
 
-/// A tick's value without the noise of its arithmetic.
+/// Text of a tick's value, without rounding errors of its computation.
 pub(super) fn number(value: f64) -> String {
     format!("{}", (value * 1000.0).round() / 1000.0)
 }
@@ -127,10 +126,10 @@ pub(super) fn anchored(style: TextStyle<'static>, at: HPos) -> TextStyle<'static
     style.pos(Pos::new(at, VPos::Center))
 }
 
-/// Characters of a text, at most: no more fit into a figure's width.
+/// Most characters of a text: no more fit into a figure's width.
 const LONGEST: usize = 200;
 
-/// Draws `words` at a point, without characters that no SVG may hold.
+/// Draws `words` at a point, leaving out characters that an SVG must not hold.
 pub(super) fn write<DB: DrawingBackend>(
     area: &Area<DB>,
     words: &str,
@@ -144,7 +143,7 @@ where
     Ok(area.draw(&Text::new(words, at, style.clone()))?)
 }
 
-/// Clears the figure to white, draws title and subtitle, and gives back what lies below them.
+/// Clears the figure to white, draws title and subtitle, and returns the area below them.
 pub(super) fn header<DB: DrawingBackend>(
     area: &Area<DB>,
     title: &str,

@@ -62,8 +62,8 @@ fn complete_len(bytes: &[u8]) -> usize {
 /// that may be empty may be missing, as in a file of an earlier version.
 ///
 /// # Errors
-/// A [`BadInput`](crate::error::BadInput) naming file and line if a column is not known, stands twice or is missing, or a
-/// value does not parse or is one that no run comes to.
+/// A [`BadInput`](crate::error::BadInput) naming file and line if a column is not known, stands twice or is missing, or
+/// a value does not parse or is one that no run comes to.
 pub(super) fn read<T: Serialize + DeserializeOwned + Default + Checked>(
     path: &Path,
 ) -> Result<Vec<(u64, T)>> {

@@ -1,4 +1,4 @@
-//! The areas under the curves of a section: one number for a method over a range of retentions.
+//! Areas under the curves of a section: the mean score of a method over a range of retentions.
 
 use std::collections::HashMap;
 
@@ -9,27 +9,28 @@ use super::curve::{Curve, curves, shared};
 use super::difference::Difference;
 use super::table::{self, Table};
 
-/// What one curve scores over the retentions of its section, each of which counts alike.
+/// The area under one curve: its mean score over the section's range of retentions, uniformly weighted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Area {
     /// Name of the method.
     pub method: String,
     /// The settings that are not about size.
     pub settings: String,
-    /// How many sizes the curve was measured at.
+    /// Number of sizes that the curve was measured at.
     pub sizes: usize,
-    /// Samples that every size scored.
+    /// Number of samples with a score at every size.
     pub n: usize,
-    /// Mean score over the retentions x 100; none where the curve does not cover them.
+    /// Mean score over the range x 100. None if the curve does not cover it.
     pub area: Option<f64>,
-    /// From the curve of the baseline, or its score where it has no sizes.
+    /// Difference from the curve of the baseline, or from its score if it has no sizes.
     pub difference: Option<Difference>,
 }
 
 /// The areas of one section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Areas {
-    /// The retentions, 0 to 1, that the most of its methods cover; over several tasks each task has its own.
+    /// The range of retentions, 0 to 1, that most of the methods cover. None over several tasks, since each has its
+    /// own.
     pub range: Option<(f64, f64)>,
     /// One for each curve, in the order of the section's rows.
     pub rows: Vec<Area>,
@@ -42,7 +43,8 @@ struct OfTask<'a> {
 }
 
 impl Areas {
-    /// None where no method has several sizes. Over several tasks: the means of the areas within the tasks.
+    /// Computes the areas over `tasks`; over several, the means of their areas. None unless every task has a method
+    /// with several sizes.
     pub(super) fn over(tasks: &[&Block], baseline: &Baseline) -> Option<Self> {
         let curves: Vec<Vec<Curve>> = tasks.iter().map(|block| curves(block)).collect();
         let ranges = curves.iter().map(|curves| {
@@ -74,7 +76,7 @@ impl Areas {
         })
     }
 
-    /// What stands above the table.
+    /// The line above the table.
     pub(super) fn title(&self) -> String {
         match self.range {
             Some((from, to)) => format!(
@@ -138,7 +140,7 @@ impl<'a> OfTask<'a> {
         let areas = curve.areas(from, to);
         let other = baseline.filter(|other| !std::ptr::eq(*other, curve));
         let other = other.and_then(|other| match &other.cells[..] {
-            // One size is a flat line only where there is nothing to set.
+            // A single cell is a flat line only if its method has no settings, as `full`.
             [cell] if cell.told.all().next().is_none() => Some(
                 cell.scored()
                     .map(|(r, score)| (r.sample.as_str(), score))

@@ -1,4 +1,4 @@
-//! What the cells of a report are compared with.
+//! The baseline that the cells of a report are compared with.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use super::settings::joined;
 use crate::bad_input;
 use crate::record::settings_of;
 
-/// A method, and settings that choose among its cells.
+/// A method, and settings that select among its cells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     method: String,
@@ -35,12 +35,12 @@ impl std::fmt::Display for Baseline {
 }
 
 impl Baseline {
-    /// The one that `text` names among the cells of `blocks`: `NAME` or `NAME:KEY=VALUE;...`, as many settings,
-    /// defaults included, as tell it from the method's other cells of the same size.
+    /// The baseline that `text` names among the cells of `blocks`: `NAME` or `NAME:KEY=VALUE;...`, with as many
+    /// settings (defaults included) as tell it from the method's other cells of the same size.
     ///
     /// # Errors
-    /// [`BadInput`](crate::error::BadInput) for a method or a value that no cell has, and where it leaves several cells
-    /// of one size.
+    /// [`BadInput`](crate::error::BadInput) for a method or a value that no cell has, or if several cells of one size
+    /// match.
     pub fn parse(text: &str, blocks: &[Block]) -> Result<Self> {
         let (method, settings) = text.split_once(':').unwrap_or((text, ""));
         let owned = |(key, value): (&str, &str)| (key.to_string(), value.to_string());
@@ -86,8 +86,8 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// What `cell` is compared with: the baseline's cell of the same size, or its only one where it has no size. None
-    /// for that cell itself, and where there is none.
+    /// The cell that `cell` is compared with: the baseline's of the same size, or its only one if it has no size. None
+    /// for that cell itself, or if there is no such cell.
     pub fn of<'a, 'b>(
         &self,
         block: &'b Block<'a>,

@@ -1,4 +1,4 @@
-//! Records grouped into what may be compared: one block per task and setup, one cell per method and settings.
+//! Groups records into what may be compared: one block per task and setup, one cell per method and settings.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::record::Record;
 /// The method that compresses nothing: the baseline of every difference.
 pub const FULL: &str = "full";
 
-/// What the cells of a block share besides the task.
+/// What the cells of a block share, besides the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setup<'a> {
     /// The model as it was asked for.
@@ -59,11 +59,11 @@ pub struct CellRecords<'a> {
     pub method: &'a str,
     /// Canonical text of the settings, as in [`Record::settings`].
     pub settings: &'a str,
-    /// What `settings` says.
+    /// The parsed `settings`.
     pub(super) told: Told<'a>,
-    /// What tells this cell from the method's others: the settings that vary among them, and its size.
+    /// Text that tells this cell from the method's others: its size and the settings that vary among them.
     pub label: String,
-    /// One for each sample, those that ended with an error among them.
+    /// One record for each sample, also if it ended with an error.
     pub records: Vec<&'a Record>,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Block<'a> {
         &mut self.cells[at]
     }
 
-    /// Names each cell by what sets it apart within its method.
+    /// Labels each cell by what tells it from the method's other cells.
     fn label(&mut self) {
         let cells = self.cells.iter().map(|cell| (cell.method, cell.settings));
         let labels = labels(&Vec::from_iter(cells));
@@ -143,8 +143,8 @@ impl<'a> Block<'a> {
     }
 }
 
-/// For each method with its settings: its size, those that are not at their defaults, and those that vary among the
-/// method's cells.
+/// Labels of cells, given by method and settings: the size, settings that are not at their defaults, and settings that
+/// vary among the method's cells.
 pub fn labels(cells: &[(&str, &str)]) -> Vec<String> {
     let of = |&(method, settings): &(_, _)| (method, Told::new(method, settings));
     let cells: Vec<(&str, Told)> = cells.iter().map(of).collect();
@@ -184,12 +184,12 @@ impl<'a> CellRecords<'a> {
         self.values(|record| record.retention)
     }
 
-    /// What `column` has in the finished records that have it.
+    /// Values of `column` in the finished records, without missing ones.
     pub fn values(&self, column: impl Fn(&Record) -> Option<f64>) -> Vec<f64> {
         self.by_sample(column).map(|(_, value)| value).collect()
     }
 
-    /// How many records hold a score, or else a likelihood: that of a sample that has no answer to score.
+    /// Number of records with a result: a score, or else a likelihood if the sample has no answer to score.
     pub fn results(&self) -> usize {
         let finished = self.records.iter().filter(|r| r.has_result());
         finished
@@ -197,7 +197,7 @@ impl<'a> CellRecords<'a> {
             .count()
     }
 
-    /// How many prompts were too long and had tokens taken out; none where no record says so.
+    /// Number of prompts that were too long and had tokens taken out. None if no record says so.
     pub fn cut(&self) -> Option<usize> {
         let known = self.records.iter().filter_map(|r| r.cut);
         known.fold(None, |sum, cut| {
@@ -205,7 +205,7 @@ impl<'a> CellRecords<'a> {
         })
     }
 
-    /// How many records are errors.
+    /// Number of records that ended with an error.
     pub fn failed(&self) -> usize {
         self.records.iter().filter(|r| !r.is_finished()).count()
     }

@@ -1,11 +1,11 @@
-//! The percentile bootstrap: how far a mean over few samples can be trusted.
+//! The percentile bootstrap: how uncertain a mean over few samples is.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Resamples drawn for each interval.
 const RESAMPLES: usize = 10_000;
-/// Every interval starts from this seed, so it depends on its own values only.
+/// Seed of every interval, so that an interval depends on its own values only.
 const SEED: u64 = 20_250_101;
 
 /// The middle 95 % of the bootstrap distribution of a mean.
@@ -17,7 +17,7 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The mean of the means of `strata`; none if a stratum is empty or there is none.
+/// The mean of the means of `strata`. None if a stratum is empty or there are none.
 ///
 /// One stratum is a plain mean; one stratum per task is the macro average over tasks.
 pub fn mean_of_means(strata: &[Vec<f64>]) -> Option<f64> {
@@ -34,7 +34,7 @@ pub fn mean_of_means(strata: &[Vec<f64>]) -> Option<f64> {
 /// The 95 % interval of [`mean_of_means`], resampling within each stratum (10,000 resamples, fixed
 /// seed). Given differences of pairs it is the paired bootstrap.
 ///
-/// None if a stratum has fewer than two values: resampling one value says nothing about its spread.
+/// None if a stratum has fewer than two values: one value has no spread.
 pub fn interval(strata: &[Vec<f64>]) -> Option<Interval> {
     if strata.is_empty() || strata.iter().any(|values| values.len() < 2) {
         return None;
@@ -65,7 +65,7 @@ fn resampled_mean(values: &[f64], rng: &mut ChaCha8Rng) -> f64 {
     sum / f64::from(n)
 }
 
-/// Linear interpolation between the two nearest of the sorted values.
+/// Quantile by linear interpolation between the two nearest of the sorted values.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let at = share * (sorted.len() - 1) as f64;
     let below = sorted[at.floor() as usize];

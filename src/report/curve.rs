@@ -1,4 +1,4 @@
-//! Cells that differ only in how much they keep, and the area under what they score.
+//! Curves: cells that differ only in size, and the area under their scores.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ pub struct Curve<'a, 'b> {
     pub method: &'a str,
     /// The settings that are not about size, as [`CellRecords::label`] has them: `gqa=mean`.
     pub settings: String,
-    /// Those with a score, by measured retention.
+    /// Cells with a score, by measured retention.
     pub cells: Vec<&'b CellRecords<'a>>,
 }
 
@@ -46,15 +46,15 @@ pub fn curves<'a, 'b>(block: &'b Block<'a>) -> Vec<Curve<'a, 'b>> {
 }
 
 impl<'a> Curve<'a, '_> {
-    /// Its least and its greatest mean retention; none unless it has two that differ.
+    /// Its least and greatest mean retention. None unless it has two that differ.
     pub(super) fn range(&self) -> Option<(f64, f64)> {
         let (first, last) = (self.cells.first()?, self.cells.last()?);
         let range = (retention(first)?, retention(last)?);
         (range.0 < range.1).then_some(range)
     }
 
-    /// For each sample that every size scored, the mean score over the retentions `from..to`: between two sizes the
-    /// score is taken to be linear in the retention (trapezoids). None where the curve does not cover them.
+    /// For each sample with a score at every size, the mean score over the retentions `from..to`, linear in the
+    /// retention between two sizes (trapezoids). None if the curve does not cover the range.
     pub(super) fn areas(&self, from: f64, to: f64) -> Option<Vec<(&'a str, f64)>> {
         let weights = self.weights(from, to)?;
         let scores = |cell: &&CellRecords<'a>| -> HashMap<&str, f64> {
@@ -77,7 +77,7 @@ impl<'a> Curve<'a, '_> {
         )
     }
 
-    /// What each size's score counts in the mean over `from..to`; they add up to 1.
+    /// Weight of each size's score in the mean over `from..to`. The weights add up to 1.
     fn weights(&self, from: f64, to: f64) -> Option<Vec<f64>> {
         let (least, most) = self.range()?;
         if from >= to || from < least || to > most {
@@ -101,7 +101,7 @@ impl<'a> Curve<'a, '_> {
     }
 }
 
-/// The retentions that the most of `ranges` cover, as many as these share; none where there is no range.
+/// The range of retentions that the largest number of `ranges` have in common. None if there is none.
 pub(super) fn shared(ranges: &[(f64, f64)]) -> Option<(f64, f64)> {
     let shared_from = |&(from, _): &(f64, f64)| {
         let over = ranges

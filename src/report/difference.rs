@@ -1,20 +1,20 @@
-//! A difference from the baseline, and how a table has it.
+//! A difference from the baseline, and its text in a table.
 
 use super::bootstrap::{self, Interval};
 
-/// A mean difference from the baseline over the samples that both have a value of.
+/// Mean difference from the baseline over the samples for which both have a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// Mean of the differences; over several tasks, the mean of the tasks' means.
     pub mean: f64,
-    /// The paired bootstrap's 95 % interval; none from fewer than two pairs.
+    /// 95 % interval of the paired bootstrap. None for fewer than two pairs.
     pub interval: Option<Interval>,
     /// Samples that have a value in both, over all tasks.
     pub pairs: usize,
 }
 
 impl Difference {
-    /// Of differences pair by pair, for each task.
+    /// The mean of differences `pairs`, pair by pair for each task.
     pub(super) fn new(pairs: &[Vec<f64>]) -> Option<Self> {
         Some(Self {
             mean: bootstrap::mean_of_means(pairs)?,
@@ -23,7 +23,7 @@ impl Difference {
         })
     }
 
-    /// As a table has it. `n`: how many pairs there would be if none were missing.
+    /// The text in a table. `n`: how many pairs there would be if none were missing.
     pub(super) fn text(&self, n: usize, decimals: usize) -> String {
         let signed = |value| signed(value, decimals);
         let mut text = signed(self.mean);
@@ -41,7 +41,7 @@ impl Difference {
     }
 }
 
-/// With its sign; a value that rounds to zero has none. NaN and infinity are written whole.
+/// Text with a sign; none if the value rounds to zero. NaN and infinity are written out.
 fn signed(value: f64, decimals: usize) -> String {
     let text = format!("{value:+.decimals$}");
     if !value.is_finite() || text.contains(|c| ('1'..='9').contains(&c)) {

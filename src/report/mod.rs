@@ -35,25 +35,25 @@ use crate::task::longbench;
 /// The tables of one results folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// What differences are from.
+    /// The baseline of differences.
     pub baseline: Baseline,
-    /// One per task and setup, and after the tasks of a setup a macro average over those of each metric, if there are
-    /// several.
+    /// One section per task and setup. After the tasks of a setup, a macro average for each metric that several of them
+    /// have.
     pub sections: Vec<Section>,
 }
 
 /// The tables of one task, or of the mean over tasks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
-    /// Heading: the task, or what was averaged.
+    /// Heading: the task, or the tasks averaged.
     pub title: String,
-    /// The task, or those averaged.
+    /// Name of the task, or of the tasks averaged.
     pub tasks: Vec<String>,
     /// Model, element type, what was compressed, metric.
     pub subtitle: String,
     /// One for each method and settings, `full` first.
     pub rows: Vec<Row>,
-    /// Where a method has several sizes.
+    /// Areas. None if no method has several sizes.
     pub areas: Option<Areas>,
 }
 
@@ -98,7 +98,7 @@ impl Report {
         }
     }
 
-    /// Says beside each task's name how many of its records could not be used.
+    /// Notes beside each task's name how many of its records could not be used.
     pub fn note_left_out(&mut self, left_out: &[(String, usize)]) {
         for section in &mut self.sections {
             let found = left_out.iter().find(|(task, _)| *task == section.title);
@@ -108,7 +108,7 @@ impl Report {
         }
     }
 
-    /// Says beside the tasks named, and beside their averages, that their prompts are not in the published words.
+    /// Notes beside the tasks named, and beside their averages, that their prompts are not in the published words.
     pub fn note_own_templates(&mut self, tasks: &[&str]) {
         for section in &mut self.sections {
             if section
@@ -121,7 +121,7 @@ impl Report {
         }
     }
 
-    /// What every rendering says below its tables.
+    /// Notes below the tables of every rendering.
     fn notes(&self) -> Vec<String> {
         let same_size = match self.baseline == Baseline::default() {
             true => "",
@@ -172,8 +172,8 @@ impl Section {
         }
     }
 
-    /// The mean over tasks of each cell that every task has; the bootstrap resamples within tasks. `of` is what the tasks
-    /// have in common.
+    /// The macro average over tasks of each cell that every task has. The bootstrap resamples within tasks. `of`: what
+    /// the tasks have in common.
     fn of_macro_average(of: &str, tasks: &[&Block], baseline: &Baseline) -> Self {
         let cells = tasks.iter().flat_map(|block| &block.cells).fold(
             Vec::<&CellRecords>::new(),
@@ -199,7 +199,7 @@ impl Section {
         }
     }
 
-    /// What is shown: each table with the line above it.
+    /// The tables to be shown, each with the line above it.
     fn tables(&self) -> Vec<(Option<String>, Table)> {
         let areas = self.areas.as_ref();
         let areas = areas.map(|areas| (Some(areas.title()), areas.table()));
@@ -217,9 +217,9 @@ impl Section {
     }
 }
 
-/// The tasks that a mean may be over, several each, by name, with what they have in common: one metric, and so one kind
-/// of likelihood, of an answer or of a text. The exception is LongBench, whose published average is over its tasks each
-/// by its published metric, all of answers; LongBench-E has one for each length.
+/// Groups tasks that may be averaged, each group with what its tasks have in common: one metric, and so one kind of
+/// likelihood (of an answer or of a text). LongBench is an exception: its published average is over all of its tasks,
+/// each by its published metric. LongBench-E has one average for each length.
 fn comparable<'a, 'b>(tasks: &[&'b Block<'a>]) -> Vec<(String, Vec<&'b Block<'a>>)> {
     let mut groups: BTreeMap<String, Vec<&Block>> = BTreeMap::new();
     for &block in tasks {

@@ -7,7 +7,7 @@ use super::difference::Difference;
 use super::table::{self, Table};
 use crate::record::Record;
 
-/// The metric of samples that are continuations: what counts is how likely these are.
+/// The metric of samples that are continuations of a text: what counts is their likelihood.
 const PERPLEXITY: &str = "perplexity";
 
 /// One method and settings.
@@ -15,29 +15,29 @@ const PERPLEXITY: &str = "perplexity";
 pub struct Row {
     /// Name of the method.
     pub method: String,
-    /// What tells it from the method's other rows, see [`CellRecords::label`].
+    /// Text that tells it from the method's other rows, see [`CellRecords::label`].
     pub settings: String,
-    /// Samples with a result.
+    /// Number of samples with a result.
     pub n: usize,
-    /// Measured, mean, 0 to 1.
+    /// Mean measured retention, 0 to 1.
     pub retention: Option<f64>,
-    /// Mean x 100.
+    /// Mean score x 100.
     pub score: Option<f64>,
     /// Mean negative log-likelihood of the right answer, nats per token.
     pub nll: Option<f64>,
-    /// Samples that have a likelihood: an answer that comes to no token has none.
+    /// Number of samples that have a likelihood. An answer that comes to no token has none.
     pub likelihoods: usize,
     /// Closeness to the full cache over the right answer and over the full cache's own.
     pub fidelity: [Closeness; 2],
     /// exp of `nll` where that is the metric.
     pub perplexity: Option<f64>,
-    /// Of scores, in points. Empty for the baseline itself and where no sample has a partner there.
+    /// Difference of scores, in points. None for the baseline itself, and if no sample has a partner there.
     pub difference: Option<Difference>,
-    /// Of negative log-likelihoods, nats per token, likewise.
+    /// Difference of negative log-likelihoods, nats per token. None likewise.
     pub nll_difference: Option<Difference>,
-    /// Samples whose prompt was too long and had tokens taken out; empty where the records do not say.
+    /// Number of samples whose prompt was too long and had tokens taken out. None if the records do not say.
     pub cut: Option<usize>,
-    /// Samples that ended with an error.
+    /// Number of samples that ended with an error.
     pub failed: usize,
     /// Samples on which the method cannot make the cache as small as asked for; in no mean.
     pub out_of_reach: usize,
@@ -45,7 +45,7 @@ pub struct Row {
     pub saturated: usize,
 }
 
-/// Means over samples of what says how close to the full cache the next-token distributions are.
+/// How close the next-token distributions are to the full cache's, as means over samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Closeness {
     /// KL divergence, nats.
@@ -144,7 +144,7 @@ impl Row {
         Table::new(&headers, rows.iter().map(texts).collect())
     }
 
-    /// None where no row has any of it.
+    /// The table of fidelity. None if no row has any.
     pub(super) fn fidelity_table(rows: &[Self]) -> Option<Table> {
         let headers = [
             "method",

@@ -1,5 +1,5 @@
-//! What the settings column of a row says, by the list of its method: which of them are sizes, and the defaults of
-//! those that it leaves out.
+//! Interprets the settings column of a row by the list of its method: which settings are sizes, and the defaults of
+//! those left out.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::compress::methods::info_of;
 use crate::compress::settings::{About, DefaultValue, MethodInfo, SettingInfo};
 use crate::record::settings_of;
 
-/// The one size of a method that this program does not know.
+/// The setting taken for the size of a method that this program does not know.
 const RETENTION: &str = "retention";
 
 /// The settings of one row.
@@ -19,7 +19,8 @@ pub(super) struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    /// Of the canonical text of a row: in the order of the method's list, and those that the list lacks after them.
+    /// Parses the canonical text of a row. Settings come in the order of the method's list, those that it lacks after
+    /// them.
     pub(super) fn new(method: &str, text: &'a str) -> Self {
         let info = info_of(method);
         let own = || settings_of(text).map(|(key, value)| (key, Cow::Borrowed(value)));
@@ -52,7 +53,7 @@ impl<'a> Told<'a> {
             .map(|(_, value)| value)
     }
 
-    /// Whether `key` says how much is kept: such settings are named even when only one value was run.
+    /// Whether `key` is a size. Sizes are shown even if only one value was run.
     pub(super) fn is_size(&self, key: &str) -> bool {
         match self.info {
             None => key == RETENTION,
@@ -60,20 +61,20 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Whether the value of `key` is its default, as far as the program knows one.
+    /// Whether the value of `key` is its default. True for a setting that the program does not know.
     pub(super) fn is_default(&self, key: &str, value: &str) -> bool {
         let setting = self.setting(key);
         setting.is_none_or(|setting| setting.is_default_in_results(value))
     }
 
-    /// Whether `key` says how much is kept, or is all that says it: a threshold where there is no size.
+    /// Whether `key` is a size, or a threshold where no size is given.
     pub(super) fn tells_size(&self, key: &str) -> bool {
         let is_threshold = |setting: &SettingInfo| matches!(setting.about, About::Threshold);
         self.is_size(key)
             || (self.sizes().next().is_none() && self.setting(key).is_some_and(is_threshold))
     }
 
-    /// The settings that say how much is kept.
+    /// The settings that are sizes.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&'a str, &str)> {
         self.all().filter(|(key, _)| self.is_size(key))
     }

@@ -7,8 +7,8 @@ use crate::bad_input;
 const OPEN: &str = "<!-- spindle:report -->";
 const CLOSE: &str = "<!-- /spindle:report -->";
 
-/// `document` with what stands between `<!-- spindle:report -->` and `<!-- /spindle:report -->`
-/// replaced by `table`. Splicing the same table again changes nothing.
+/// Returns `document` with the text between `<!-- spindle:report -->` and `<!-- /spindle:report -->` replaced by
+/// `table`. Splicing the same table again changes nothing.
 ///
 /// # Errors
 /// A [`BadInput`](crate::error::BadInput) unless each marker occurs once and in this order.

@@ -9,7 +9,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Columns that are empty in every row are left out, but for the first two.
+    /// Makes a table without the columns that are empty in every row. The first two stay.
     pub(super) fn new(headers: &[&'static str], rows: Vec<Vec<String>>) -> Self {
         let kept = |i: &usize| *i < 2 || rows.iter().any(|row| !row[*i].is_empty());
         let columns: Vec<usize> = (0..headers.len()).filter(kept).collect();
@@ -20,7 +20,7 @@ impl Table {
         }
     }
 
-    /// These columns of it.
+    /// The table with these columns only.
     pub(super) fn only(&self, columns: &[usize]) -> Self {
         let of = |row: &Vec<String>| columns.iter().map(|&i| row[i].clone()).collect();
         Self {
@@ -29,7 +29,7 @@ impl Table {
         }
     }
 
-    /// Columns of a terminal that each takes.
+    /// Width of each column, in columns of a terminal.
     pub(super) fn widths(&self) -> Vec<usize> {
         let of = |(i, header): (usize, &&str)| {
             let cells = self.rows.iter().map(|row| row[i].width());

@@ -6,15 +6,15 @@ use super::Report;
 use super::table::Table;
 use crate::layout::{READABLE, groups, wrap};
 
-/// A longer method name is wrapped.
+/// Greatest width of a method name; a longer one is wrapped.
 const METHOD_WIDTH: usize = 20;
-/// Settings have so much at least, where they need it, or their longest where that is less.
+/// Least width of the settings column when a table is split; less if no setting is as long.
 const SETTINGS_WIDTH: usize = 24;
 const GAP: &str = "  ";
 
 impl Report {
-    /// Aligned columns for a terminal, lines at most `width` columns wide, from 80 on: a wider table is several, one
-    /// below the other. Prose is at most `READABLE` columns wide.
+    /// The report in aligned columns for a terminal, in lines of at most `width` columns (80 at least). A wider table
+    /// is split into several, one below the other. Prose is at most `READABLE` columns wide.
     pub fn text(&self, width: usize) -> String {
         let mut out = String::new();
         let prose = width.min(READABLE);
@@ -46,8 +46,7 @@ impl Report {
     }
 }
 
-/// A table as tables one below the other, each narrow enough: all have the first two columns, and each has as many of
-/// the others as fit.
+/// Splits a table into tables that are narrow enough. All have the first two columns, and as many of the others as fit.
 fn parts(table: &Table, width: usize) -> Vec<Table> {
     let widths = table.widths();
     let settings = table

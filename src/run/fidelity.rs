@@ -15,7 +15,7 @@ use crate::task::Sample;
 /// Most tokens of the full cache's own answer that are compared.
 const MOST_GREEDY_TOKENS: usize = 64;
 
-/// What one cache makes of given tokens, all means over the tokens.
+/// How one cache predicts given tokens, in means over the tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fidelity {
     /// Negative log-likelihood of the tokens, nats.
@@ -34,11 +34,11 @@ pub(super) struct Expected {
     full: Vec<Vec<f32>>,
 }
 
-/// What the full cache says of a sample.
+/// What a sample's caches are compared with.
 pub(super) struct FullCache {
-    /// The right answer; none where the sample has no tokens of one.
+    /// The right answer. None if the sample has no tokens of one.
     pub reference: Option<Expected>,
-    /// Its own greedy answer; none where it says nothing.
+    /// The full cache's greedy answer. None if it is empty.
     pub greedy: Option<Expected>,
 }
 
@@ -46,7 +46,7 @@ impl FullCache {
     /// `rest`: tokens of the prompt of `sample` that were not compressed. `limits`: where answers end.
     ///
     /// # Errors
-    /// A value that is not finite: then there is nothing to compare with.
+    /// A value that is not finite: there is then nothing to compare with.
     pub(super) fn new(
         model: &Model,
         prefilled: &Prefilled,
@@ -102,7 +102,8 @@ impl FullCache {
 }
 
 impl Expected {
-    /// Of each cache in turn; none of one with a fault. `first`: their logits before the continuation.
+    /// Compares each cache in turn with the full cache. None for a cache with a fault. `first`: the caches' logits
+    /// before the continuation.
     pub(super) fn compare(
         &self,
         model: &Model,
@@ -123,8 +124,8 @@ impl Expected {
     }
 }
 
-/// The means over tokens of what the `logits` before each say beside `full`, the logarithms of the full cache's
-/// probabilities.
+/// Compares the `logits` before each token with `full`, the logarithms of the full cache's probabilities. Returns means
+/// over the tokens.
 fn fidelity(full: &[Vec<f32>], logits: &[&[f32]], tokens: &[u32]) -> Fidelity {
     let of_token = |((full, logits), &token): ((&Vec<f32>, &&[f32]), &u32)| {
         let (max, log) = normaliser(logits);
@@ -149,7 +150,7 @@ fn fidelity(full: &[Vec<f32>], logits: &[&[f32]], tokens: &[u32]) -> Fidelity {
     let kl = mean(1);
     Fidelity {
         nll: mean(0),
-        // Rounding can take what is all but 0 below it. A maximum would make 0 of NaN.
+        // Rounding can make a divergence near 0 negative. `max` would turn NaN into 0.
         kl: if kl < 0.0 { 0.0 } else { kl },
         agreement: mean(2),
     }
@@ -164,7 +165,7 @@ pub(super) fn mean_nll(logits: &[&[f32]], tokens: &[u32]) -> f64 {
     logits.iter().zip(tokens).map(nll).sum::<f64>() / tokens.len() as f64
 }
 
-/// The greatest logit, and the logarithm of the sum of exp over all, after that is taken off.
+/// Returns the greatest logit, and the logarithm of the sum of `exp(logit - greatest)`.
 fn normaliser(logits: &[f32]) -> (f32, f64) {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|x| f64::from((x - max).exp())).sum();
@@ -181,7 +182,7 @@ fn log_probabilities(logits: &[f32], max: f32, log: f64) -> Vec<f32> {
     logits.iter().map(of).collect()
 }
 
-/// The most likely token, the first of several.
+/// The most likely token; of equals the first.
 fn top(values: &[f32]) -> usize {
     let better = |best: usize, i: usize| if values[i] > values[best] { i } else { best };
     (1..values.len()).fold(0, better)

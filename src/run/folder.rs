@@ -10,8 +10,8 @@ use anyhow::Result;
 use crate::bad_input;
 use crate::record::Provenance;
 
-/// The folder under `results/<experiment>` to go on in or to create: the newest whose run is `same`, else
-/// `<date>`, with a number after it when that is taken by another run.
+/// Chooses the folder under `results/<experiment>`: the newest whose run is `same`, else a new one called `<date>`,
+/// with a number after it if another run has that name.
 pub(super) fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool) -> PathBuf {
     let mut folders: Vec<PathBuf> = match fs::read_dir(root) {
         Ok(entries) => entries
@@ -22,7 +22,7 @@ pub(super) fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool
     };
     folders.sort_unstable();
     for folder in folders.iter().rev() {
-        // A run.json of another version of the program may not parse: then it is of another run.
+        // A run.json that does not parse is of another version, and so of another run.
         if Provenance::read(folder).is_ok_and(|run| run.is_some_and(|run| same(&run))) {
             return folder.clone();
         }
@@ -32,7 +32,7 @@ pub(super) fn choose(root: &Path, date: &str, same: impl Fn(&Provenance) -> bool
     root.join(free.unwrap_or_else(|| date.to_string()))
 }
 
-/// Whether `folder` can be made and written to, before there is anything to put in it. Leaves nothing behind.
+/// Checks that `folder` can be made and written to, before the run has anything to write. Leaves nothing behind.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) where it cannot.
@@ -52,7 +52,7 @@ pub(crate) fn check(folder: &Path) -> Result<()> {
     if !there.is_dir() {
         return Err(refuse(&"not a folder"));
     }
-    // What is to be made there: a name that is too long, for one, is not just absent.
+    // Checks the names of folders to be made: one that is too long looks absent.
     for name in folder.strip_prefix(there).unwrap_or(folder) {
         match there.join(name).symlink_metadata() {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(refuse(&error)),

@@ -1,4 +1,4 @@
-//! What a run is known by: the columns that its rows share, and its provenance.
+//! What identifies a run: the columns that its rows share, and its provenance.
 
 use sha2::{Digest, Sha256};
 
@@ -34,7 +34,7 @@ pub(super) fn of_task(of_run: &Record, task: &dyn Task) -> Record {
     }
 }
 
-/// The columns that are the same in every row of a sample whose prompt, or context, is compressed.
+/// The columns that are the same in every row of a sample. `at`: whether its prompt or its context is compressed.
 pub(super) fn of_sample(of_task: &Record, id: &str, at: CompressAt) -> Record {
     Record {
         sample: id.into(),

@@ -1,4 +1,4 @@
-//! Ctrl-C ends a run after the sample it is at; a second one ends the program at once.
+//! Ctrl-C ends a run after the current sample; a second one ends the program at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

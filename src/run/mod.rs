@@ -1,4 +1,5 @@
-//! The loop: every sample of every task, one prefill each, rows written as they come; what is finished is skipped.
+//! The loop: runs every sample of every task with one prefill each, writes rows as they come, and skips what has rows
+//! already.
 
 mod fidelity;
 mod folder;
@@ -29,7 +30,7 @@ use crate::source::{self, SourceOptions};
 /// The file that holds an experiment's text in its results folder.
 pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
 
-/// What a run came to.
+/// The result of a run.
 pub(crate) struct Finished {
     /// The results folder.
     pub folder: PathBuf,
@@ -41,7 +42,7 @@ pub(crate) struct Finished {
     pub interrupted: bool,
 }
 
-/// Runs an experiment, or goes on with it.
+/// Runs an experiment, or continues an unfinished run of it.
 pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finished> {
     let device = load::device(&options.device)?;
     check(experiment, options)?;
@@ -66,7 +67,7 @@ pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finis
     }
     folder::check(&folder.join(FIGURES_FOLDER))?;
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    // Not before a refusal, which is one line.
+    // After everything that may refuse the run, so that a refusal stays one line.
     load::print_notes(&loaded.notes);
     provenance.write(&folder)?;
     let text = folder.join(EXPERIMENT_FILE);
@@ -88,7 +89,7 @@ pub(crate) fn run(experiment: &Experiment, options: &RunOptions) -> Result<Finis
     })
 }
 
-/// What can be said before the model is there, which may have to be fetched.
+/// Checks what can be checked before the model is fetched and loaded.
 fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     for task in &experiment.tasks {
         task.check()?;
@@ -109,7 +110,7 @@ fn check(experiment: &Experiment, options: &RunOptions) -> Result<()> {
     }
 }
 
-/// The folder that is asked for, else the one where this run is unfinished or a new one.
+/// The folder that is asked for, else the one with an unfinished run of this experiment, else a new one.
 fn choose_folder(
     experiment: &Experiment,
     options: &RunOptions,

@@ -1,8 +1,8 @@
-//! What is chosen about a run, beside its experiment.
+//! Options of a run, besides its experiment.
 
 use std::path::PathBuf;
 
-/// The choices, most of them flags of the command line.
+/// The options, most of them flags of the command line.
 pub(crate) struct RunOptions {
     /// Where results folders are made.
     pub results: PathBuf,
@@ -14,6 +14,6 @@ pub(crate) struct RunOptions {
     pub limit: Option<usize>,
     /// The program's arguments, for `run.json`.
     pub command_line: Vec<String>,
-    /// Whether a prompt goes on from what it has in common with the one before.
+    /// Whether the prefill of a prompt reuses the prefix that it shares with the prompt before.
     pub reuse: bool,
 }

@@ -1,4 +1,4 @@
-//! Outcomes to rows.
+//! Turns outcomes into rows.
 
 use anyhow::{Error, Result};
 
@@ -11,7 +11,7 @@ use crate::task::{Sample, Task};
 /// The record of a cell, filled into `identity`, and its layers.
 ///
 /// # Errors
-/// A number that cannot be.
+/// A number outside of its column's range, by name.
 pub(super) fn rows(
     identity: Record,
     outcome: &Outcome,
@@ -84,7 +84,7 @@ pub(super) fn rows(
     Ok((record, layers))
 }
 
-/// What a cell answered, and what it should have.
+/// The prediction of a cell: what it answered, and the right answers.
 pub(super) fn prediction(
     identity: &Record,
     task: &dyn Task,

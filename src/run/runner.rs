@@ -1,4 +1,4 @@
-//! A run under way: the samples that have no rows yet, one after the other, and what they leave to write.
+//! A run in progress: processes the samples that have no rows yet, one after the other, and writes their rows.
 
 use std::path::Path;
 
@@ -29,14 +29,14 @@ pub(super) struct Runner<'a> {
     loaded: &'a Loaded,
     /// Samples of each task, at most.
     limit: usize,
-    /// Whether a prompt goes on from the one before.
+    /// Whether the prefill of a prompt reuses the prefix that it shares with the one before.
     reuse: bool,
     /// The columns that are the same in every row.
     identity: Record,
     records: RecordWriter,
     predictions: PredictionWriter,
     progress: ProgressBar,
-    /// The prefill of the prompt before: what the next one has in common with it is not processed again.
+    /// The prefill of the prompt before, whose common prefix with the next prompt is reused.
     earlier: Option<Prefilled>,
     /// Cells that ended with an error.
     pub failed: usize,
@@ -45,10 +45,10 @@ pub(super) struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// Opens the files of the results folder, and begins to show how far `tasks` are.
+    /// Opens the files of the results folder and shows the progress of `tasks`.
     ///
     /// # Errors
-    /// A file that cannot be written to, or holds what is not of a run.
+    /// A file that cannot be written to, or that holds something other than a run's rows.
     pub(super) fn new(
         experiment: &'a Experiment,
         options: &RunOptions,
@@ -74,7 +74,7 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// Runs what has no result yet; false where that was interrupted.
+    /// Runs the samples that have no result yet. False if that was interrupted.
     ///
     /// # Errors
     /// A row that cannot be written.
@@ -129,7 +129,7 @@ impl<'a> Runner<'a> {
         self.experiment.cells.iter().filter(is_pending).collect()
     }
 
-    /// Runs one sample. What is wrong with it ends its own cells and no others.
+    /// Runs one sample. An error in it ends its own cells and no others.
     fn sample(&mut self, task: &dyn Task, sample: &Sample, of_task: &Record) -> Result<()> {
         let experiment = self.experiment;
         for &at in &experiment.file.compress {
@@ -207,7 +207,7 @@ impl<'a> Runner<'a> {
 }
 
 fn progress(samples: usize, folder: &Path) -> ProgressBar {
-    // What stands before the message takes at most about 65 columns; the message is cut off where the line ends.
+    // The text before the message takes about 65 columns. The message is cut at the end of the line.
     let message = layout::width().saturating_sub(65);
     let style = ProgressStyle::with_template(&format!(
         "{{bar:12}} {{pos}}/{{len}} samples, {{per_sec}}, {{elapsed}} gone, {{eta}} left  {{msg:{message}!}}",

@@ -27,25 +27,25 @@ pub(super) struct Outcome {
     pub saturated: bool,
     /// See [`CellCache::bytes_peak`].
     pub bytes_peak: u64,
-    /// Held when the answer ended.
+    /// Bytes held when the answer ended.
     pub bytes_end: u64,
     pub seen: usize,
     pub response: String,
-    /// None where nothing was to be generated.
+    /// The metric's score. None if nothing was to be generated.
     pub score: Option<f64>,
     pub new_tokens: usize,
-    /// Negative log-likelihood of the right answer, nats per token; none where the sample has no tokens of one.
+    /// Negative log-likelihood of the right answer, nats per token. None if the sample has no tokens of one.
     pub nll: Option<f64>,
-    /// Over the right answer; none where it was not asked for or there is none.
+    /// Fidelity over the right answer. None if it was not asked for, or if there is no right answer.
     pub fidelity: Option<Fidelity>,
-    /// Over the full cache's own answer, where there is one.
+    /// Fidelity over the full cache's own answer. None if it was not asked for, or if that answer is empty.
     pub fidelity_greedy: Option<Fidelity>,
     pub prefill_ms: f64,
     pub compress_ms: f64,
     pub decode_ms: f64,
 }
 
-/// One sample, one thing of it compressed, as the experiment says.
+/// One sample under one choice of what is compressed.
 #[derive(Clone, Copy)]
 pub(super) struct SampleRun<'a> {
     pub experiment: &'a Experiment,
@@ -56,15 +56,16 @@ pub(super) struct SampleRun<'a> {
 }
 
 impl SampleRun<'_> {
-    /// Runs `cells`, and compares each with the full cache where the experiment asks for fidelity. A cell that cannot be
-    /// compressed as asked, or that comes to a value that is not finite, is an error of its own. Cells are answered in
-    /// groups, each as soon as its caches together are as large as the dense one, so that they are not all held at once.
+    /// Runs `cells`, and compares each with the full cache if the experiment asks for fidelity. A cell that cannot be
+    /// compressed as asked, or that meets a value that is not finite, gives an error of its own. Cells are answered in
+    /// groups, so that not all caches are held at once: a group is full when its caches together have as many bytes as
+    /// the dense one.
     ///
-    /// The prefill goes on from what an `earlier` prompt has in common with this one, and is given back for the next.
+    /// The prefill reuses the prefix that the prompt shares with that of `earlier`. It is returned for the next sample.
     ///
     /// # Errors
-    /// What ends every cell of the sample: a prompt without tokens or longer than the model's context, a prefill that is
-    /// not finite, a full cache that nothing can be compared with.
+    /// An error that ends every cell of the sample: a prompt without tokens or longer than the model's context, a
+    /// prefill that is not finite, a full cache with a fault.
     pub(super) fn run(
         &self,
         cells: &[&Cell],
@@ -145,7 +146,8 @@ struct Common<'a> {
 }
 
 impl Common<'_> {
-    /// Scores and decodes several caches together. One that comes to a value that is not finite is an error of its own.
+    /// Scores and decodes several caches together. A cache that meets a value that is not finite gives an error of its
+    /// own.
     fn answer(&self, mut made: Vec<Result<CellCache>>) -> Result<Vec<Result<Outcome>>> {
         let Loaded {
             model, tokenizer, ..
@@ -197,7 +199,7 @@ impl Common<'_> {
         made.into_iter().map(outcome).collect()
     }
 
-    /// What a cell made of the sample.
+    /// Assembles the outcome of a cell.
     ///
     /// # Errors
     /// A likelihood that is not finite.
@@ -231,8 +233,8 @@ impl Common<'_> {
         })
     }
 
-    /// How likely each cache finds the given answers. `first`: its logits before them. Nothing is said of a cache with a
-    /// fault.
+    /// Scores the given answers under each cache. `first`: the caches' logits before the answers. A cache with a fault
+    /// gets no numbers.
     fn likely(&self, caches: &mut [&mut Cache], first: &[Vec<f32>]) -> Result<Vec<Likely>> {
         let model = &self.loaded.model;
         let mut likely = vec![Likely::default(); caches.len()];
@@ -268,7 +270,7 @@ impl Common<'_> {
     }
 }
 
-/// Makes an error of the fault of each cache that has one and had none before this `stage`.
+/// Turns the fault of each cache that has one, and had none before this `stage`, into an error.
 fn note_faults(stage: &'static str, caches: &[&mut Cache], faults: &mut [Option<Error>]) {
     for (cache, noted) in caches.iter().zip(faults) {
         if let (Some(fault), None) = (&cache.fault, &noted) {
@@ -277,7 +279,7 @@ fn note_faults(stage: &'static str, caches: &[&mut Cache], faults: &mut [Option<
     }
 }
 
-/// What one cache makes of the given answers.
+/// Scores of the given answers under one cache.
 #[derive(Debug, Clone, Copy, Default)]
 struct Likely {
     nll: Option<f64>,

@@ -10,7 +10,7 @@ use crate::load::Loaded;
 use crate::task::spec::BuiltTask;
 use crate::task::{Sample, Task};
 
-/// The experiment's tasks for the model.
+/// Builds the experiment's tasks for the model.
 pub(super) fn build(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<BuiltTask>> {
     let name = &experiment.file.name;
     let mut tasks = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn build(experiment: &Experiment, loaded: &Loaded) -> Result<Vec<Buil
     Ok(tasks)
 }
 
-/// That no two samples have one name, by which their rows are told apart: one of them would pass for the other.
+/// Checks that no two samples have the same name, by which their rows are told apart.
 fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
     let mut known = HashSet::new();
     let mut templates = HashMap::new();
@@ -49,11 +49,11 @@ fn names_differ(tasks: &[BuiltTask], experiment: &str) -> Result<()> {
     Ok(())
 }
 
-/// Samples of a task that are wanted.
+/// The samples of a task that are to be run.
 pub(super) struct Ordered {
-    /// In the order of their prompts' tokens: each then follows the one it has most in common with.
+    /// Samples in the order of their prompts' tokens: each follows the one it shares the longest prefix with.
     pub samples: Vec<Sample>,
-    /// Those that cannot be built: their names, and why.
+    /// Samples that cannot be built: their names and errors.
     pub failures: Vec<(String, Error)>,
 }
 

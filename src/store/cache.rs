@@ -9,10 +9,10 @@ use super::layer::LayerStore;
 pub struct Cache {
     /// What each layer of the model holds.
     pub layers: Vec<LayerStore>,
-    /// Tokens the sequence has had so far, which is the next token's position; not the number of entries held.
+    /// Tokens of the sequence so far, which is the next token's position. Entries held can be fewer.
     pub seen: usize,
-    /// The first value found that is not finite or cannot be held. What is computed from the cache then is not to be
-    /// used; other caches of a batch are not touched by it.
+    /// The first value found that is not finite or cannot be held. Results from the cache are then invalid; other
+    /// caches of a batch are not affected.
     pub fault: Option<Fault>,
 }
 
@@ -26,7 +26,7 @@ impl Cache {
         }
     }
 
-    /// Another one like it, that goes on by itself. What the prompt brought is shared.
+    /// A copy that grows on its own: of each layer the runs of the prompt are shared and the open run is copied.
     pub fn fork(&self) -> Self {
         Self {
             layers: self.layers.iter().map(LayerStore::fork).collect(),
@@ -35,7 +35,7 @@ impl Cache {
         }
     }
 
-    /// Notes a fault of the logits after the tokens from `token` on, `[n, vocab]`.
+    /// Notes a fault in the logits `[n, vocab]` after the tokens from number `token` on.
     pub fn check_logits(&mut self, logits: &[f32], vocab: usize, token: usize) {
         self.note(Fault::of_rows("logits", logits, vocab, token));
     }
@@ -47,7 +47,7 @@ impl Cache {
         }
     }
 
-    /// Tokens that may be appended at once, see [`LayerStore::chunk`].
+    /// Number of tokens that may be appended at once, see [`LayerStore::chunk`].
     pub fn chunk(&self) -> usize {
         let layers = self.layers.iter().map(LayerStore::chunk);
         layers.min().unwrap_or(usize::MAX)
@@ -58,7 +58,7 @@ impl Cache {
         self.layers.iter().map(LayerStore::footprint).sum()
     }
 
-    /// Bytes that are freed with it: all but a prefill's own cache where it is held whole.
+    /// Bytes that are freed when the cache is dropped: all but those of runs that others share.
     pub fn bytes_own(&self) -> u64 {
         self.layers.iter().map(LayerStore::bytes_own).sum()
     }

@@ -13,13 +13,13 @@ use super::rows::{Rows, StoreType};
 use super::scratch::{Scratch, room, with_scratch};
 use crate::kernel::{Left, add_weighted, dots, norm};
 
-/// One codebook and the KV heads whose vectors are written in it.
+/// A codebook and the KV heads whose vectors are written in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coded {
     codewords: Codewords,
     heads: Vec<CodedRows>,
-    /// Whether what is read of a head's vectors is all codewords that there are: the head is alone with them, and no
-    /// vector of it was dropped.
+    /// Whether all vectors of a head together use every codeword. True while one head has the codebook to itself and
+    /// has dropped no vector: attention then compares a new vector with every codeword as it reads the head.
     is_covered: bool,
 }
 

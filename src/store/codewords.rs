@@ -8,17 +8,17 @@ use super::rows::{Rows, StoreType};
 use super::scratch::room;
 use crate::kernel::{dots, norm};
 
-/// The codewords that keys or values are written in. Grows where an appended vector is like none of them.
+/// The stored codewords of keys or values. An appended vector that is near none of them is added as a new one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codewords {
-    /// Those of the prompt, `[codewords, dim]`: shared with every fork.
+    /// Codewords learnt from the prompt, `[codewords, dim]`. All forks share them.
     of_prompt: Arc<Rows>,
-    /// Those added since.
+    /// Codewords added for appended vectors. Each fork has its own.
     added: Rows,
-    /// Unit vectors, that entries multiply by their norms; else whole vectors, used as they are.
+    /// Whether codewords are unit vectors, which each entry multiplies by its norm. Else they are used as they are.
     are_units: bool,
-    /// An appended vector joins a codeword when their cosine is above this, up to the rounding of the storage type.
-    /// At 1 none does: whether it equals one, rounding has hidden.
+    /// An appended vector joins its nearest codeword if their cosine is above this, up to the rounding of the storage
+    /// type. At 1 none joins: codewords are rounded when they are stored, so equality cannot be tested.
     theta: f32,
 }
 
@@ -33,7 +33,7 @@ impl Codewords {
         }
     }
 
-    /// Codewords, those of the prompt and those added since.
+    /// Number of codewords: learnt from the prompt and added since.
     pub fn len(&self) -> usize {
         self.of_prompt.len() + self.added.len()
     }
@@ -48,7 +48,7 @@ impl Codewords {
         self.of_prompt.dim()
     }
 
-    /// Element type that they are stored in.
+    /// Element type that codewords are stored in.
     pub fn store(&self) -> StoreType {
         self.of_prompt.store()
     }
@@ -58,7 +58,8 @@ impl Codewords {
         self.of_prompt.bytes() + self.added.bytes()
     }
 
-    /// Those of `range` as f32, `[range, dim]`, borrowed where they are stored so.
+    /// Codewords number `range` in f32, `[range, dim]`: borrowed if they are stored as f32, else decoded into
+    /// `scratch`.
     pub fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
         let first = self.of_prompt.len();
         if range.end <= first {
@@ -77,7 +78,7 @@ impl Codewords {
         out
     }
 
-    /// Writes those at `codes` as f32 into `out`, `[codes, dim]`.
+    /// Writes the codewords number `codes` to `out` in f32, `[codes, dim]`.
     pub fn read_all(&self, codes: &[u32], out: &mut [f32]) {
         let (first, d) = (self.of_prompt.len() as u32, self.dim());
         let mut rest = out;
@@ -95,7 +96,7 @@ impl Codewords {
         }
     }
 
-    /// Compares a vector with some of them: `vectors`, `[n, dim]`, whose numbers are `codes`.
+    /// Compares a vector with the codewords `vectors`, `[n, dim]`, whose numbers are `codes`, and notes the nearest.
     pub fn compare(
         &self,
         joining: &mut Joining,
@@ -119,7 +120,7 @@ impl Codewords {
         }
     }
 
-    /// Compares a vector with each of them.
+    /// Compares a vector with every codeword.
     fn compare_all(&self, joining: &mut Joining) {
         let mut scratch = Vec::new();
         for block in blocks(0..self.len(), STEP_BLOCK) {
@@ -129,14 +130,14 @@ impl Codewords {
         joining.is_compared = true;
     }
 
-    /// The codeword for one more vector: the nearest one whose cosine is above the threshold, else a new one. A vector
-    /// that was not compared with all of them yet is compared now.
+    /// Returns the number of the codeword for an appended vector: the nearest if its cosine is above the threshold,
+    /// else a new one. Compares the vector with every codeword first, unless that is done.
     pub fn admit(&mut self, joining: &mut Joining) -> usize {
         if !joining.is_compared {
             self.compare_all(joining);
         }
         let (nearest, cosine) = joining.nearest;
-        // A stored codeword can be a hair longer than 1, and the product with it too.
+        // Rounding can make a stored unit vector slightly longer than 1, and the cosine with it.
         if cosine.min(1.0) > self.theta {
             return nearest;
         }
@@ -148,23 +149,23 @@ impl Codewords {
     }
 }
 
-/// A vector on its way into a form.
+/// A vector about to be appended to a form.
 pub struct Joining<'v> {
     vector: &'v [f32],
     norm: f32,
-    /// Its direction; empty where the form does not ask for it.
+    /// Its direction, `[dim]`. Empty if the form has no codebook.
     unit: Vec<f32>,
-    /// Whether it was compared with all codewords.
+    /// Whether it was compared with every codeword.
     pub is_compared: bool,
-    /// Of the entries, how many of the first it was compared with.
+    /// Number of leading entries whose codewords it was compared with.
     passed: usize,
-    /// Of the codewords it was compared with the nearest, the first of several, and their cosine.
+    /// Number and cosine of the nearest codeword compared so far; of equally near ones the lowest number.
     nearest: (usize, f32),
     cosines: Vec<f32>,
 }
 
 impl<'v> Joining<'v> {
-    /// A vector that is stored as it is.
+    /// A vector for a form without a codebook.
     pub fn as_it_is(vector: &'v [f32]) -> Self {
         Self {
             vector,
@@ -177,7 +178,7 @@ impl<'v> Joining<'v> {
         }
     }
 
-    /// A vector whose direction is compared with codewords.
+    /// A vector for a form with a codebook: computes its norm and direction.
     pub fn by_direction(vector: &'v [f32]) -> Self {
         let norm = norm(vector);
         let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
@@ -188,7 +189,8 @@ impl<'v> Joining<'v> {
         }
     }
 
-    /// Notes that it was compared with the codewords of entries `span` of `len`, which are all that there are.
+    /// Notes that it was compared with the codewords of entries `span` of a head with `len` entries, which use every
+    /// codeword between them. Once the spans have covered all entries in order, it was compared with every codeword.
     pub fn pass(&mut self, span: Range<usize>, len: usize) {
         if span.start == self.passed {
             self.passed = span.end;
@@ -201,7 +203,7 @@ impl<'v> Joining<'v> {
         self.vector
     }
 
-    /// Its Euclidean norm; 0 where it is stored as it is.
+    /// Its Euclidean norm; 0 for a form without a codebook.
     pub fn norm(&self) -> f32 {
         self.norm
     }

@@ -1,22 +1,23 @@
-//! Which entries a KV head holds: where they stand, and which query heads see them.
+//! Which entries a KV head holds: their positions, and which query heads see them.
 
 use super::indices::Indices;
 
 /// The entries of one KV head of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// The position of each, ascending, where it is needed and does not follow from `first`.
+    /// Position of each entry, ascending. None if positions are not needed or follow from `first`.
     pub positions: Option<Indices>,
-    /// The position of the first, where each next one stands one further. None where that is not so, or not known.
+    /// Position of the first entry, if positions are consecutive. None if they are not, or are not known.
     pub first: Option<usize>,
-    /// Per query head of the group, which of the first `chosen` entries it attends to, ascending. None: all.
+    /// Per query head of the group, the places of the entries it attends to among the first `chosen`, ascending. None:
+    /// every query head attends to all.
     pub lists: Option<Vec<Indices>>,
-    /// Entries that were chosen from a prompt; those after them were appended, and every query head sees them.
+    /// Number of entries chosen from the prompt. The entries after them were appended; every query head sees these.
     pub chosen: usize,
 }
 
 impl Entries {
-    /// The entries that one query head sees of `len`, in place of what `out` holds.
+    /// Writes to `out` the places of the entries that one query head sees, of `len` held.
     pub fn seen(&self, member: usize, len: usize, out: &mut Vec<u32>) {
         match &self.lists {
             Some(lists) => lists[member].read(0..lists[member].len(), out),
@@ -28,7 +29,7 @@ impl Entries {
         out.extend(self.chosen as u32..len as u32);
     }
 
-    /// The position of entry `i`, where it is known.
+    /// Position of entry `i`. None if it is not known.
     pub fn position(&self, i: usize) -> Option<usize> {
         match (&self.positions, self.first) {
             (Some(positions), _) => Some(positions.get(i)),
@@ -37,7 +38,7 @@ impl Entries {
         }
     }
 
-    /// Notes that an entry was appended to `len` others.
+    /// Notes that an entry at `position` was appended after `len` others.
     pub fn append(&mut self, position: usize, len: usize) {
         match &mut self.positions {
             Some(positions) => positions.push(position as u32),
@@ -59,7 +60,7 @@ impl Entries {
         self.chosen = self.chosen.saturating_sub(dropped);
     }
 
-    /// Bytes of the positions and of the lists.
+    /// Bytes of the positions, and bytes of the lists.
     pub fn bytes(&self) -> [u64; 2] {
         let lists = self.lists.iter().flatten();
         [
@@ -68,7 +69,8 @@ impl Entries {
         ]
     }
 
-    /// Entries counted for each query head that keeps them, of `len`; none where query heads did not choose apart.
+    /// Entries of `len`, counted once for each query head that keeps them. None if the query heads did not choose
+    /// apart.
     pub fn kept(&self, len: usize) -> Option<u64> {
         let lists = self.lists.as_ref()?;
         let appended = (len - self.chosen) as u64;
@@ -76,7 +78,7 @@ impl Entries {
     }
 }
 
-/// All positions that any of the lists holds, ascending.
+/// The positions that any of the lists has, ascending, each once.
 pub fn union(kept: &[Vec<u32>]) -> Vec<u32> {
     let mut all: Vec<u32> = kept.concat();
     all.sort_unstable();
@@ -84,7 +86,7 @@ pub fn union(kept: &[Vec<u32>]) -> Vec<u32> {
     all
 }
 
-/// Where each of `kept` stands in `union`; both ascending, `kept` within `union`.
+/// The place of each of `kept` in `union`. Both ascend, and `union` has all of `kept`.
 pub fn places(kept: &[u32], union: &[u32]) -> Vec<u32> {
     let mut at = 0;
     kept.iter()

@@ -1,4 +1,4 @@
-//! Values that are not finite, or that a cache cannot hold: whatever is computed from them is wrong.
+//! Values that are not finite or that a cache cannot hold. Results computed from them are invalid.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use crate::kernel::{first_beyond, first_outside};
 /// Where a value that is not finite was found, or one that the element type of the cache cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// None: after the last layer.
+    /// Number of the layer, from 0. None: after the last layer.
     pub layer: Option<usize>,
-    /// What the value is of: `keys`, `norms of values`, `attention`, `scores`, `logits`.
+    /// The kind of value: `keys`, `norms of values`, `scales of keys`, `attention`, `scores`, `logits` and the like.
     pub what: &'static str,
     /// Position of the token, from 0.
     pub token: usize,
@@ -25,12 +25,12 @@ pub enum Wrong {
     NotFinite,
     /// Finite, but more than this element type holds.
     TooLarge(StoreType),
-    /// Of a vector that is not 0, and would be in this element type.
+    /// Of a vector that is not 0 and would be rounded to 0 in this element type.
     TooSmall(StoreType),
 }
 
 impl Fault {
-    /// The first of `rows`, `[n, width]`, that is not finite; they are `what` of the tokens from `token` on.
+    /// The first row of `rows`, `[n, width]`, that is not finite. Row `i` is the `what` of token `token + i`.
     pub fn of_rows(what: &'static str, rows: &[f32], width: usize, token: usize) -> Option<Self> {
         let row = first_beyond(rows, width, f32::INFINITY)?;
         Some(Self {
@@ -41,7 +41,8 @@ impl Fault {
         })
     }
 
-    /// As [`Fault::of_rows`], of rows that are narrowed to `store`: also one that is not 0 and would become 0.
+    /// As [`Fault::of_rows`], for rows that are narrowed to `store`: also a row that `store` cannot hold, or one that
+    /// is not 0 and would become 0.
     pub fn of_stored(
         what: &'static str,
         rows: &[f32],
@@ -67,7 +68,7 @@ impl Fault {
         })
     }
 
-    /// The first of `scores`, in rows of `len` tokens from 0 on, that is not finite.
+    /// The first score that is not finite. `scores` has rows of `len` tokens, from token 0 on.
     pub fn of_scores(scores: &[f32], len: usize) -> Option<Self> {
         let row = first_beyond(scores, len.max(1), f32::INFINITY)?;
         let token = scores[row * len..].iter().position(|s| !s.is_finite())?;

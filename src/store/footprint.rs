@@ -41,25 +41,25 @@ impl Content {
 pub struct Bytes([u64; Content::ALL.len()]);
 
 impl Bytes {
-    /// So many bytes of one content.
+    /// `bytes` bytes of one content.
     pub fn of(content: Content, bytes: u64) -> Self {
         let mut all = Self::default();
         all.0[content as usize] = bytes;
         all
     }
 
-    /// All of them.
+    /// Bytes of all contents.
     pub fn total(self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// Each with what it is spent on, in the order of [`Content::ALL`].
+    /// Each content with its bytes, in the order of [`Content::ALL`].
     pub fn iter(self) -> impl Iterator<Item = (Content, u64)> {
         Content::ALL.iter().copied().zip(self.0)
     }
 }
 
-/// By the names of what they are spent on.
+/// As a map from the name of a content to its bytes.
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter().map(|(content, bytes)| (content.name(), bytes)))
@@ -85,17 +85,16 @@ impl Add for Bytes {
 /// Counts and bytes of one layer's cache, or a sum over layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// KV entries that can be attended to, over the KV heads (over the query heads where entries are stored so).
+    /// KV entries held, summed over KV heads (over query heads if entries are stored for each).
     pub entries: u64,
-    /// Entries counted once for each query head that keeps them, where query heads select for themselves, whether or
-    /// not they agree, or are stored apart (equation 15 counts so); once per KV head where its query heads select
-    /// together.
+    /// Entries counted once for each query head that keeps them, if query heads select for themselves or entries are
+    /// stored for each (as equation 15 counts); else once per KV head.
     pub kept: u64,
     /// Codewords of keys.
     pub codewords_k: u64,
     /// Codewords of values.
     pub codewords_v: u64,
-    /// Keys and values, each counted, that are written in codewords.
+    /// Number of keys and values that are written in codewords.
     pub coded: u64,
     /// Bytes, by what they are spent on.
     pub bytes: Bytes,

@@ -1,4 +1,4 @@
-//! What a way to store vectors must offer, and what it gets for it.
+//! The interface of a way to store keys or values. Only `read` and a few others must be written; the rest has defaults.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -30,31 +30,34 @@ impl Side {
     }
 }
 
-/// The keys or the values of some KV heads, each head with a number of its own, in the form that they are stored in.
+/// Keys or values of one or several KV heads. Each head has its own number of vectors.
 ///
-/// Every form can be read back, which is the oracle of all else. A decoded token attends in the form's own space:
-/// [`scores`](Form::scores), then weights, then [`add`](Form::add) into an accumulator that [`finish`](Form::finish)
-/// turns into the weighted sum.
+/// Every form can decode its vectors ([`read`](Form::read)); tests compare its other operations with that. A decoded
+/// token attends in the form's own space: [`scores`](Form::scores) gives scores, the caller turns them into weights,
+/// [`add`](Form::add) sums weighted vectors into an accumulator, and [`finish`](Form::finish) turns that into the
+/// weighted sum.
 pub trait Form: Debug + Send + Sync {
     /// Elements of a vector.
     fn dim(&self) -> usize;
 
-    /// Vectors of a head.
+    /// Number of vectors of a head.
     fn len(&self, head: usize) -> usize;
 
     /// Bytes that all heads hold, by what they are spent on.
     fn bytes(&self) -> Bytes;
 
-    /// Codewords that the vectors are written in. None: they are written otherwise.
+    /// Number of codewords. None if the form has no codebook.
     fn codewords(&self) -> Option<usize> {
         None
     }
 
-    /// The vectors `entries` of a head, `[entries, dim]`, as whoever attends to them sees them.
+    /// Decodes the vectors `entries` of a head into `out` in f32, `[entries, dim]`. Keys come as they are stored,
+    /// rotated or not.
     fn read(&self, head: usize, entries: &[u32], out: &mut [f32]);
 
-    /// Vectors `span` of a head, each up to a factor: `rows`, `[span, dim]`, times `factors`, `[span]`. A vector that is
-    /// to join those that are stored is compared with what is read.
+    /// Decodes the vectors `span` of a head, each split into a row of `rows`, `[span, dim]`, and the factor it is to be
+    /// multiplied by, in `factors`, `[span]`. A form with a codebook also compares `joining`, a vector about to be
+    /// appended, with the codewords that it reads.
     fn rows(
         &self,
         head: usize,
@@ -68,7 +71,7 @@ pub trait Form: Debug + Send + Sync {
         factors.fill(1.0);
     }
 
-    /// Vectors `span` of a head, `[span, dim]`: borrowed where they are stored so, else put into `scratch`.
+    /// Vectors `span` of a head in f32, `[span, dim]`: borrowed if they are stored as f32, else decoded into `scratch`.
     fn block<'a>(
         &'a self,
         head: usize,
@@ -84,13 +87,13 @@ pub trait Form: Debug + Send + Sync {
         out
     }
 
-    /// The vectors of a head where they are stored whole.
+    /// The matrix of a head. None if its vectors are not stored whole.
     fn whole(&self, _head: usize) -> Option<&Rows> {
         None
     }
 
-    /// Products of the vectors `span` of a head with `queries`, `[members, dim]`: columns `span` of `scores`,
-    /// `[members, stride]`. A vector that is to join is compared as in [`rows`](Form::rows).
+    /// Writes the dot products of the vectors `span` of a head with `queries`, `[members, dim]`, to columns `span` of
+    /// `scores`, `[members, stride]`. Compares `joining` as [`rows`](Form::rows) does.
     fn scores(
         &self,
         head: usize,
@@ -103,13 +106,13 @@ pub trait Form: Debug + Send + Sync {
         scores_by_rows(self, head, queries, span, joining, scores, stride);
     }
 
-    /// Elements of the accumulator of a head, for each query head.
+    /// Elements of a head's accumulator for each query head.
     fn width(&self, _head: usize) -> usize {
         self.dim()
     }
 
-    /// Adds the vectors `span` of a head to `sums`, `[members, width]`, weighted by columns `span` of `weights`,
-    /// `[members, stride]`.
+    /// Adds the vectors `span` of a head, weighted by columns `span` of `weights`, `[members, stride]`, to the
+    /// accumulator `sums`, `[members, width]`.
     fn add(
         &self,
         head: usize,
@@ -135,8 +138,8 @@ pub trait Form: Debug + Send + Sync {
         });
     }
 
-    /// Adds what `sums`, `[members, width]`, stand for to `out`, `[members, dim]`. A vector that is to join is compared
-    /// with what is read.
+    /// Turns the accumulator `sums`, `[members, width]`, into weighted sums of vectors and adds them to `out`,
+    /// `[members, dim]`. A form with a codebook also compares `joining` with the codewords that it reads.
     fn finish(&self, _head: usize, sums: &[f32], _joining: Option<&mut Joining>, out: &mut [f32]) {
         out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
     }
@@ -152,25 +155,26 @@ pub trait Form: Debug + Send + Sync {
     /// Keeps the vectors `entries` of a head, ascending.
     fn keep(&mut self, head: usize, entries: &[u32]);
 
-    /// The first of `rows`, `[n, width]` of all KV heads, that has a vector which is not finite or that this form cannot
-    /// hold.
+    /// The first of `rows`, `[n, width]` (a token's vectors of all KV heads), with a vector that is not finite or that
+    /// this form cannot hold.
     fn fault(&self, side: Side, rows: &[f32], width: usize) -> Option<Fault> {
         Fault::of_rows(side.name(), rows, width, 0)
     }
 
-    /// Vectors that may be appended before [`settle`](Form::settle) is due.
+    /// Number of vectors that may be appended before [`settle`](Form::settle) must be called.
     fn chunk(&self) -> usize {
         usize::MAX
     }
 
-    /// Writes anew what is due. Called when the tokens that were appended have attended.
+    /// Rewrites stored vectors that are due for it. Called after the appended tokens have attended.
     fn settle(&mut self) {}
 
-    /// Another one like it, that goes on by itself. What the prompt brought is shared, not copied.
+    /// A copy that grows on its own. A form shares only what it never changes (`Coded`: codewords of the prompt) and
+    /// copies the rest.
     fn fork(&self) -> Box<dyn Form>;
 }
 
-/// Multiplies each of `rows` by its factor.
+/// Multiplies each row of `rows` by its factor.
 pub(super) fn scale_rows(rows: &mut [f32], factors: &[f32]) {
     let d = rows.len() / factors.len().max(1);
     for (row, factor) in rows.chunks_exact_mut(d.max(1)).zip(factors) {
@@ -178,7 +182,7 @@ pub(super) fn scale_rows(rows: &mut [f32], factors: &[f32]) {
     }
 }
 
-/// [`Form::scores`] by [`Form::rows`], block by block.
+/// Computes [`Form::scores`] from [`Form::rows`], block by block.
 pub(super) fn scores_by_rows(
     form: &(impl Form + ?Sized),
     head: usize,
@@ -198,7 +202,7 @@ pub(super) fn scores_by_rows(
     });
 }
 
-/// Products of `rows`, each times its factor, with each of the queries: columns `block` of `scores`.
+/// Writes the dot products of `rows`, each times its factor, with each query to columns `block` of `scores`.
 pub fn score_rows(
     queries: &[f32],
     rows: &[f32],

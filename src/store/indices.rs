@@ -1,4 +1,4 @@
-//! Lists of small whole numbers in the smallest unsigned type that holds them, so that their bytes are honest.
+//! Lists of whole numbers in the smallest unsigned type that holds them, so that few bytes are stored.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ impl Indices {
         }
     }
 
-    /// Values in the list.
+    /// Number of values.
     pub fn len(&self) -> usize {
         match self {
             Self::U8(v) => v.len(),
@@ -57,7 +57,7 @@ impl Indices {
         (0..self.len()).map(|i| self.get(i))
     }
 
-    /// Puts those of `range` into `out`, in place of what it holds.
+    /// Replaces the contents of `out` by the values of `range`.
     pub fn read(&self, range: Range<usize>, out: &mut Vec<u32>) {
         out.clear();
         match self {
@@ -81,7 +81,7 @@ impl Indices {
         }
     }
 
-    /// Those at `places`, in that order, in the smallest type that holds them.
+    /// The values at `places`, in that order, in the smallest type that holds them.
     pub fn gather(&self, places: &[u32]) -> Self {
         let values = places.iter().map(|&i| self.get(i as usize) as u32);
         Self::from_slice(&values.collect::<Vec<_>>())
@@ -96,7 +96,7 @@ impl Indices {
         }
     }
 
-    /// Bytes of the values (spare capacity is not counted).
+    /// Bytes of the values, without spare capacity.
     pub fn bytes(&self) -> u64 {
         match self {
             Self::U8(v) => v.len() as u64,

@@ -1,4 +1,4 @@
-//! One layer of a cache: runs of the prompt, which are not written to any more, and one that grows.
+//! One layer of a cache: runs of the prompt, which no longer change, and one open run, which grows.
 
 use std::sync::Arc;
 
@@ -38,23 +38,24 @@ impl Geometry {
 /// What becomes of tokens that come after the prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Decoded {
-    /// All stay.
+    /// All are kept.
     #[default]
     Kept,
-    /// The earliest are dropped where there are more than this many (StreamingLLM).
+    /// Only this many of the latest are kept (StreamingLLM).
     Latest(usize),
 }
 
 /// The keys and values of one layer.
 #[derive(Debug)]
 pub struct LayerStore {
-    /// Runs that are not written to any more, shared with every fork.
+    /// Runs that no longer change. Forks share them.
     pub prompt: Vec<Arc<Run>>,
-    /// What tokens are appended to. It may hold entries of the prompt: decoded tokens join a codebook of theirs.
+    /// The run that tokens are appended to. It also holds entries of the prompt if decoded tokens join a codebook of
+    /// theirs. Forks copy it, see [`Form::fork`](super::form::Form::fork).
     pub open: Run,
-    /// Heads of a group that selected for themselves which entries are held, 1 where they selected together.
+    /// Number of query heads of a group that selected entries for themselves; 1 if they selected together.
     pub selecting: usize,
-    /// Whether tokens after the prompt stay, or the latest of them.
+    /// What becomes of tokens after the prompt.
     pub decoded: Decoded,
     kv_heads: usize,
 }
@@ -85,7 +86,7 @@ impl LayerStore {
         }
     }
 
-    /// A prompt in one run, after which tokens are kept whole.
+    /// The prompt in one run, with an empty open run whose entries are stored whole.
     pub fn of_prompt(
         prompt: Arc<Run>,
         geometry: Geometry,
@@ -102,7 +103,8 @@ impl LayerStore {
         Self::new(Vec::new(), open, 1)
     }
 
-    /// The first `len` tokens of an earlier prefill, which is not changed where others hold it too. More are appended.
+    /// A layer that begins with the first `len` tokens of an earlier prefill. Takes over its run, or copies the run if
+    /// others hold it.
     pub fn resume(prefilled: Arc<Run>, len: usize) -> Self {
         let mut open = Arc::try_unwrap(prefilled).unwrap_or_else(|shared| shared.fork());
         open.parts.iter_mut().for_each(|part| part.keep_first(len));
@@ -124,7 +126,7 @@ impl LayerStore {
         self.prompt.iter().map(|run| &**run).chain([&self.open])
     }
 
-    /// Entries that a KV head holds; of those stored for each query head, all of its query heads' together.
+    /// Number of entries that a KV head holds, summed over its query heads if entries are stored for each.
     pub fn len(&self, kv_head: usize) -> usize {
         let of = |run: &Run| -> usize {
             let copies = run.heads() / self.kv_heads;
@@ -134,7 +136,7 @@ impl LayerStore {
         self.runs().map(of).sum()
     }
 
-    /// Another one like it, that goes on by itself. What the prompt brought is shared.
+    /// A copy that grows on its own: runs of the prompt are shared, the open run is copied.
     pub fn fork(&self) -> Self {
         Self {
             prompt: self.prompt.clone(),
@@ -150,7 +152,7 @@ impl LayerStore {
             .sum()
     }
 
-    /// Bytes that are freed with it: all but those of runs that others hold too.
+    /// Bytes that are freed when the layer is dropped: all but those of runs that others share.
     pub fn bytes_own(&self) -> u64 {
         let own = self.prompt.iter().filter(|run| Arc::strong_count(run) == 1);
         let runs = own.map(|run| &**run).chain([&self.open]);
@@ -158,8 +160,8 @@ impl LayerStore {
         footprints.sum::<Footprint>().bytes.total()
     }
 
-    /// The first of new tokens, counted from 0, with a key or a value that is not finite or that the growing run cannot
-    /// hold. `unrotated`, `rotated`, `values`: `[n, kv_heads, head_dim]`.
+    /// The first new token, from 0, with a key or value that is not finite or that the open run cannot hold.
+    /// `unrotated`, `rotated`, `values`: `[n, kv_heads, head_dim]`.
     pub fn fault(&self, [unrotated, rotated, values]: [&[f32]; 3], width: usize) -> Option<Fault> {
         let part = &self.open.parts[0];
         let keys = self.keys_of(unrotated, rotated);
@@ -168,8 +170,8 @@ impl LayerStore {
             .or_else(|| part.values.fault(Side::Values, values, width))
     }
 
-    /// Appends tokens at `positions` to the growing run: keys before RoPE and after it, and values, `[n, kv_heads,
-    /// head_dim]` each.
+    /// Appends tokens at `positions` to the open run: keys before RoPE, keys after RoPE, and values,
+    /// `[n, kv_heads, head_dim]` each.
     pub fn append(&mut self, [unrotated, rotated, values]: [&[f32]; 3], positions: &[usize]) {
         let keys = self.keys_of(unrotated, rotated);
         let width = values.len() / positions.len();
@@ -183,8 +185,8 @@ impl LayerStore {
         });
     }
 
-    /// Writes anew what is due in the growing run, and drops entries that are more than it may have. Called when the
-    /// tokens that were appended have attended.
+    /// Rewrites what is due in the open run, and drops entries beyond the latest that it may hold. Called after the
+    /// appended tokens have attended.
     pub fn settle(&mut self) {
         for part in &mut self.open.parts {
             part.keys.settle();
@@ -195,7 +197,7 @@ impl LayerStore {
         }
     }
 
-    /// Tokens that may be appended before [`settle`](Self::settle) is due.
+    /// Number of tokens that may be appended before [`settle`](Self::settle) must be called.
     pub fn chunk(&self) -> usize {
         let parts = self.open.parts.iter();
         let forms = parts.flat_map(|part| [part.keys.chunk(), part.values.chunk()]);
@@ -210,7 +212,7 @@ impl LayerStore {
         forms.min().unwrap_or(usize::MAX).min(most)
     }
 
-    /// Those of new keys that the growing run stores: before or after RoPE.
+    /// The new keys as the open run stores them: before or after RoPE.
     pub fn keys_of<'k>(&self, unrotated: &'k [f32], rotated: &'k [f32]) -> &'k [f32] {
         match self.open.rotate {
             Rotate::AtWrite => rotated,

@@ -1,5 +1,5 @@
-//! What is held of a sequence: every layer has runs of entries, and a run has keys and values, each in a form of its own.
-//! A form of keys, a form of values and a selection of entries can be put together in any way.
+//! The KV cache of a sequence. Every layer has runs of entries; a run has a form of keys and a form of values. A form
+//! of keys, a form of values and a selection of entries can be combined freely.
 
 mod blocks;
 mod cache;

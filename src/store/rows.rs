@@ -150,12 +150,12 @@ impl Rows {
         }
     }
 
-    /// Bytes of the elements held (spare capacity is not part of the cache).
+    /// Bytes of the elements held, without spare capacity.
     pub fn bytes(&self) -> u64 {
         self.bytes_of(self.len())
     }
 
-    /// Bytes of so many rows like these.
+    /// Bytes of `len` rows of this width and element type.
     pub fn bytes_of(&self, len: usize) -> u64 {
         (len * self.dim * self.store().size()) as u64
     }

@@ -1,4 +1,4 @@
-//! Entries that are stored alike: a form of keys, a form of values, and which entries they are.
+//! A run: entries of one layer that are stored in the same way.
 
 use super::codewords::Joining;
 use super::entries::Entries;
@@ -18,19 +18,19 @@ pub enum Rotate {
     ByRank,
 }
 
-/// KV heads whose entries are stored together: they share a codebook, or it is one head.
+/// KV heads that are stored together: one head, or all heads that share a codebook.
 #[derive(Debug)]
 pub struct Part {
     /// Keys of all its heads.
     pub keys: Box<dyn Form>,
     /// Values of all its heads, one for each key.
     pub values: Box<dyn Form>,
-    /// For each head, which entries it holds.
+    /// Per head, positions and lists of its entries.
     pub entries: Vec<Entries>,
 }
 
-/// Entries of all KV heads of a layer, in parts of equally many heads; or one head for each query head, where entries
-/// are stored for each that keeps them.
+/// Entries of all KV heads of a layer, in parts of equally many heads. A run has one head per KV head, or one per query
+/// head if entries are stored for each query head that keeps them.
 #[derive(Debug)]
 pub struct Run {
     /// The parts, in the order of their heads.
@@ -40,12 +40,12 @@ pub struct Run {
 }
 
 impl Part {
-    /// Heads that are stored together.
+    /// Number of heads that are stored together.
     pub fn heads(&self) -> usize {
         self.entries.len()
     }
 
-    /// Entries that one head holds; `head` counts from 0 within the part.
+    /// Number of entries of a head; `head` counts from 0 within the part.
     pub fn len(&self, head: usize) -> usize {
         self.keys.len(head)
     }
@@ -71,7 +71,8 @@ impl Part {
         append(value_form, values, d_v);
     }
 
-    /// Keeps the first `len` entries of each head, which were not chosen.
+    /// Keeps the first `len` entries of each head and counts them as appended: `chosen` becomes 0. For entries without
+    /// lists and positions of their own.
     pub fn keep_first(&mut self, len: usize) {
         let kept: Vec<u32> = (0..len as u32).collect();
         for head in 0..self.heads() {
@@ -103,7 +104,7 @@ impl Part {
         }
     }
 
-    /// `apart`: whether each head is one query head's.
+    /// `apart`: whether the run has a head for each query head.
     fn footprint(&self, selecting: usize, apart: bool) -> Footprint {
         let len: usize = (0..self.heads()).map(|head| self.len(head)).sum();
         let codewords = [&self.keys, &self.values].map(|form| form.codewords());
@@ -130,7 +131,7 @@ impl Part {
 }
 
 impl Run {
-    /// Entries stored whole, a matrix for each head, with no lists.
+    /// A run stored whole: a matrix for each head, and all entries seen by every query head.
     pub fn whole(keys: Vec<Rows>, values: Vec<Rows>, rotate: Rotate) -> Self {
         let heads = keys.into_iter().zip(values);
         let parts = heads.map(|(keys, values)| Part {
@@ -153,18 +154,18 @@ impl Run {
         Self::whole(rows.clone(), rows, Rotate::AtWrite)
     }
 
-    /// Heads of entries.
+    /// Number of heads: KV heads, or query heads if entries are stored for each.
     pub fn heads(&self) -> usize {
         self.parts.iter().map(Part::heads).sum()
     }
 
-    /// The part that a head lies in, and which of its heads it is.
+    /// The part that holds a head, and the head's number within it.
     pub fn place(&self, head: usize) -> (&Part, usize) {
         let shared = self.parts[0].heads();
         (&self.parts[head / shared], head % shared)
     }
 
-    /// Entries of a head.
+    /// Number of entries of a head.
     pub fn len(&self, head: usize) -> usize {
         let (part, head) = self.place(head);
         part.len(head)
@@ -215,7 +216,8 @@ impl Run {
         }
     }
 
-    /// `selecting`: heads of a group that selected for themselves, of `kv_heads` groups.
+    /// Counts and bytes. `selecting`: query heads of a group that selected for themselves, else 1; `kv_heads`: KV heads
+    /// of the layer.
     pub fn footprint(&self, selecting: usize, kv_heads: usize) -> Footprint {
         let apart = self.heads() > kv_heads;
         let parts = self.parts.iter();

@@ -1,5 +1,5 @@
-//! Buffers that each thread uses again for every layer, head and cell: allocating them anew would take longer than
-//! filling them.
+//! Thread-local scratch: buffers that each thread reuses for every layer, head and cell, because allocating them takes
+//! longer than filling them.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
@@ -21,13 +21,13 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
-/// Lends this thread's scratch of forms, see [`lend`].
+/// Calls `use_it` with this thread's scratch of forms, see [`lend`].
 pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
     lend(&SCRATCH, use_it)
 }
 
-/// Calls `use_it` with this thread's buffers, which still have the contents of the last use. A call from within
-/// `use_it` gets buffers of its own, empty ones.
+/// Calls `use_it` with this thread's buffers, which still hold the values of their last use. A nested call gets empty
+/// buffers of its own.
 pub fn lend<S: Default, T>(
     kept: &'static LocalKey<Cell<S>>,
     use_it: impl FnOnce(&mut S) -> T,
@@ -38,7 +38,7 @@ pub fn lend<S: Default, T>(
     result
 }
 
-/// The first `len` elements of a buffer, which grows where it is shorter. Their values are those of the last use.
+/// The first `len` elements of a buffer, which grows if it is shorter. They hold the values of their last use.
 pub fn room(scratch: &mut Vec<f32>, len: usize) -> &mut [f32] {
     scratch.resize(len.max(scratch.len()), 0.0);
     &mut scratch[..len]

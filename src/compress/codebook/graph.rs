@@ -50,7 +50,7 @@ impl BitGraph {
 
     /// The graph of only the vectors at `positions` (ascending, no repeats), renumbered in that order.
     ///
-    /// Edges are taken over, not computed anew: what is alike in the whole is alike in the part.
+    /// Copies edges, computes none: two vectors are alike in the subset if they are alike in the whole.
     ///
     /// # Panics
     /// When a position is out of range.
@@ -81,11 +81,12 @@ impl BitGraph {
         part
     }
 
-    /// Per vector, the weights of its neighbours added up, its own included (eq. 10 with repeats folded into weights).
+    /// Per vector, the sum of the weights of its neighbours, its own included (eq. 10 with repeats folded into
+    /// weights).
     pub(super) fn degrees(&self, weights: &[u32]) -> Vec<u32> {
         let largest = weights.iter().copied().max().unwrap_or(0);
         let mut degrees = vec![0; self.n];
-        // One plane per binary digit of the weights: the vectors whose weight has that digit.
+        // One set of vectors per binary digit of the weights: those whose weight has the digit.
         for digit in 0..u32::BITS - largest.leading_zeros() {
             let mut plane = vec![0; bits::words(self.n)];
             (0..self.n)

@@ -1,4 +1,4 @@
-//! The paper's learner (Algorithm 1): again and again, the vector with the most uncovered neighbours becomes a codeword.
+//! The paper's learner (Algorithm 1): repeatedly makes the vector with the most uncovered neighbours a codeword.
 
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -7,16 +7,17 @@ use super::bits;
 use super::graph::BitGraph;
 use super::{Codebook, Representatives};
 
-/// A greedy dominating set of the graph: every vector is a neighbour of its codeword, and codewords are vectors of the set.
+/// Returns a greedy dominating set of the graph: codewords are vectors of the set, and every vector is a neighbour of
+/// its codeword.
 ///
-/// `weights` counts each vector: with `w_a`, the number of query heads that keep entry `a`, the codebook is the one that
-/// unfolding the entry `w_a` times would give (docs/PAPER.md 1.5). Ties go to the lower place. This is Algorithm 1 with its
-/// degree taken from the graph (eq. 10); the `sum(S)` printed there would never change. A vector of weight 0 is not there:
-/// what is alike in the whole is alike in the part.
+/// `weights` counts each vector. With `w_a`, the number of query heads that keep entry `a`, the codebook is the one
+/// that repeating the entry `w_a` times would give (docs/PAPER.md 1.5). Ties go to the lower place. This is Algorithm 1
+/// with its degree taken from the graph (eq. 10); the `sum(S)` printed there would never change. A vector of weight 0
+/// is left out: it is neither a codeword nor covered. So one graph over all vectors serves any subset.
 ///
-/// Codewords come in the order the plain algorithm chooses them. Degrees are kept up to date by visiting each edge at most once,
-/// when the first of its ends is covered, and the largest is found by a heap whose keys may lag behind: degrees only fall,
-/// so a top key that is still true is the largest degree.
+/// Codewords come in the order of the plain algorithm. Degrees are updated by visiting each edge at most once, when the
+/// first of its ends is covered. The largest degree is found by a heap whose keys may be out of date: degrees only
+/// fall, so a top key that is still right is the largest.
 ///
 /// # Panics
 /// When there is not one weight per vector.
@@ -66,7 +67,7 @@ pub fn greedy(graph: &BitGraph, weights: &[u32]) -> Codebook {
     }
 }
 
-/// Sorts by degree, then by place, the lower being the greater.
+/// A heap key that sorts by degree, then by place, the lower place counting as greater.
 fn key(degree: u32, node: usize) -> u64 {
     u64::from(degree) << 32 | u64::from(!(node as u32))
 }

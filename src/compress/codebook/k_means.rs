@@ -1,4 +1,4 @@
-//! Spherical k-means: the control with a set number of codewords, which are means, and no bound on any one cosine.
+//! Spherical k-means: the control with a set number of codewords. These are means, and no cosine is bounded.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -6,14 +6,15 @@ use rand_chacha::ChaCha8Rng;
 use super::{Codebook, Representatives};
 use crate::kernel::{Panels, dot};
 
-/// Vectors compared with all codewords at a time, which bounds the memory for their products.
+/// Vectors that are compared with all codewords at once, which bounds the memory for their products.
 const CHUNK: usize = 256;
 
-/// At most `k` codewords for `units: [n, d]`, each vector counted `weights` times: k-means++ seeding by cosine distance, then up to
-/// `rounds` rounds of Lloyd's algorithm on the sphere (Dhillon and Modha 2001: assign by cosine, renormalise the means).
+/// Returns at most `k` codewords for `units: [n, d]`, each vector counted `weights` times. Seeds by k-means++ with
+/// cosine distance, then makes up to `rounds` rounds of Lloyd's algorithm on the sphere (Dhillon and Modha 2001: assign
+/// by cosine, renormalise the means).
 ///
-/// Fewer codewords come out where there are fewer than `k` different directions, and a codeword that ends up with no vector
-/// is left out. Equal seeds give equal codebooks.
+/// Returns fewer codewords if there are fewer than `k` different directions. Leaves out a codeword that no vector is
+/// assigned to. Equal seeds give equal codebooks.
 ///
 /// # Panics
 /// When `units` is not one vector per weight.
@@ -58,7 +59,8 @@ pub fn spherical_k_means(
     without_unused(&codebook, units, d)
 }
 
-/// Up to `k` of the vectors: the first at random, each next with a chance proportional to weight times `1 - cosine` to the nearest so far.
+/// Chooses up to `k` of the vectors: the first at random, each next one with probability proportional to its weight
+/// times `1 - cosine` to the nearest chosen so far.
 fn seeds(units: &[f32], d: usize, weights: &[u32], k: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut chances: Vec<f64> = weights.iter().map(|&w| f64::from(w)).collect();
@@ -74,14 +76,14 @@ fn seeds(units: &[f32], d: usize, weights: &[u32], k: usize, seed: u64) -> Vec<f
             left -= chance;
             left < 0.0
         });
-        // Rounding may leave a remainder after the last: then the last with any chance.
+        // If rounding leaves a remainder after the last vector, take the last with any chance.
         let Some(drawn) = drawn.or_else(|| chances.iter().rposition(|&chance| chance > 0.0)) else {
             break;
         };
         let codeword = &units[drawn * d..(drawn + 1) * d];
         chosen.extend_from_slice(codeword);
         for (i, unit) in units.chunks_exact(d).enumerate() {
-            // Below rounding, a difference is none: equal directions are not chosen twice.
+            // Treat a distance below rounding as 0, so that equal directions are not chosen twice.
             let distance = if i == drawn {
                 0.0
             } else {
@@ -94,7 +96,7 @@ fn seeds(units: &[f32], d: usize, weights: &[u32], k: usize, seed: u64) -> Vec<f
     chosen
 }
 
-/// For each vector the codeword of the greatest cosine, among equals the first.
+/// Assigns to each vector the codeword of the greatest cosine; of equals the first.
 fn nearest(units: &[f32], codewords: &[f32], d: usize) -> Vec<u32> {
     let k = codewords.len() / d;
     let codewords = Panels::pack(codewords, d);
@@ -116,7 +118,7 @@ fn nearest(units: &[f32], codewords: &[f32], d: usize) -> Vec<u32> {
     index
 }
 
-/// The codebook with its codewords renumbered so that each stands for some vector.
+/// The codebook without codewords that no vector is assigned to, the others renumbered.
 fn without_unused(codebook: &Codebook, units: &[f32], d: usize) -> Codebook {
     let all = codebook.codewords.vectors(units, d);
     let mut renumbered = vec![u32::MAX; codebook.codewords.len()];

@@ -1,14 +1,15 @@
-//! The cheap learner: one pass in the order of the text. A vector joins the first codeword that is alike, or becomes one.
+//! The cheap learner: one pass in the order of the text. A vector joins the first codeword that it is alike to, or
+//! becomes a codeword.
 //!
-//! What a decoder that only ever appends would do, so also a control for how much the greedy order gains. (Decoding
-//! itself looks for the nearest codeword: docs/PAPER.md 1.8.)
+//! A decoder that only appends could do the same, so it is also a control for how much the greedy order gains.
+//! (Decoding itself takes the nearest codeword: docs/PAPER.md 1.8.)
 
 use super::bits;
 use super::graph::BitGraph;
 use super::{Codebook, Representatives};
 
-/// One pass over the vectors of the graph. No two codewords are alike, and every vector is alike to its codeword, the
-/// earliest there was.
+/// Makes one pass over the vectors of the graph. No two codewords are alike. Every vector is alike to its codeword, and
+/// to no earlier one.
 pub fn leader(graph: &BitGraph) -> Codebook {
     let n = graph.len();
     let mut leaders = vec![0u64; bits::words(n)];

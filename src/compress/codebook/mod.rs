@@ -1,9 +1,9 @@
 //! Codebooks: a small set of directions standing in for many (SpindleKV section 3.4, docs/PAPER.md 1.5-1.6).
 //!
-//! The vectors of one head are split into directions and magnitudes ([`normalise`]), the pairs of directions more alike than a
-//! threshold become a graph ([`similarity_graphs`]), and a learner chooses codewords on it: [`greedy`], the paper's, or [`leader`].
-//! One pass over the pairs serves every threshold, and [`BitGraph::subset`] every set of retained entries.
-//! [`spherical_k_means`] is the control with a set number of codewords in place of a threshold.
+//! [`normalise`] splits the vectors of one head into directions and magnitudes. [`similarity_graphs`] makes a graph of
+//! the pairs of directions whose cosine is above a threshold. A learner chooses codewords on it: [`greedy`], the
+//! paper's, or [`leader`]. One pass over the pairs serves every threshold, and [`BitGraph::subset`] every set of
+//! retained entries. [`spherical_k_means`] is the control with a set number of codewords in place of a threshold.
 
 mod bits;
 mod graph;
@@ -46,7 +46,7 @@ pub enum Representatives {
     },
 }
 
-/// How alike vectors are to their codewords: over all vectors, each counted once.
+/// Cosines of vectors with their codewords, each vector counted once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cosines {
     /// The least cosine; 1 when there are no vectors.
@@ -58,7 +58,7 @@ pub struct Cosines {
 }
 
 impl Cosines {
-    /// Those over the vectors of several codebooks together.
+    /// Cosines over the vectors of several codebooks together.
     pub fn together(parts: &[Self]) -> Self {
         let vectors = parts.iter().map(|part| part.vectors).sum();
         let sum: f64 = parts
@@ -78,7 +78,7 @@ impl Cosines {
 }
 
 impl Representatives {
-    /// How many there are.
+    /// Number of codewords.
     pub fn len(&self) -> usize {
         match self {
             Representatives::Members(members) => members.len(),
@@ -91,7 +91,7 @@ impl Representatives {
         self.len() == 0
     }
 
-    /// Which of the coded vectors they are; none where they are vectors of their own.
+    /// The places of the codewords among the coded vectors. Empty if codewords are vectors of their own.
     pub fn members(&self) -> &[u32] {
         match self {
             Representatives::Members(members) => members,
@@ -114,9 +114,10 @@ impl Representatives {
 }
 
 impl Codebook {
-    /// The cosines of `units: [n, d]` to their codewords. A vector that is its own codeword counts as exactly 1, a zero vector too.
+    /// Cosines of `units: [n, d]` with their codewords. A vector that is its own codeword counts as exactly 1, also a
+    /// zero vector.
     ///
-    /// Summed apart from the products that decided membership: a cosine within rounding (about 1e-6) of the threshold
+    /// Computed apart from the products that decided membership: a cosine within rounding (about 1e-6) of the threshold
     /// can come out on its other side.
     pub fn cosines(&self, units: &[f32], d: usize) -> Cosines {
         let codewords = self.codewords.vectors(units, d);
@@ -170,7 +171,8 @@ impl Codebook {
     }
 }
 
-/// Splits `vectors: [n, d]` into directions of length 1, `[n, d]`, and magnitudes, `[n]`. A zero vector's direction is zero.
+/// Splits `vectors: [n, d]` into directions of length 1, `[n, d]`, and magnitudes, `[n]`. The direction of a zero
+/// vector is zero.
 ///
 /// # Panics
 /// When `vectors` is not a whole number of vectors.

@@ -1,22 +1,23 @@
-//! From directions to graphs of what is alike (SpindleKV eq. 8-9): `cosine > theta`, for several thresholds in one pass.
+//! Similarity graphs of directions (SpindleKV eq. 8-9): `cosine > theta`, for several thresholds in one pass.
 
 use super::bits;
 use super::graph::BitGraph;
 use crate::kernel::Panels;
 
-/// Vectors to a side of the tiles that the pairs are worked off in: a tile of products stays in the second-level cache.
-/// A multiple of 64, so that tiles are whole words of bits.
+/// Vectors on a side of a tile of pairs. A tile of products fits into the level-2 cache. A multiple of 64, so that
+/// tiles are whole words of bits.
 const TILE: usize = 128;
 
-/// One graph per threshold over `units: [n, d]` (row-major, each of length 1 or zero): an edge where the dot product is
-/// strictly greater than the threshold, and from each vector to itself whatever its product (a zero vector is alike only to itself).
+/// Returns one graph per threshold over `units: [n, d]` (row-major, each of length 1 or zero). It has an edge between
+/// two vectors if their dot product is strictly greater than the threshold, and one from each vector to itself. A zero
+/// vector is alike only to itself.
 ///
-/// A threshold of 1 or more asks for exact de-duplication: an edge where the vectors are equal bit for bit. (The product of two
-/// equal unit vectors rounds to either side of 1, so a comparison with it would not do.)
+/// A threshold of 1 or more means exact de-duplication: an edge if the vectors are equal bit for bit. (The product of
+/// two equal unit vectors rounds to either side of 1, so it cannot be compared with 1.)
 ///
-/// Every pair is computed once, in tiles of one shape whatever `n` is (the last ones padded with zeros), and each product is
-/// summed in the same order wherever in a tile it falls. So whether two vectors are alike depends on the two vectors
-/// alone: not on their places, on the other vectors, on the other thresholds, or on the machine.
+/// Every pair is computed once, in tiles of one shape whatever `n` is (the last ones padded with zeros), and each
+/// product is summed in the same order wherever in a tile it falls. So whether two vectors are alike depends on these
+/// two alone: not on their places, the other vectors, the other thresholds, or the machine.
 ///
 /// # Panics
 /// When `units` is not a whole number of vectors.
@@ -60,7 +61,8 @@ pub fn similarity_graphs(units: &[f32], d: usize, thetas: &[f32]) -> Vec<BitGrap
     graphs
 }
 
-/// Adds the edges of one tile of products, the tile at (`row`, `column`) of the matrix, `row <= column`, and their mirror images.
+/// Adds the edges of one tile of products, at (`row`, `column`) of the matrix, `row <= column`, and their mirror
+/// images.
 fn link_tile(graph: &mut BitGraph, products: &[f32], row: usize, column: usize, theta: f32) {
     let n = graph.len();
     let inside = bits::full(n);
@@ -94,7 +96,8 @@ fn link_tile(graph: &mut BitGraph, products: &[f32], row: usize, column: usize, 
 
 /// Which of 64 products are greater than the threshold, the first in the lowest bit.
 ///
-/// By hand on x86-64, where the compiler finds no way from comparisons to bits: a further threshold then costs less than half.
+/// Written by hand on x86-64, where the compiler does not turn comparisons into bits. A further threshold then costs
+/// less than half.
 #[cfg(target_arch = "x86_64")]
 fn above(products: &[f32], theta: f32) -> u64 {
     use std::arch::x86_64::{_mm_cmpgt_ps, _mm_movemask_ps, _mm_set_ps, _mm_set1_ps};

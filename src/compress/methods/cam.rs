@@ -1,5 +1,5 @@
-//! CaM (Zhang et al. 2024, ICML): the start of the prompt and its latest entries stay, in equal shares, and values of
-//! what is dropped between them are merged into the values after them.
+//! CaM (Zhang et al. 2024, ICML): keeps the start of the prompt and its latest entries, in equal shares, and merges the
+//! values of entries dropped between them into the values after them.
 //!
 //! As published (`cam_hf/utils_hh`): equal start and recent ratios (0.1 each), each value spread over the next 32
 //! (`merge-budget`) with a Bernoulli mask of `attention / mean attention of the recent window`, keys untouched. The
@@ -114,15 +114,15 @@ impl Method for Cam {
 struct CamPlan<'a> {
     cam: &'a Cam,
     layer: LayerView<'a>,
-    /// The same entries, with their own values.
+    /// The plan that keeps the same entries with their own values.
     evicted: Box<dyn Plan + 'a>,
 }
 
 impl CamPlan<'_> {
-    /// The values of one KV head with those of `dropped` merged into the ones after them.
+    /// Merges the values of one KV head at `dropped` into the ones after them.
     ///
     /// # Errors
-    /// One that the store cannot hold.
+    /// A value that the store cannot hold.
     fn merged(&self, kv_head: usize, dropped: &[u32]) -> Result<Rows, Fault> {
         let layer = self.layer;
         let (geometry, len) = (layer.geometry(), layer.len());
@@ -155,7 +155,7 @@ impl Plan for CamPlan<'_> {
         let layer = self.layer;
         let Compressed { store, kept, .. } = self.evicted.build(at)?;
         let (run, kept) = (&store.prompt[0], kept.expect("entries were evicted"));
-        // The same in every head: all that lies between the start and the recent entries.
+        // Dropped entries are the same in every head: all between the start and the recent entries.
         let all = 0..layer.len() as u32;
         let dropped: Vec<u32> = all.filter(|p| kept[0].binary_search(p).is_err()).collect();
         let heads = 0..layer.geometry().kv_heads;

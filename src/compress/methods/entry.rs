@@ -1,4 +1,4 @@
-//! A method in the list: how it is called, described and made.
+//! An entry of the list of methods: name, description and constructor.
 
 use crate::compress::method::{Method, Pruning};
 use crate::compress::settings::{MethodInfo, Settings};
@@ -11,7 +11,7 @@ pub struct Entry {
     pub(super) make: fn(&Settings) -> anyhow::Result<Made>,
 }
 
-/// What a method does to a prompt's cache, and how small it is to be.
+/// What making a method gives: how it compresses, and its size.
 pub enum Made {
     /// Nothing: the full cache.
     Full,

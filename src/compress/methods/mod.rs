@@ -1,5 +1,5 @@
-//! The methods by name, one file each: what it is called, its settings with their published defaults, and how it is
-//! made from the building blocks next door.
+//! The methods by name, one file each: name, settings with their published defaults, and how the method is made from
+//! the parts in `compress`.
 
 mod cam;
 mod entry;

@@ -1,4 +1,4 @@
-//! Settings that several methods share, and what they stand for.
+//! Settings that several methods share, and their meaning.
 
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
@@ -108,7 +108,7 @@ pub(super) const KERNEL: SettingInfo = SettingInfo {
     help: "entries that pooling spans, an odd number",
 };
 
-/// The words of `gqa`: [`Grouping`] but for what spans a whole layer.
+/// The words of `gqa`: [`Grouping`] without the variant for a whole layer.
 #[derive(Debug, Clone, Copy, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case", const_into_str)]
@@ -138,7 +138,7 @@ pub(super) const GROUPING: SettingInfo = SettingInfo {
     help: "query heads of a KV head each select for themselves, or by the mean, maximum or sum of their scores",
 };
 
-/// Where entries are stored: as published, for each query head, unless asked for otherwise.
+/// Where entries are stored: by default for each query head, as published.
 pub(super) const STORE: SettingInfo = SettingInfo {
     name: "store",
     about: About::Way,
@@ -158,12 +158,10 @@ const fn form(name: &'static str, help: &'static str) -> SettingInfo {
     }
 }
 
-pub(super) const KEYS_AS: SettingInfo = form(
-    "keys-as",
-    "the form that the keys of what is kept are written in",
-);
+pub(super) const KEYS_AS: SettingInfo = form("keys-as", "form that the kept keys are written in");
 
-pub(super) const VALUES_AS: SettingInfo = form("values-as", "the same for values");
+pub(super) const VALUES_AS: SettingInfo =
+    form("values-as", "form that the kept values are written in");
 
 pub(super) const SEED: SettingInfo = SettingInfo {
     name: "seed",
@@ -173,7 +171,7 @@ pub(super) const SEED: SettingInfo = SettingInfo {
         to: u32::MAX,
     },
     default: Some(DefaultValue::Integer(0)),
-    help: "of the draws, which also follow from the experiment's seed and the sample",
+    help: "seed of random draws, combined with the experiment's seed and the sample",
 };
 
 /// The settings of scores by the attention of a window: `window`, `pool`, `kernel` and `gqa`.
@@ -210,7 +208,7 @@ pub(super) struct Forms {
 }
 
 impl Forms {
-    /// What `eviction` keeps, in these forms.
+    /// The recipe that writes what `eviction` keeps in these forms.
     ///
     /// # Errors
     /// A form that is not known.
@@ -223,7 +221,7 @@ impl Forms {
     }
 }
 
-/// Of a method that has sizes alone.
+/// Settings of a method that has sizes alone.
 #[derive(Debug, Deserialize)]
 pub(super) struct NoOthers {}
 
@@ -233,7 +231,7 @@ pub(super) struct StoreSetting {
     pub store: StoredFor,
 }
 
-/// The one size that is given; else `otherwise`.
+/// Returns the one size that is given, else `otherwise`.
 ///
 /// # Errors
 /// [`BadInput`](crate::error::BadInput) for none or several.
@@ -252,7 +250,7 @@ pub(super) fn one_size(settings: &Settings, otherwise: Option<Size>) -> anyhow::
     }
 }
 
-/// The size of an eviction.
+/// Returns the size of an eviction.
 ///
 /// # Errors
 /// As [`one_size`]; a budget below what the method always keeps.

@@ -1,5 +1,5 @@
-//! PyramidInfer (Yang et al. 2024, arXiv 2405.12532): tokens that the last ones attend to little drop out of the
-//! prefill itself, more of them the deeper the layer, so that deeper layers neither compute nor store them.
+//! PyramidInfer (Yang et al. 2024, arXiv 2405.12532): tokens that get little attention from the last ones drop out
+//! during the prefill, more of them in deeper layers, so that deeper layers neither compute nor store them.
 //!
 //! After the published code (configurations `llama2_7b` and `llama3_8b`, cosine schedule, every layer): attention is
 //! the mean over all heads of a layer, from the last `1 + recent` queries, weighted 1 to `distance-weight` towards the
@@ -7,12 +7,13 @@
 //! first one all. Only the attention of those queries is computed again for scores, in blocks. What is generated is
 //! kept: the code's compression of generated tokens is left out, as for every method here.
 //!
-//! How the paper's authors met a size is not known; here it is the decay of the schedule, `prefill-decay-ratio`. The
-//! size follows from it and the prompt's length alone. Published values lie between 0 and 1, where shallow layers hold
-//! what only the deepest drop: half of all bytes or more stay, a third or more with a small `recent-ratio`. Below 0 is
-//! our extension, without which the method could not be compared at the sizes of the others: the cosine falls to 0
-//! before the last layer (at -1 in the middle), and from there on only `min-context` older tokens are left, if not
-//! before. The first two layers hold all of the prompt whatever the ratio, and the recent tokens always stay.
+//! It is not known how the paper's authors met a size. Here the knob is the decay of the schedule,
+//! `prefill-decay-ratio`; the size follows from it and the prompt's length alone. Published values lie between 0 and 1.
+//! Shallow layers then hold tokens that only the deepest drop: half of all bytes or more stay, a third or more with a
+//! small `recent-ratio`. Values below 0 are our extension, without which the method could not be compared at the sizes
+//! of the others: the cosine falls to 0 before the last layer (at -1 in the middle), and from there on at most
+//! `min-context` older tokens are left. The first two layers hold all of the prompt whatever the ratio, and the recent
+//! tokens always stay.
 
 use std::f64::consts::PI;
 
@@ -37,11 +38,11 @@ const DECAY: SettingInfo = SettingInfo {
         up_to: 1.0,
     },
     default: None,
-    help: "share of a layer's older tokens that the last layer passes on (0.9 unless a size is given); below 0 the schedule ends earlier; what retention is solved for",
+    help: "share of a layer's older tokens that the last layer passes on (0.9 unless a size is given); below 0 the schedule ends earlier; solved for when a retention is given",
 };
 
-/// Between which of these a size is looked for: bytes fall ever more slowly below 0, and a little at once just there.
-/// At the first, the second layer of 49 or fewer passes on nothing more than it must.
+/// Cheap values of the knob. Bytes fall ever more slowly below 0, and drop a little just there. At the first value, the
+/// second layer of 49 or fewer passes on only the least.
 const DECAYS: [f64; 11] = [
     -1000.0, -300.0, -100.0, -30.0, -10.0, -3.0, -1.0, -0.3, -1e-6, 0.0, 1.0,
 ];
@@ -155,7 +156,8 @@ impl Pruning for PyramidInfer {
             if passed > least {
                 older = passed;
             } else if decay < 0.0 {
-                // The published code passes on all where it would come below the least, and no more would ever drop.
+                // The published code passes on all tokens if fewer than the least would be left; none would ever drop
+                // then.
                 older = least;
             }
         }

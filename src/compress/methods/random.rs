@@ -1,4 +1,4 @@
-//! Entries by chance: what a choice of any kind has to beat.
+//! Keeps random entries: the control that any choice has to beat.
 
 use serde::Deserialize;
 

@@ -27,7 +27,7 @@ const WINDOW_CODED: SettingInfo = SettingInfo {
     help: "the recent window is coded like the rest, or kept whole",
 };
 
-/// What only both parts together have.
+/// Settings of the two parts together that neither has alone.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Own {

@@ -1,8 +1,8 @@
 //! StreamingLLM (Xiao et al. 2023, arXiv 2309.17453): the first few entries and the latest.
 //!
-//! Entries keep their original positions, as in KVCache-Factory and kvpress; the published code numbers them anew within
-//! its cache. It also lets the oldest recent entry go for each that is decoded; here, as in every method, only the
-//! prompt is evicted from.
+//! Entries keep their original positions, as in KVCache-Factory and kvpress; the published code renumbers them within
+//! its cache. The published code also drops the oldest recent entry for each token decoded; here, as in every method,
+//! only entries of the prompt are evicted.
 
 use serde::Deserialize;
 

@@ -1,5 +1,5 @@
-//! TOVA (Oren et al. 2024, arXiv 2401.06104): what the last token attends to, by the mean over all heads of a layer,
-//! so that every head of the layer keeps the same tokens.
+//! TOVA (Oren et al. 2024, arXiv 2401.06104): keeps the entries that the last token attends to most, by the mean over
+//! all heads of a layer, so that every head of the layer keeps the same tokens.
 //!
 //! Two differences from the paper. It drops one token at every step of decoding as well; here, as in every method,
 //! the prompt alone is evicted from. And the last token is kept whatever it gives itself, as kvpress does.

@@ -21,7 +21,7 @@ pub(super) struct RecipePlan<'a> {
     ranking: Option<Ranking<'a>>,
     writing: Writing<'a>,
     whole: Writing<'a>,
-    /// As of [`Recipe`](super::Recipe), as is the next.
+    /// See [`Recipe`](super::Recipe), as for the next field.
     pub is_window_whole: bool,
     pub is_decoded_whole: bool,
 }
@@ -56,13 +56,13 @@ impl<'a> Writing<'a> {
         self.rotate() == Rotate::ByPosition || self.is_windowed
     }
 
-    /// Heads that are written together.
+    /// Number of heads, of `heads`, that are written together.
     fn together(&self, heads: usize) -> usize {
         let shares = self.writers.iter().any(|writer| writer.shares_heads());
         if shares { heads } else { 1 }
     }
 
-    /// The heads of a choice, those together that are written together.
+    /// The heads of a choice, grouped into ranges that are written together.
     fn parts(&self, choice: &Choice<'_>) -> Vec<Range<usize>> {
         let together = self.together(choice.heads());
         let firsts = (0..choice.heads()).step_by(together);
@@ -152,7 +152,7 @@ impl<'a> RecipePlan<'a> {
         })
     }
 
-    /// What each head holds of the prompt, but for a window that is kept whole.
+    /// The entries that each head holds of the prompt, without a window that is stored whole.
     fn choice(&self, at: At) -> Choice<'_> {
         match &self.ranking {
             Some(ranking) => {
@@ -162,19 +162,19 @@ impl<'a> RecipePlan<'a> {
         }
     }
 
-    /// The recent window, where it is kept whole.
+    /// The recent window. None if it is not stored whole.
     fn window(&self, at: At) -> Option<Choice<'_>> {
         let ranking = self.ranking.as_ref().filter(|_| self.is_window_whole)?;
         let budget = ranking.budget(at.value(&Eviction::KNOB));
         (budget.recent > 0).then(|| Choice::last(self.layer, budget.recent, ranking.selecting()))
     }
 
-    /// How small the writers are to write: as their own settings say, where entries are chosen by the knob.
+    /// The place on the writers' knob. None if the knob sets the eviction: writers then follow their own settings.
     fn written_at(&self, at: At) -> Option<At> {
         self.ranking.is_none().then_some(at)
     }
 
-    /// Heads of a group that select for themselves.
+    /// Number of query heads of a group that select for themselves.
     fn selecting(&self) -> usize {
         match &self.ranking {
             Some(ranking) if ranking.is_apart() => self.layer.geometry().group(),

@@ -1,9 +1,9 @@
-//! The order of the text.
+//! Scores by position in the text.
 
 use super::Score;
 use crate::compress::view::LayerView;
 
-/// The first `sinks` entries, then the latest (StreamingLLM).
+/// Ranks the first `sinks` entries highest, then the latest (StreamingLLM).
 #[derive(Debug)]
 pub struct Latest {
     /// First tokens of the prompt that are always kept (attention sinks); 4 in the paper.
@@ -24,7 +24,7 @@ impl Score for Latest {
     }
 }
 
-/// The earliest entries (the start that CaM keeps).
+/// Ranks the earliest entries highest (the start that CaM keeps).
 #[derive(Debug)]
 pub struct Earliest;
 

@@ -7,7 +7,7 @@ use multiversion::multiversion;
 use crate::attend::Rule;
 use crate::kernel::{Panels, simd};
 
-/// Queries whose products with all keys are held at once, which bounds the memory for them.
+/// Number of queries whose products with all keys are held at once, which bounds memory.
 const QUERIES: usize = 64;
 
 /// Adds to `sums`, one for each entry before the window, the attention of the window's queries times the weight of each

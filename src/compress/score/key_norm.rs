@@ -4,7 +4,7 @@ use super::Score;
 use crate::compress::view::LayerView;
 use crate::kernel::norm;
 
-/// The smaller the norm of its key, the better.
+/// Scores an entry higher the smaller the norm of its key.
 #[derive(Debug)]
 pub struct KeyNorm;
 
@@ -16,7 +16,7 @@ impl Score for KeyNorm {
     }
 }
 
-/// The Euclidean norm of each key of `keys: [len, head_dim]`. Knorm (kvpress) scores an entry `-norm`: it keeps low norms.
+/// Euclidean norms of `keys: [len, head_dim]`. Knorm (kvpress) scores an entry `-norm`, so it keeps low norms.
 ///
 /// # Panics
 /// When `keys` is not a whole number of vectors.

@@ -1,4 +1,4 @@
-//! Scores of entries: the higher are kept. One file each.
+//! Scores of entries, one file each. Higher scores are kept.
 
 mod age;
 mod attention;
@@ -29,7 +29,7 @@ pub trait Score: Debug + Send + Sync {
         Observe::default()
     }
 
-    /// What is done about the different scores of the query heads of a group; `None` where a KV head has one row of them.
+    /// How the scores of the query heads of a group become rankings. None if each KV head has one row of scores.
     fn grouping(&self) -> Option<Grouping> {
         None
     }
@@ -37,12 +37,12 @@ pub trait Score: Debug + Send + Sync {
     /// Scores of the first `n` entries of one KV head: `[group, n]` where query heads have their own, else `[n]`.
     fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32>;
 
-    /// A row of scores, `[n]`, smoothed along the sequence: after grouping.
+    /// Smooths a row of scores, `[n]`, along the sequence, after grouping.
     fn smooth(&self, row: &[f32]) -> Vec<f32> {
         row.to_vec()
     }
 
-    /// How many entries have the highest score there is, whatever the prompt.
+    /// Number of entries that have the highest possible score on any prompt.
     fn always(&self) -> usize {
         0
     }

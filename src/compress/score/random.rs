@@ -1,4 +1,4 @@
-//! Chance (a control).
+//! Random scores, a control.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -20,10 +20,11 @@ pub struct WindowShape {
     pub head_dim: usize,
 }
 
-/// Attention that the observation window pays to each entry before it, per query head: `[group, len - window]`, row-major.
+/// Attention of the observation window's queries to each entry before it, per query head: `[group, len - window]`,
+/// row-major.
 ///
-/// `queries: [group, window, head_dim]` and `keys: [len, head_dim]` are rotated. The softmax runs in f32 over all `len` keys
-/// as the layer's rule has it, causal inside the window (SpindleKV eq. 1-2; SnapKV `snapkv_utils.py`).
+/// `queries: [group, window, head_dim]` and `keys: [len, head_dim]` are rotated. The softmax runs in f32 over all `len`
+/// keys by the layer's rule, causal inside the window (SpindleKV eq. 1-2; SnapKV `snapkv_utils.py`).
 ///
 /// # Panics
 /// When the lengths do not agree with `shape`, or there are fewer keys than window tokens.
@@ -100,7 +101,7 @@ impl Score for WindowAttention {
     }
 
     /// # Panics
-    /// When the entries after the first `n` are not its window: a method with another recent window.
+    /// If the entries after the first `n` are not its window: the method then has another recent window.
     fn scores(&self, kv_head: usize, n: usize, layer: LayerView<'_>) -> Vec<f32> {
         let window = self.window.min(layer.len());
         assert_eq!(n, layer.len() - window, "the entries before the window");

@@ -1,4 +1,4 @@
-//! What settings and their words were called in earlier versions: refused by name, and known in results.
+//! Former names of settings and of their words. Input with one is refused by name; results with one are read.
 
 /// Former names, each with the present one.
 const NAMES: [(&str, &str); 2] = [("r", "share"), ("score", "normalisation")];
@@ -9,13 +9,13 @@ const WORDS: [(&str, &str, &str); 2] = [
     ("keys", "rotated", "post-rope"),
 ];
 
-/// What the setting `name` is called now, where it was called otherwise.
+/// Present name of the setting that was called `name`.
 pub(super) fn present_name(name: &str) -> Option<&'static str> {
     let found = NAMES.iter().find(|(former, _)| *former == name);
     found.map(|(_, present)| *present)
 }
 
-/// What the `word` of the setting `name` is called now, where it was called otherwise.
+/// Present word for the former `word` of the setting `name`.
 pub(super) fn present_word(name: &str, word: &str) -> Option<&'static str> {
     let found = WORDS
         .iter()

@@ -1,5 +1,5 @@
-//! Settings as the fields of structs: each setting of the list is a field, and each field a setting of the list, or
-//! the method cannot be made at all.
+//! Reads settings into structs. Each setting of the list must be a field, and each field a setting of the list, or
+//! making the method fails.
 
 use anyhow::{Result, anyhow};
 use serde::de::value::MapDeserializer;
@@ -9,8 +9,8 @@ use serde::forward_to_deserialize_any;
 use super::{Accepts, Settings, Value};
 
 impl Settings {
-    /// All settings but sizes, as a struct with a field for each, or as a tuple of structs that share them out. One that
-    /// is not set and has no default is None.
+    /// Reads all settings but sizes into a struct with a field for each, or into a tuple of structs that together have
+    /// them all. A setting without value and default is None.
     ///
     /// # Errors
     /// A field that is no setting of the method's list, or a setting of it that is no field: a mistake in the method's
@@ -28,7 +28,7 @@ impl Settings {
         }
     }
 
-    /// Whole numbers as such, so that they can be fields of integer types.
+    /// The settings as JSON values, whole numbers as integers, so that fields can have integer types.
     fn unread(&self) -> Vec<(&'static str, serde_json::Value)> {
         let others = self.info.settings.iter().filter(|info| !info.is_size());
         others
@@ -46,7 +46,7 @@ impl Settings {
     }
 }
 
-/// What no struct has taken yet.
+/// The settings that no struct has read yet.
 struct Fields<'a> {
     unread: &'a mut Vec<(&'static str, serde_json::Value)>,
 }

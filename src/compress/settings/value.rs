@@ -1,8 +1,8 @@
-//! What a setting can be, and which of it a setting takes.
+//! Values of settings, and which values a setting accepts.
 
 use strum::VariantNames;
 
-/// What a setting can be.
+/// The value of a setting.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// A number; a whole one for a setting that takes whole numbers.

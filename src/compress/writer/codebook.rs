@@ -1,4 +1,4 @@
-//! Vectors as codewords with a norm each (docs/PAPER.md 1.5 and 1.6), learnt from this prompt.
+//! Writes vectors as codewords with a norm each (docs/PAPER.md 1.5 and 1.6), learnt from the prompt.
 
 mod plan;
 
@@ -41,10 +41,10 @@ pub(crate) struct CodebookWriter {
 }
 
 impl CodebookWriter {
-    /// Thresholds of keys and of values (the paper's), where none is given.
+    /// Default thresholds of keys and of values (the paper's).
     pub(crate) const THETAS: [f64; 2] = [0.98, 0.95];
 
-    /// As the paper has it.
+    /// The writer with the paper's settings.
     pub(crate) fn published(side: Side) -> Self {
         Self {
             learning: Learning {
@@ -72,8 +72,8 @@ impl Writer for CodebookWriter {
         true
     }
 
-    /// How far the threshold is from 1, in multiples of the setting's; or the share of codewords for a learner that
-    /// takes no threshold.
+    /// The distance of the threshold from 1, as a multiple of its setting's; for a learner without a threshold, the
+    /// share of codewords.
     fn knob(&self) -> Option<Knob> {
         Some(match self.learning.learner.takes_threshold() {
             true => Knob {

@@ -83,7 +83,7 @@ struct Int8 {
     heads: Vec<Head>,
 }
 
-/// Those of one KV head.
+/// Vectors of one KV head.
 #[derive(Debug, Clone)]
 struct Head {
     /// `[len, dim]`.
@@ -100,7 +100,8 @@ impl Head {
         }
     }
 
-    /// Levels are those of the scale as it is stored.
+    /// Appends a vector: rounds its scale to the cache's element type, then its elements to levels of the rounded
+    /// scale.
     fn push(&mut self, vector: &[f32]) {
         self.scales.push(&[scale(vector)]);
         let mut scale = [0.0];
@@ -118,7 +119,7 @@ fn scales_of(side: Side) -> &'static str {
     }
 }
 
-/// What one level of a vector's elements stands for.
+/// The scale of a vector: the value of one level.
 fn scale(vector: &[f32]) -> f32 {
     vector.iter().fold(0f32, |most, x| most.max(x.abs())) / LEVELS
 }

@@ -1,4 +1,4 @@
-//! The forms that keys and values of a prompt can be written in. Any of them goes with any selection of entries.
+//! Writers: the forms that keys and values of a prompt can be written in. Each goes with any selection of entries.
 
 mod codebook;
 mod int8;

@@ -1,4 +1,4 @@
-//! Vectors as they are.
+//! Writes vectors whole.
 
 use std::ops::Range;
 

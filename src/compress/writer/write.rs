@@ -1,4 +1,4 @@
-//! What a writer must offer: a way to write the keys or the values of a prompt in a form of the store.
+//! The interface of writers, which write the keys or the values of a prompt in a form of the store.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -51,17 +51,17 @@ pub trait Writer: Debug + Send + Sync {
         false
     }
 
-    /// Whether vectors that are decoded later are written among those of the prompt, else in a run of their own.
+    /// Whether decoded tokens are written among the entries of the prompt. Else they get a run of their own.
     fn joins(&self) -> bool {
         false
     }
 
-    /// How small it writes, where that is a range.
+    /// The knob that sets how small it writes. None if it has none.
     fn knob(&self) -> Option<Knob> {
         None
     }
 
-    /// What does not depend on which entries are held, so that a sweep pays for it once.
+    /// Computes what does not depend on the entries held, so that a sweep does it once.
     ///
     /// # Errors
     /// A vector that cannot be written.
@@ -71,10 +71,10 @@ pub trait Writer: Debug + Send + Sync {
     fn empty(&self, heads: usize, dim: usize, store: StoreType) -> Box<dyn Form>;
 }
 
-/// Keys or values of one layer's prompt, ready to be written for any choice of entries. `heads`: those of the choice that
-/// are written into one form. `at`: on the range of [`Writer::knob`]; None as its own settings say.
+/// Keys or values of one layer's prompt, ready to be written for any choice of entries. `heads`: heads of the choice to
+/// be written into one form. `at`: a place on the range of [`Writer::knob`]; None: as the writer's own settings say.
 pub trait WriterPlan: Send + Sync {
-    /// What [`WriterPlan::write`] would hold.
+    /// Counts and bytes that [`WriterPlan::write`] would hold, without making the form.
     fn measure(&self, choice: &Choice<'_>, heads: Range<usize>, at: Option<At>) -> Measured;
 
     /// Writes the entries of `choice` for the heads in `heads`.

@@ -1,4 +1,5 @@
-//! The filter `tojson`: Python's `json.dumps(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
+//! The filter `tojson`: Python's
+//! `json.dumps(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
 
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, State, Value};

@@ -1,5 +1,5 @@
-//! What Python shows of a value that holds others: its `repr`. minijinja has the exponents of floats in it otherwise, and
-//! texts that are safe.
+//! What Python shows of a value that holds others: its `repr`. minijinja has the exponents of floats in it otherwise,
+//! and texts that are safe.
 
 use std::fmt;
 use std::sync::Arc;

@@ -19,7 +19,8 @@ use crate::typed;
 /// Reads the vocabulary, and adds to `declared` the special tokens that its class has by default.
 ///
 /// # Errors
-/// [`BadInput`](crate::error::BadInput): a file that is not what its name says; a class of tokenizers that is not known.
+/// [`BadInput`](crate::error::BadInput): a file that is not what its name says; a class of tokenizers that is not
+/// known.
 pub(super) fn load(
     vocab: &Path,
     merges: &Path,

@@ -12,8 +12,8 @@ use crate::typed;
 /// The record of `line`, the `number`th of its file.
 ///
 /// # Errors
-/// What is wrong with the line: it is no object, lacks a field that is named or shown, one has another kind of value, or
-/// the metric does not fit.
+/// What is wrong with the line: it is no object, lacks a field that is named or shown, one has another kind of value,
+/// or the metric does not fit.
 pub(super) fn parse(
     line: &[u8],
     number: usize,

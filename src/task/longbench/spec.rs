@@ -114,8 +114,8 @@ fn parts(name: &str) -> (&str, Option<&'static str>) {
     })
 }
 
-/// What the published average over tasks each by its own metric is called that the task `name` is part of: LongBench's, or
-/// that of one length of LongBench-E. None for other tasks, and with another metric than the published one.
+/// What the published average over tasks each by its own metric is called that the task `name` is part of: LongBench's,
+/// or that of one length of LongBench-E. None for other tasks, and with another metric than the published one.
 pub fn published_average(name: &str, metric: &str) -> Option<String> {
     let (dataset, part) = parts(name);
     let definition = Definition::built_in(dataset).ok().flatten()?;

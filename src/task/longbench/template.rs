@@ -10,8 +10,8 @@ use crate::dataset::longbench::LongBenchRecord;
 use crate::typed;
 use crate::{bad_input, files};
 
-/// A text with the slot of the context once or more, and perhaps others; `{{` and `}}` stand for braces. LongBench's have
-/// `{context}` and `{input}`.
+/// A text with the slot of the context once or more, and perhaps others; `{{` and `}}` stand for braces. LongBench's
+/// have `{context}` and `{input}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Template {

@@ -2,8 +2,8 @@
 //!
 //! [`recall`] is the needle's, [`overlap`] and [`rouge1`] the published needle tests', [`string_match`] RULER's. The
 //! others are LongBench's, as its own `LongBench/metrics.py` computes them with `rouge` 1.0.1, `fuzzywuzzy` 0.18.0 (on
-//! Python's `difflib`, without `python-Levenshtein`) and `jieba` 0.42.1, quirks included; `tests/library/metrics.rs` compares
-//! them with those packages.
+//! Python's `difflib`, without `python-Levenshtein`) and `jieba` 0.42.1, quirks included; `tests/library/metrics.rs`
+//! compares them with those packages.
 
 pub mod classification;
 pub mod code_sim;

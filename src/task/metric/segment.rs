@@ -2,7 +2,8 @@
 //!
 //! jieba-rs 0.11 has the same dictionary but for one word, and the same model. Left alone it differs in three ways,
 //! which are put right here: it lacks `B超`; it joins what `.`, `_` and `-` connect (`GPT-4`, `1.2.3`), of which jieba
-//! joins only a number's decimals; and it takes more ideographs for Chinese. `tests/library/metrics.rs` counts how often.
+//! joins only a number's decimals; and it takes more ideographs for Chinese. `tests/library/metrics.rs` counts how
+//! often.
 
 use std::sync::LazyLock;
 

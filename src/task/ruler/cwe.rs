@@ -1,7 +1,7 @@
 //! Common words extraction: ten words stand more often than the others in a numbered list; which?
 //!
-//! 30 times against 3, after an example with 10 against 3. Below 4096 tokens, where that leaves no room for other words,
-//! 6 times against 1, after an example with 3 against 1. All as published.
+//! 30 times against 3, after an example with 10 against 3. Below 4096 tokens, where that leaves no room for other
+//! words, 6 times against 1, after an example with 3 against 1. All as published.
 
 use std::ops::RangeInclusive;
 

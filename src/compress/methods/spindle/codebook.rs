@@ -41,7 +41,7 @@ pub(super) const THETA_SCALE: SettingInfo = SettingInfo {
         up_to: 12.0,
     },
     default: None,
-    help: "both thresholds this many times as far from 1: what retention is solved for",
+    help: "multiplies the distance of both thresholds from 1; solved for when a retention is given",
 };
 
 /// The words of `learner`.
@@ -62,7 +62,7 @@ pub(super) const LEARNER: SettingInfo = SettingInfo {
     help: "how codewords are chosen: the paper's greedy cover, one pass over the text, or a set number of means",
 };
 
-/// The share of codewords, with what it is about and its default.
+/// The setting `codewords`, which differs between methods in what it is about and in its default.
 pub(super) const fn codewords(about: About, default: Option<DefaultValue>) -> SettingInfo {
     SettingInfo {
         name: "codewords",
@@ -76,10 +76,10 @@ pub(super) const fn codewords(about: About, default: Option<DefaultValue>) -> Se
     }
 }
 
-/// The share of codewords where none is given.
+/// Default share of codewords.
 pub(super) const CODEWORDS: f64 = 0.25;
 
-/// The share of codewords as the size of a codebook alone.
+/// The setting `codewords` as the size of a codebook alone.
 pub(super) const CODEWORDS_SIZE: SettingInfo = codewords(About::Size(Size::Knob), None);
 
 pub(super) const SCOPE: SettingInfo = SettingInfo {
@@ -149,7 +149,7 @@ pub(super) const DECODE: SettingInfo = SettingInfo {
     help: "decoded tokens join the codebooks (the paper's) or stay whole",
 };
 
-/// How what is kept is coded.
+/// The settings of how entries are coded.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct CodebookSettings {
@@ -164,7 +164,7 @@ pub(super) struct CodebookSettings {
 }
 
 impl CodebookSettings {
-    /// Codebooks of what an `eviction` leaves. `codewords`: the share of them where spherical k-means makes them.
+    /// The recipe that codes what an `eviction` leaves. `codewords`: their share, for spherical k-means.
     ///
     /// # Errors
     /// [`BadInput`](crate::error::BadInput) for a setting that the learner does not heed.
@@ -176,7 +176,7 @@ impl CodebookSettings {
     ) -> anyhow::Result<Recipe> {
         let learner = ("learner", self.learner);
         let by_threshold = [LearnerName::Greedy, LearnerName::Leader];
-        // Means are what spherical k-means makes.
+        // Spherical k-means always makes means.
         settings.heeds("codeword", learner, &by_threshold)?;
         let is_decoded_whole = match self.decode {
             Decode::Code => false,

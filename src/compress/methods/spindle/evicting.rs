@@ -36,7 +36,7 @@ pub(super) const SHAPE: SettingInfo = SettingInfo {
     help: "the share kept falls linearly over the layers (the paper's), or is the same in each",
 };
 
-/// What a budget is spread by and scores are divided by.
+/// The settings that spread the budget and divide the scores.
 #[derive(Deserialize)]
 pub(super) struct Evicting {
     normalisation: Normalisation,

@@ -1,4 +1,4 @@
-//! Codebooks of one layer's keys or values, measured before they are made.
+//! Codebooks of one layer's keys or values; their size can be measured without making them.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -13,17 +13,17 @@ use crate::store::{
     Bytes, Coded, CodedRows, Codewords, Content, Fault, Indices, Rows, Side, Wrong,
 };
 
-/// How far thresholds are from 1, in multiples of the settings', at which all vectors are measured in one pass when a
-/// size is solved for.
+/// Multiples of the settings' distance from 1. When a size is solved for, all vectors are measured at these thresholds
+/// in one pass.
 pub(super) const SCALES: [f64; 12] = [12.0, 10.0, 8.0, 6.5, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5, 0.0];
 
 /// What a codebook is learnt from.
 struct Book<'a> {
     /// The vectors of the KV heads that share it, per head `[len, head_dim]`.
     heads: Vec<&'a Rows>,
-    /// What is alike among all vectors at the method's own threshold; whatever eviction leaves is a part.
+    /// Similarity graph of all vectors at the method's own threshold. The graph of a subset of entries is a part of it.
     alike: OnceLock<BitGraph>,
-    /// What all vectors would hold at each of [`SCALES`].
+    /// Size of the form of all vectors at each of [`SCALES`].
     at_scales: OnceLock<Vec<Measured>>,
 }
 
@@ -32,18 +32,18 @@ pub(super) struct CodebookPlan<'a> {
     source: SideView<'a>,
     learning: Learning,
     theta: f64,
-    /// One for each KV head, or one for all.
+    /// One book for each KV head, or one for all.
     books: Vec<Book<'a>>,
 }
 
 /// What the heads that share a codebook hold.
 struct Coding<'p, 'a> {
     book: &'p Book<'a>,
-    /// Of all vectors of the book, head after head.
+    /// Places of the entries among all vectors of the book, head after head.
     places: Vec<u32>,
-    /// How many query heads keep each.
+    /// Number of query heads that keep each entry.
     weights: Vec<u32>,
-    /// Where each head's stand among them.
+    /// Range of each head's entries in `places`.
     spans: Vec<Range<usize>>,
     seed: u64,
 }
@@ -145,8 +145,8 @@ impl<'a> CodebookPlan<'a> {
         )
     }
 
-    /// Calls `then` with what is alike at the threshold: made for it, or once for all sizes where no knob moves it.
-    /// None for a learner that takes no threshold.
+    /// Calls `then` with the similarity graph at the threshold. The graph is made once for all sizes if no knob moves
+    /// the threshold. None for a learner that takes no threshold.
     fn with_graph<T>(
         &self,
         book: &Book<'_>,
@@ -181,7 +181,7 @@ impl<'a> CodebookPlan<'a> {
         }
     }
 
-    /// At each of [`SCALES`]: the products of all pairs are computed once for all of them.
+    /// Measures the form at each of [`SCALES`]. Products of pairs are computed once for all of them.
     fn measure_scales(&self, coding: &Coding<'_, '_>) -> Vec<Measured> {
         let all = (0..SCALES.len()).map(|i| Some(At::Cheap(i)));
         let thetas: Vec<f32> = all.clone().map(|at| self.theta(at)).collect();
@@ -195,7 +195,7 @@ impl<'a> CodebookPlan<'a> {
     }
 }
 
-/// That the norm of every vector can be held: it is stored beside the codewords, or divided by.
+/// Checks that the norm of every vector can be held: it is stored beside the codewords, or divided by.
 fn check_norms(source: &SideView<'_>) -> Result<(), Fault> {
     let store = source.layer.store();
     for rows in &source.heads {
@@ -209,7 +209,7 @@ fn check_norms(source: &SideView<'_>) -> Result<(), Fault> {
                     Side::Values => "norms of values",
                 },
                 token,
-                // Keys before RoPE that the type cannot hold are infinite by now.
+                // Keys before RoPE beyond the type's range were stored as infinity.
                 wrong: Wrong::TooLarge(store),
             });
         }

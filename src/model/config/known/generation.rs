@@ -1,5 +1,5 @@
-//! Keys that say how an answer is made from a model's logits, in `generation_config.json` and in a `config.json` of older
-//! versions, as the `GenerationConfig` of transformers 5 and 4 knows them.
+//! Keys that say how an answer is made from a model's logits, in `generation_config.json` and in a `config.json` of
+//! older versions, as the `GenerationConfig` of transformers 5 and 4 knows them.
 
 use super::KeyRule::{Greedy, Harmless};
 use super::Neutral::{Absent, False, Null, One, Zero};

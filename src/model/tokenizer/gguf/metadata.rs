@@ -1,4 +1,5 @@
-//! The `tokenizer.*` part of a GGUF file's metadata. A value of another type than its key has is refused, as in llama.cpp.
+//! The `tokenizer.*` part of a GGUF file's metadata. A value of another type than its key has is refused, as in
+//! llama.cpp.
 
 use std::collections::HashMap;
 
@@ -47,8 +48,8 @@ impl Metadata {
         self.get(&whole(key), "true or false", |value| value.to_bool().ok())
     }
 
-    /// The token whose id stands under `key`, else the one of id `otherwise`, if any. An id that is not in the vocabulary
-    /// is no token's, and noted.
+    /// The token whose id stands under `key`, else the one of id `otherwise`, if any. An id that is not in the
+    /// vocabulary is no token's, and noted.
     ///
     /// # Errors
     /// What is no id; one of BOS that is not in the vocabulary, which would stand in every prompt.
