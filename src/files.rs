@@ -103,12 +103,13 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// Most bytes of a description. Its values can take a hundred times as much memory as its text.
 const DESCRIPTION: u64 = 8 << 20;
 
-/// The text of a file that describes something: a configuration, a tokenizer's settings, a template, an experiment.
+/// The text of a file that describes something: a configuration, a tokenizer's settings, a template, an experiment. Its
+/// lines end in a line feed alone.
 ///
 /// # Errors
 /// As [`read_text`]; also a file of more than 8 MiB, before it is read.
 pub fn read_description(path: &Path) -> Result<String> {
-    read_text_within(path, DESCRIPTION)
+    read_text_within(path, DESCRIPTION).map(unix_lines)
 }
 
 /// The text of a file of at most `most` bytes.
@@ -159,6 +160,14 @@ pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
         Some(rest) => rest.to_owned(),
         None => text,
     })
+}
+
+/// `text` with lines that end in a line feed alone, as Python reads text files.
+pub fn unix_lines(text: String) -> String {
+    match text.contains('\r') {
+        true => text.replace("\r\n", "\n"),
+        false => text,
+    }
 }
 
 /// What some editors write at the beginning of a UTF-8 file.

@@ -7,12 +7,14 @@ use candle_core::Device;
 
 use crate::bad_input;
 use crate::files;
+use crate::memory;
 use crate::model::chat::ChatOptions;
 use crate::model::config::{DecoderConfig, generation_notes, list};
 use crate::model::decoder::Model;
 use crate::model::tokenizer::ModelTokenizer;
 use crate::model::weights::Weights;
 use crate::source::{ModelFileKind, ModelFiles};
+use crate::store::StoreType;
 use crate::terminal;
 
 /// A model with its tokenizer.
@@ -106,6 +108,15 @@ impl Loaded {
     /// Errors of `build`. If only the sliding window leaves too few tokens, the error says so.
     pub fn within_context<T>(&self, build: impl Fn(usize) -> Result<T>) -> Result<T> {
         let config = &self.model.config;
+        let bytes_token = self.model.geometry().bytes_token(StoreType::F16);
+        let in_memory = usize::try_from(memory::total() / bytes_token).unwrap_or(usize::MAX);
+        if in_memory < config.max_prompt() {
+            return build(in_memory).map_err(|error| {
+                error.context(format!(
+                    "a cache in f16 of more than {in_memory} tokens does not fit this machine's memory"
+                ))
+            });
+        }
         build(config.max_prompt()).map_err(|error| match &config.window_note {
             Some(note) if build(config.max_positions).is_ok() => error.context(note.clone()),
             _ => error,

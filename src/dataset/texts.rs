@@ -94,7 +94,7 @@ pub struct Texts {
 /// # Errors
 /// As [`files::read_text`].
 pub fn read_text(path: &Path) -> Result<String> {
-    files::read_text(path).map(unix_lines)
+    files::read_text(path).map(files::unix_lines)
 }
 
 /// The texts of `folder`, or the project's own without one.
@@ -199,7 +199,7 @@ fn read_json(path: &Path) -> Result<Result<Vec<String>, String>> {
         let mut line = None;
         let problem = match found {
             Ok(TextObject(Some(Found::Text(text)))) => {
-                texts.push(unix_lines(text));
+                texts.push(files::unix_lines(text));
                 continue;
             }
             Ok(TextObject(Some(Found::Other))) => "\"text\" is no text".to_string(),
@@ -222,11 +222,4 @@ fn read_json(path: &Path) -> Result<Result<Vec<String>, String>> {
         };
     }
     Ok(Ok(texts))
-}
-
-fn unix_lines(text: String) -> String {
-    match text.contains('\r') {
-        true => text.replace("\r\n", "\n"),
-        false => text,
-    }
 }

@@ -129,6 +129,11 @@ impl Overrides {
         }
         if !self.task_file.is_empty() {
             file.tasks = self.task_file.iter().map(|path| custom(path)).collect();
+            // The experiment's own name and words are of its tasks.
+            file.description.clear();
+            if self.name.is_none() {
+                file.name = name_of(&self.task_file[0]);
+            }
         }
         if !self.tasks.is_empty() {
             tasks::choose(&self.tasks, &mut file.tasks)?;
@@ -219,6 +224,20 @@ impl Overrides {
 fn custom(path: &Path) -> toml::Table {
     let file = toml::Value::from(path.display().to_string());
     toml::Table::from_iter([("name".into(), NAME.into()), ("file".into(), file)])
+}
+
+/// The name of an experiment of one's own tasks: that of the first task's file, in letters that a name may have.
+fn name_of(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let allowed = |c: char| match c.is_ascii_alphanumeric() || "-_.".contains(c) {
+        true => c,
+        false => '-',
+    };
+    let name: String = stem.chars().map(allowed).take(64).collect();
+    match name.trim_matches('.') {
+        "" => NAME.to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// The cells of `--method` flags, without an experiment.

@@ -47,6 +47,7 @@ impl Prompt {
             "-" => ("standard input", files::standard_input()?),
             file => (file, files::read_text(Path::new(file))?),
         };
+        let text = files::unix_lines(text);
         if text.trim().is_empty() {
             return Err(bad_input!("prompt {name}: empty, expected text"));
         }

@@ -347,4 +347,13 @@ fn a_context_of_two_thousand_million_positions_runs() {
         &json!({"max_position_embeddings": 2_147_483_648u32}),
     );
     world.good(&["eval", "tiny.toml", "--limit", "1"]);
+    let much = ["eval", "tiny.toml", "--lengths", "2000000000", "--dry-run"];
+    world.good(&much);
+    world.refused(
+        &much[..4],
+        &[
+            "tokens does not fit this machine's memory",
+            "length 2000000000",
+        ],
+    );
 }

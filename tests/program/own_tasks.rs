@@ -69,6 +69,27 @@ fn the_example_of_the_readme_runs() {
     let run = world.read("out/run.json");
     assert!(run.contains("mine/ferries.toml "), "{run}");
 
+    assert!(run.contains(r#""experiment": "ferries""#), "{run}");
+
+    // A file that ends its lines as Windows does is the same task.
+    world.write("windows.toml", example("toml").replace('\n', "\r\n"));
+    world.write("ferries.jsonl", example("json"));
+    let windows = [
+        &["eval", "tiny.toml", "--task-file", "windows.toml"],
+        &ARGS[4..],
+        &["--out", "windows"],
+    ]
+    .concat();
+    world.good(&windows);
+    let likely = |out: &str| -> Vec<_> {
+        let records = world.records(out);
+        records
+            .iter()
+            .map(|record| (record.sample.clone(), record.prompt_tokens, record.nll))
+            .collect()
+    };
+    assert_eq!(likely("windows"), likely("out"));
+
     // The same folder takes no rows of a task that was changed.
     let other = example("toml").replace("max-new-tokens = 16", "max-new-tokens = 15");
     world.write("mine/ferries.toml", other);
