@@ -23,6 +23,14 @@ pub(crate) fn width() -> usize {
         .max(NARROWEST)
 }
 
+/// A number with the noun `one` in its singular or plural: `1 cell`, `2 cells`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}
+
 /// Breaks `text` after `separator` into lines of at most `width` columns. Breaks within a part only if the part alone
 /// is wider. Drops spaces at a break. Returns at least one line.
 pub(crate) fn wrap(text: &str, separator: char, width: usize) -> Vec<String> {

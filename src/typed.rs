@@ -10,7 +10,7 @@ use serde_path_to_error::Error;
 
 /// An error in JSON text.
 #[derive(Debug)]
-pub struct Malformed {
+pub(crate) struct Malformed {
     /// The key, what was found and what was expected, in words.
     pub what: String,
     /// Line of the mistake, from 1.

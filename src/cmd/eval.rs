@@ -7,7 +7,7 @@ use super::{figures, report, say};
 use crate::bad_input;
 use crate::cli::RunArgs;
 use crate::experiment::{Experiment, ExperimentFile, text_of, text_of_built_in};
-use crate::layout::width;
+use crate::layout::{count, width};
 use crate::profile::{self, Stage, stage};
 use crate::run::{RunOptions, run};
 use crate::terminal::{note, tell};
@@ -50,15 +50,15 @@ pub(super) fn eval(args: &RunArgs) -> Result<i32> {
     }
     if finished.out_of_reach > 0 {
         tell(&format!(
-            "{} cells out of reach: no cache of theirs is as small as asked for on that prompt; the error column of \
+            "{} out of reach: no cache of theirs is as small as asked for on that prompt; the error column of \
              records.csv says which can be",
-            finished.out_of_reach
+            count(finished.out_of_reach, "cell")
         ));
     }
     if finished.failed > 0 {
         tell(&format!(
-            "{} cells failed: see the error column of records.csv",
-            finished.failed
+            "{} failed: see the error column of records.csv",
+            count(finished.failed, "cell")
         ));
         return Ok(1);
     }

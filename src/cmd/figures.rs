@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::say;
 
 use crate::bad_input;
-use crate::files;
+use crate::files::{self, Place};
 use crate::plot;
 
 pub(super) fn figures(results: &Path) -> Result<i32> {
@@ -27,7 +27,12 @@ pub(super) fn draw(results: &Path) -> Result<()> {
 /// # Errors
 /// That `results` is not a results folder.
 pub(super) fn require_records(results: &Path) -> Result<()> {
-    files::place(results)?;
+    if files::place(results)? == Place::File {
+        return Err(bad_input!(
+            "{}: a file, expected a results folder",
+            results.display()
+        ));
+    }
     if files::is_there(&results.join(crate::record::RECORDS_FILE))? {
         return Ok(());
     }

@@ -134,9 +134,18 @@ fn named(name: &str, width: usize) -> Result<String> {
             kinds().flat_map(|kind| [&*kind.name].into_iter().chain(kind.parts.iter().copied()));
         let experiments = built_in().into_iter().map(|(name, _)| name);
         let groups = ["methods", "tasks", "experiments"];
+        let names: Vec<String> = methods
+            .map(str::to_owned)
+            .chain(kinds.map(str::to_owned))
+            .chain(experiments.map(str::to_owned))
+            .chain(groups.map(str::to_owned))
+            .collect();
+        let mut known: Vec<&str> = names.iter().map(String::as_str).collect();
+        known.sort_unstable();
+        known.dedup();
         return Err(bad_input!(
             "list: no method, task or experiment \"{name}\"{}",
-            nearest(name, methods.chain(kinds).chain(experiments).chain(groups))
+            nearest(name, known.iter().copied())
         ));
     }
     Ok(found.join("\n"))

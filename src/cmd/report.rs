@@ -68,6 +68,11 @@ fn table(results: &Path, against: Option<&str>) -> Result<Report> {
             origin == OWN_WORDS && is_task(task)
         });
         report.note_own_templates(&Vec::from_iter(own.map(|(task, _)| task.as_str())));
+        let of_files = run.templates.iter().filter_map(|(task, template)| {
+            let (origin, _) = template.rsplit_once(' ').unwrap_or((template, ""));
+            (origin != OWN_WORDS && is_task(task)).then_some((task.as_str(), origin))
+        });
+        report.note_templates(&Vec::from_iter(of_files));
     }
     Ok(report)
 }

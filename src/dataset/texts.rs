@@ -171,7 +171,13 @@ fn text_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     files::place(folder)?;
     for (count, entry) in walk.into_iter().filter_entry(shown).enumerate() {
-        let entry = entry.map_err(|error| bad_input!("haystack folder {named}: {error}"))?;
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).display().to_string();
+            let cause = error
+                .io_error()
+                .map_or_else(|| error.to_string(), ToString::to_string);
+            bad_input!("haystack folder {named}: {path}: {cause}, expected a folder of texts")
+        })?;
         if count == MOST_ENTRIES {
             return Err(bad_input!(
                 "haystack folder {named}: more than {MOST_ENTRIES} files, expected a folder of texts"

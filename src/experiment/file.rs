@@ -180,6 +180,15 @@ impl ExperimentFile {
                 terminal::cut(&self.name, SHOWN)
             ));
         }
+        if let Some(digest) = &self.model.sha256 {
+            let is_digest = digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit());
+            if !is_digest {
+                return Err(bad_input!(
+                    "{origin}: model.sha256 = \"{}\": expected 64 hexadecimal digits",
+                    terminal::cut(digest, SHOWN)
+                ));
+            }
+        }
         if self.tasks.is_empty() {
             return Err(bad_input!("{origin}: no [[task]], expected at least one"));
         }

@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use self::table::Table;
+use crate::layout;
 use crate::record::Record;
 use crate::task::longbench;
 
@@ -103,7 +104,7 @@ impl Report {
         for section in &mut self.sections {
             let found = left_out.iter().find(|(task, _)| *task == section.title);
             if let Some((_, count)) = found {
-                section.subtitle += &format!(", {count} records left out");
+                section.subtitle += &format!(", {} left out", layout::count(*count, "record"));
             }
         }
     }
@@ -117,6 +118,19 @@ impl Report {
                 .any(|task| tasks.contains(&task.as_str()))
             {
                 section.subtitle += ", own templates: not comparable with published scores";
+            }
+        }
+    }
+
+    /// Notes beside the tasks named that their prompts are in the words of a file, each with its name.
+    pub fn note_templates(&mut self, files: &[(&str, &str)]) {
+        for section in &mut self.sections {
+            let of_section =
+                |(task, _): &&(&str, &str)| section.tasks.iter().any(|own| own == task);
+            if let Some((_, file)) = files.iter().find(of_section) {
+                section.subtitle += &format!(
+                    ", templates of {file}: comparable with published scores only if they are the published ones"
+                );
             }
         }
     }

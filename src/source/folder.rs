@@ -18,6 +18,8 @@ const TOKENIZER: &str = "tokenizer.json";
 const VOCAB: &str = "vocab.json";
 const MERGES: &str = "merges.txt";
 const SENTENCEPIECE: &str = "tokenizer.model";
+/// What tells of an adapter of PEFT.
+const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
 /// Files read when they are there.
 const OPTIONAL: [&str; 6] = [
     "generation_config.json",
@@ -196,6 +198,9 @@ fn is_plain(name: &str) -> bool {
 
 /// What else is in the folder that the user may have meant.
 fn hint(dir: &Path) -> String {
+    if ADAPTER.iter().any(|name| dir.join(name).exists()) {
+        return "; an adapter (LoRA) is not read by itself, expected a model that it was merged into".into();
+    }
     let Ok(entries) = std::fs::read_dir(dir) else {
         return String::new();
     };

@@ -29,6 +29,23 @@ fn what_is_no_model() {
         refused(&world, "model", &["model", &format!("no {file}")]);
         fs::write(&path, bytes).unwrap();
     }
+    fs::rename(world.path("model/model.safetensors"), world.path("whole")).unwrap();
+    world.write("model/adapter_config.json", "{}");
+    refused(
+        &world,
+        "model",
+        &[
+            "model: no model.safetensors",
+            "an adapter (LoRA) is not read by itself",
+        ],
+    );
+    fs::rename(world.path("whole"), world.path("model/model.safetensors")).unwrap();
+    let short = crate::world::EXPERIMENT.replace("[model]", "[model]\nsha256 = 'b179c952...'");
+    world.write("short.toml", short);
+    world.refused(
+        &["eval", "short.toml", "--dry-run"],
+        &["short.toml: model.sha256 = \"b179c952...\": expected 64 hexadecimal digits"],
+    );
     world.write(
         "sum.toml",
         crate::world::EXPERIMENT.replace(

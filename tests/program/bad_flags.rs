@@ -72,7 +72,13 @@ fn tasks_devices_and_threads() {
     early(&["--depths", "120"], &["needle", "120", "0 to 100"]);
     early(&["--seeds", "0"], &["needle", "seeds"]);
     early(&["--limit", "0"], &["--limit 0", "at least 1"]);
-    early(&["--haystack", "nowhere"], &["nowhere"]);
+    early(
+        &["--haystack", "nowhere"],
+        &[
+            "haystack folder nowhere: nowhere: No such file",
+            "expected a folder of texts",
+        ],
+    );
     early(
         &["--haystack", "model"],
         &["model/config.json:", "\"text\""],
@@ -149,11 +155,19 @@ fn a_folder_of_another_run_is_left_alone() {
 fn folders_without_rows_have_no_figures_and_no_report() {
     let world = World::new();
     for verb in ["figures", "report"] {
-        for folder in ["model", "nowhere", "tiny.toml"] {
+        for folder in ["model", "nowhere"] {
             world.refused(&[verb, folder], &[folder, "no records.csv"]);
         }
+        world.refused(
+            &[verb, "tiny.toml"],
+            &["tiny.toml: a file, expected a results folder"],
+        );
     }
     world.good(&short_run("out"));
+    for verb in ["figures", "report"] {
+        let says = ["out/records.csv: a file, expected a results folder"];
+        world.refused(&[verb, "out/records.csv"], &says);
+    }
     let text = world.read("out/records.csv");
     let header = text.lines().next().unwrap();
     for verb in ["figures", "report"] {

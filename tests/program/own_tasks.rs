@@ -283,7 +283,7 @@ fn lines_that_do_not_fit_are_left_out_by_name() {
         "7: answers is [], expected at least one with text",
         "8: name `a` stands on line 1 too",
         "9: field `name` is no text",
-        "10: invalid type: sequence",
+        "10: an array, expected an object on each line (JSON Lines)",
     ];
     let warnings: Vec<&str> = done.stderr.lines().collect();
     assert_eq!(warnings.len(), says.len(), "{done:?}");

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use anyhow::Result;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::{LongBenchRecord, Records};
@@ -81,7 +82,7 @@ impl LongBenchRecord {
     /// # Errors
     /// What is wrong with the line.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
-        let record: Self = typed::json(line).map_err(|fault| reason(&fault))?;
+        let record: Self = object(line)?;
         record.check_answers().map(|()| record)
     }
 
@@ -98,10 +99,20 @@ impl LongBenchRecord {
     }
 }
 
-/// What is wrong with a line of JSON, and where in it.
-pub fn reason(fault: &Malformed) -> String {
+/// What a line of JSON, an object, describes.
+///
+/// # Errors
+/// What is wrong with it, and where in it.
+pub fn object<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+    if std::str::from_utf8(line).is_err() {
+        return Err("not UTF-8".into());
+    }
+    if line.trim_ascii_start().starts_with(b"[") {
+        return Err("an array, expected an object on each line (JSON Lines)".into());
+    }
     // It counts lines from the start of this one.
-    format!("{}, at column {}", fault.what, fault.column)
+    typed::json(line)
+        .map_err(|Malformed { what, column, .. }| format!("{what}, at column {column}"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::terminal;
 
-pub use lines::{read_lines, reason};
+pub use lines::{object, read_lines};
 pub use source::DataSource;
 
 /// Lines left out that are said one by one.

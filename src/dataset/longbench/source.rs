@@ -42,6 +42,9 @@ impl DataSource {
         }
         match files::place(path)? {
             Place::Folder => Ok(Self::Folder(path.into())),
+            Place::File if path.extension().is_some_and(|end| end == "jsonl") => Err(bad_input!(
+                "data {text}: one file of records, expected the folder that it lies in"
+            )),
             Place::File => Ok(Self::Archive(path.into())),
             Place::Nothing => Err(bad_input!(
                 "data {text}: no such folder or file, expected a folder of .jsonl files, a data.zip, hub, or \

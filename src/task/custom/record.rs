@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use crate::dataset::longbench::{LongBenchRecord, reason};
+use crate::dataset::longbench::{LongBenchRecord, object};
 use crate::task::longbench::Definition;
-use crate::typed;
 
 /// The record of `line`, the `number`th of its file.
 ///
@@ -20,7 +19,7 @@ pub(super) fn parse(
     fields: &Fields,
     definition: &Definition,
 ) -> Result<LongBenchRecord, String> {
-    let line: Map<String, Value> = typed::json(line).map_err(|fault| reason(&fault))?;
+    let line: Map<String, Value> = object(line)?;
     let shown = |name: &str| Ok((name.to_string(), text(&line, name)?));
     let others: Result<BTreeMap<String, String>, String> =
         definition.template.others().map(shown).collect();

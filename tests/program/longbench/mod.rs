@@ -251,6 +251,24 @@ fn prompts_in_own_words_are_said_not_to_be_comparable() {
     ];
     let table = world.good(&[&ARGS[..], &flags, &["--out", "given"]].concat());
     assert_eq!(said(&table), 0, "{table}");
+    let of_file = "templates of templates.json: comparable with published scores only if they are the published ones";
+    assert_eq!(
+        table.replace('\n', " ").matches(of_file).count(),
+        3,
+        "{table}"
+    );
+    let one = [
+        "--data",
+        "official/data/qasper.jsonl",
+        "--tasks",
+        "qasper",
+        "--out",
+        "one",
+    ];
+    let says = [
+        "data official/data/qasper.jsonl: one file of records, expected the folder that it lies in",
+    ];
+    world.refused(&[&ARGS[..], &one].concat(), &says);
 }
 
 #[test]
@@ -335,7 +353,7 @@ fn a_sample_too_long_fails_alone() {
     world.write("lb.toml", experiment);
     let done = world.run(&["eval", "lb.toml", "--out", "out"]);
     assert_eq!(done.code, 1, "{done:?}");
-    assert!(done.stderr.contains("1 cells failed"), "{done:?}");
+    assert!(done.stderr.contains("1 cell failed"), "{done:?}");
     let records = world.records("out");
     assert_eq!(records.len(), 2);
     let of = |id: &str| records.iter().find(|record| record.sample == id).unwrap();
