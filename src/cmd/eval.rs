@@ -16,7 +16,7 @@ use crate::terminal::{note, tell};
 const INTERRUPTED: i32 = 130;
 
 pub(super) fn eval(args: &RunArgs) -> Result<i32> {
-    let experiment = experiment(args)?;
+    let (experiment, said) = experiment(args)?;
     if args.limit == Some(0) {
         return Err(bad_input!("--limit 0: expected at least 1"));
     }
@@ -30,6 +30,7 @@ pub(super) fn eval(args: &RunArgs) -> Result<i32> {
         device: args.device.clone(),
         limit: args.limit,
         reuse: !args.no_reuse,
+        notes: said.into_iter().collect(),
         command_line: command_line(),
     };
     let finished = run(&experiment, &options)?;
@@ -76,17 +77,16 @@ pub(super) fn sweep(args: &RunArgs) -> Result<i32> {
     eval(args)
 }
 
-/// The experiment named, with the flags applied.
-fn experiment(args: &RunArgs) -> Result<Experiment> {
+/// The experiment named, with the flags applied, and what these left out of it.
+fn experiment(args: &RunArgs) -> Result<(Experiment, Option<String>)> {
     let (name, text) = match &args.suite {
         Some(suite) => (suite, text_of_built_in("suite", suite)?),
         None => (&args.experiment, text_of(&args.experiment)?),
     };
     let original = ExperimentFile::parse(&text, name)?;
     let mut file = original.clone();
-    if let Some(said) = args.overrides.apply(&mut file)? {
-        note(&said);
-    }
+    let said = args.overrides.apply(&mut file)?;
+    said.iter().for_each(|said| note(said));
     let changed = file != original;
     let text = if changed {
         toml::to_string_pretty(&file)?
@@ -98,7 +98,7 @@ fn experiment(args: &RunArgs) -> Result<Experiment> {
     } else {
         name.clone()
     };
-    Experiment::new(file, text, &origin)
+    Ok((Experiment::new(file, text, &origin)?, said))
 }
 
 /// As it was given, but for where the program lies.

@@ -98,7 +98,7 @@ pub(super) fn provenance(
             .iter()
             .filter_map(|built| Some((name(built), built.chance?)))
             .collect(),
-        notes: loaded.notes.clone(),
+        notes: [&loaded.notes[..], &options.notes].concat(),
         methods: experiment.cells.iter().map(method).collect(),
         seed: experiment.file.seed,
         kv_dtype: experiment.store.name().into(),

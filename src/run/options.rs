@@ -16,4 +16,6 @@ pub(crate) struct RunOptions {
     pub command_line: Vec<String>,
     /// Whether the prefill of a prompt reuses the prefix that it shares with the prompt before.
     pub reuse: bool,
+    /// What a reader of the results should know of the experiment, a line each.
+    pub notes: Vec<String>,
 }

@@ -193,6 +193,8 @@ fn a_part_of_the_datasets_is_run_as_far_as_it_goes() {
             done.stderr.contains(", repobench-p: left out\n"),
             "{done:?}"
         );
+        let run = world.read(&format!("{out}/run.json"));
+        assert!(run.contains(&note["note: ".len()..]), "{run}");
         let mut tasks: Vec<String> = world.records(&out).iter().map(|r| r.task.clone()).collect();
         tasks.dedup();
         assert_eq!(tasks, ["qasper", "trec", "samsum"]);
