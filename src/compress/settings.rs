@@ -200,6 +200,12 @@ impl Settings {
         told.collect::<Vec<_>>().join(";")
     }
 
+    /// Gives the setting `name` of the method's list a value.
+    pub(crate) fn set(&mut self, name: &'static str, value: Value) {
+        self.values.retain(|(known, _)| *known != name);
+        self.values.push((name, value));
+    }
+
     /// The value of a setting. None if it is not set and has no default.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values

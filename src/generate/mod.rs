@@ -17,7 +17,7 @@ use crate::compress::codebook::Cosines;
 use crate::compress::draws;
 use crate::compress::method::{At, Compressed, Knob, Method, Plan};
 use crate::compress::methods::Made;
-use crate::compress::settings::{MethodInfo, Settings};
+use crate::compress::settings::{MethodInfo, Settings, Value};
 use crate::compress::size::Size;
 use crate::compress::solve::{BytesCurve, Solved, footprint};
 use crate::compress::view::LayerView;
@@ -30,7 +30,7 @@ use crate::store::{Cache, Fault, Footprint, LayerStore, Run};
 pub struct Cell {
     /// The method's name, summary and list of settings.
     pub info: &'static MethodInfo,
-    /// The settings, defaults filled in.
+    /// The settings, defaults filled in, the size among them.
     pub settings: Settings,
     made: Made,
 }
@@ -42,11 +42,26 @@ impl Cell {
     /// [`BadInput`](crate::error::BadInput) for settings that the method refuses together.
     pub fn new(info: &'static MethodInfo, settings: Settings) -> anyhow::Result<Self> {
         let made = crate::compress::methods::make(info, &settings)?;
-        Ok(Self {
+        let mut cell = Self {
             info,
             settings,
             made,
-        })
+        };
+        // A method that has a size of its own when none is given: rows say which.
+        if let (Some(Size::Knob(value)), Some(knob)) = (cell.size(), cell.knob())
+            && cell.settings.sizes().next().is_none()
+        {
+            cell.settings.set(knob.name, Value::Number(value));
+        }
+        Ok(cell)
+    }
+
+    /// The size that is asked for.
+    fn size(&self) -> Option<Size> {
+        match &self.made {
+            Made::Full => None,
+            Made::Compress(_, size) | Made::Prune(_, size) => Some(*size),
+        }
     }
 
     /// What the prefill must gather for this cell.
@@ -369,13 +384,49 @@ pub fn milliseconds(start: Instant) -> f64 {
 mod tests {
     use super::*;
     use crate::compress::methods::info_of;
-    use crate::compress::settings::Value;
 
     fn cell(method: &str, share: f64, window: f64) -> Cell {
         let info = info_of(method).unwrap();
         let given = [("share", share), ("window", window)];
         let given = given.map(|(name, value)| (name.to_owned(), Value::Number(value)));
         Cell::new(info, info.settings(&given, "test").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_size_that_was_not_given_is_told() {
+        for (method, given, expected) in [
+            ("spindle-code", vec![], "theta-scale=1"),
+            (
+                "spindle-code",
+                vec![("theta-k", Value::Number(0.9))],
+                "theta-scale=1;theta-k=0.9",
+            ),
+            (
+                "spindle-code",
+                vec![("learner", Value::Text("spherical-k-means".into()))],
+                "learner=spherical-k-means;codewords=0.25",
+            ),
+            ("pyramidinfer", vec![], "prefill-decay-ratio=0.9"),
+            (
+                "pyramidinfer",
+                vec![("retention", Value::Number(0.5))],
+                "retention=0.5",
+            ),
+            ("full", vec![], ""),
+        ] {
+            let info = info_of(method).unwrap();
+            let given: Vec<_> = given
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            let cell = Cell::new(info, info.settings(&given, "test").unwrap()).unwrap();
+            assert_eq!(cell.settings.canonical(), expected);
+            assert!(
+                cell.settings.in_full().contains(expected),
+                "{}",
+                cell.settings.in_full()
+            );
+        }
     }
 
     #[test]
