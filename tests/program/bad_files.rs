@@ -229,6 +229,29 @@ fn keys_of_a_gguf_tokenizer_that_are_wrong() {
         let says = ["wrong.gguf", &format!("{key}{says}")];
         refused(&world, "wrong.gguf", &says);
     }
+    let spaces = [
+        (
+            "tokenizer.ggml.tokens",
+            texts(&["<unk>", "<s>", "</s>", "▁", "a", "▁▁"]),
+        ),
+        (
+            "tokenizer.ggml.scores",
+            Value::Array(vec![Value::F32(0.0); 6]),
+        ),
+        (
+            "tokenizer.ggml.token_type",
+            Value::Array([2, 3, 3, 1, 1, 4].map(Value::I32).to_vec()),
+        ),
+    ];
+    world.write("wrong.gguf", small::gguf("llama", &spaces));
+    refused(
+        &world,
+        "wrong.gguf",
+        &[
+            "wrong.gguf",
+            "its user-defined piece `▁▁` is of spaces alone",
+        ],
+    );
     let template = [("tokenizer.chat_template", Value::U32(3))];
     world.write("wrong.gguf", small::gguf("gpt2", &template));
     refused(

@@ -107,6 +107,15 @@ pub(super) fn build(pieces: &Pieces) -> Result<Tokenizer> {
     tokenizer
         .add_special_tokens(of_kinds(&[UNKNOWN, CONTROL], true))
         .map_err(failed)?;
+    let spaces = |(token, kind): &(&String, &i64)| {
+        **kind == USER_DEFINED && token.chars().all(|c| c == SPACE || c == ' ')
+    };
+    if let Some((token, _)) = pieces.tokens.iter().zip(pieces.kinds).find(spaces) {
+        return Err(bad_input!(
+            "its user-defined piece `{token}` is of spaces alone, which are not found as SentencePiece finds them, \
+             expected a tokenizer.json beside it"
+        ));
+    }
     tokenizer
         .add_tokens(of_kinds(&[USER_DEFINED], false))
         .map_err(failed)?;
