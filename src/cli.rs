@@ -4,12 +4,14 @@ mod inspect;
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use inspect::InspectArgs;
 
 use crate::experiment::Overrides;
 use crate::layout::{READABLE, width};
+use crate::terminal;
 
 /// The command line of the program.
 #[derive(Debug, Parser)]
@@ -86,8 +88,24 @@ impl Cli {
     /// process for `--help` and for what cannot be parsed.
     pub fn read() -> Self {
         let command = Self::command().term_width(width().min(READABLE));
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let parsed = command.try_get_matches();
+        let parsed = parsed.and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| refuse(&error))
     }
+}
+
+/// Ends the process for what clap did not parse: prints help as it is, and an error on one line.
+fn refuse(error: &clap::Error) -> ! {
+    let is_help =
+        !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help {
+        error.exit();
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("Usage: "));
+    terminal::tell(&lines.collect::<Vec<_>>().join("; ").replace(":; ", ": "));
+    std::process::exit(error.exit_code());
 }
 
 const EVAL_EXAMPLES: &str = "Examples:

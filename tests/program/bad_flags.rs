@@ -109,6 +109,7 @@ fn the_parser_refuses_with_the_same_code() {
         let done = world.run(args);
         assert_eq!(done.code, 2, "{done:?}");
         assert!(done.stderr.starts_with("error: "), "{done:?}");
+        assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
         assert!(before == world.files());
     }
 }
