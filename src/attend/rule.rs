@@ -29,12 +29,9 @@ impl Rule {
         }
     }
 
-    /// Bounds scores, which are multiplied by `log2 e`, by the soft cap.
-    pub(crate) fn cap(&self, scores: &mut [f32]) {
-        if let Some(cap) = self.softcap {
-            let cap = cap * LOG2_E;
-            scores.iter_mut().for_each(|s| *s = cap * (*s / cap).tanh());
-        }
+    /// The soft cap of scores that are multiplied by `log2 e`.
+    pub(crate) fn softcap(&self) -> Softcap {
+        Softcap(self.softcap.map(|cap| cap * LOG2_E))
     }
 
     /// The first position that a token at `position` sees through the window.
@@ -43,6 +40,19 @@ impl Rule {
             .window
             .map(|window| (position + 1).saturating_sub(window));
         beyond.unwrap_or(0)
+    }
+}
+
+/// A bound of scores: `cap * tanh(score / cap)`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Softcap(Option<f32>);
+
+impl Softcap {
+    /// Bounds each score.
+    pub(crate) fn apply(self, scores: &mut [f32]) {
+        if let Some(cap) = self.0 {
+            scores.iter_mut().for_each(|s| *s = cap * (*s / cap).tanh());
+        }
     }
 }
 

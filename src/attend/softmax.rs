@@ -7,7 +7,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::lanes::{Lanes, add_lane_weights, weigh_lanes};
-use super::rule::{Pass, Rule};
+use super::rule::{Pass, Rule, Softcap};
 use super::state::Softmax;
 use crate::kernel::{LANES, Left, Out, Right, add_weighted, dots, product, simd};
 
@@ -20,7 +20,8 @@ pub(super) struct Attending {
     stride: usize,
     /// Per query head in turn `[tokens, dim]`, scaled by the rule's scale and `log2 e`.
     queries: Vec<f32>,
-    rule: Rule,
+    /// The soft cap of scores.
+    softcap: Softcap,
     /// The queries of a sequence in panels, `[panels, dim, LANES]`; none for single tokens.
     panels: Vec<f32>,
     state: Softmax,
@@ -56,7 +57,7 @@ impl Attending {
             stride,
             queries,
             panels,
-            rule: rule.clone(),
+            softcap: rule.softcap(),
             state: Softmax::new(rows, dim),
             scores: Vec::new(),
         }
@@ -138,7 +139,7 @@ impl Attending {
             add: false,
         };
         product(keys, n, d, queries, 1, &mut scores);
-        self.rule.cap(&mut self.scores);
+        self.softcap.apply(&mut self.scores);
     }
 
     /// Attends one token of some query heads to all of a block.
@@ -168,7 +169,7 @@ impl Attending {
     /// row's sums. `scores`: products with the row's scaled query, minus infinity for entries that it does not see. The
     /// caller adds the weighted values.
     pub(super) fn weigh(&mut self, member: usize, token: usize, scores: &mut [f32]) {
-        self.rule.cap(scores);
+        self.softcap.apply(scores);
         weigh(
             scores,
             member * self.stride + token,
@@ -212,7 +213,7 @@ impl Attending {
                     let mut scores = vec![0.0; seen.len()];
                     let keys = &keys[seen.start * d..seen.end * d];
                     dots(self.query(member, first + lane), keys, &mut scores);
-                    self.rule.cap(&mut scores);
+                    self.softcap.apply(&mut scores);
                     add_weights(&scores, log_sum, &mut sums[seen]);
                 }
                 continue;

@@ -37,7 +37,7 @@ pub fn add_attention(
                 None => 0,
             };
             let visible = &mut row[first..=last];
-            rule.cap(visible);
+            rule.softcap().apply(visible);
             let factor = weight(query) / exponentiate(visible);
             for (sum, e) in sums.iter_mut().skip(first).zip(visible.iter()) {
                 *sum += e * factor;
